@@ -1,0 +1,149 @@
+"""Genesis: what a ledger is from its first block on. Strict JSON, the same file at every node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from adapters.embedded.proof import KIND
+from relay.core.base64strict import b64encode
+from relay.core.canonical import dumps, loads_strict
+from relay.core.errors import Malformed
+from relay.core.fields import Fields
+from relay.core.note import PUBLIC_KEY_BYTES
+from relay.core.trust import LedgerRoot, Validator
+
+FORMAT: Final = "courtrelay-genesis/v1"
+GENESIS_BYTES_MAX: Final = 1024 * 1024
+LISTED_MAX: Final = 4096
+FOREVER_MS: Final = 253_402_300_799_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredLog:
+    """A log whose checkpoints the court's ledger accepts."""
+
+    origin: str
+    log_key: bytes
+    custodian: str
+    grant_key: bytes
+    source: LedgerRoot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredKey:
+    """A name and an Ed25519 key: a witness that must have cosigned, or a custody log."""
+
+    name: str
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Genesis:
+    """`mode` is `lender` or `court`; the lists are used in court mode only."""
+
+    ledger: str
+    mode: str
+    threshold: int
+    validators: tuple[RegisteredKey, ...]
+    logs: tuple[RegisteredLog, ...] = ()
+    witnesses: tuple[RegisteredKey, ...] = ()
+    custody: tuple[RegisteredKey, ...] = ()
+
+    def root(self) -> LedgerRoot:
+        """The trust root of this ledger."""
+        return _root(self.ledger, self.threshold, self.validators)
+
+    def to_json(self) -> bytes:
+        """The file's bytes."""
+        return dumps(
+            {
+                "format": FORMAT,
+                "ledger": self.ledger,
+                "mode": self.mode,
+                "threshold": self.threshold,
+                "validators": _keys_json(self.validators),
+                "witnesses": _keys_json(self.witnesses),
+                "custody": _keys_json(self.custody),
+                "logs": [
+                    {
+                        "origin": log.origin,
+                        "log_key": b64encode(log.log_key),
+                        "custodian": log.custodian,
+                        "grant_key": b64encode(log.grant_key),
+                        "source_ledger": log.source.ledger,
+                        "source_threshold": log.source.threshold,
+                        "source_validators": [
+                            {"name": v.name, "public_key": b64encode(v.public_key)} for v in log.source.validators
+                        ],
+                    }
+                    for log in self.logs
+                ],
+            }
+        )
+
+
+def _keys_json(keys: Sequence[RegisteredKey]) -> list[dict[str, str]]:
+    return [{"name": key.name, "public_key": b64encode(key.public_key)} for key in keys]
+
+
+def _root(ledger: str, threshold: int, validators: Sequence[RegisteredKey]) -> LedgerRoot:
+    pinned = tuple(
+        Validator(name=v.name, public_key=v.public_key, valid_from_ms=0, valid_to_ms=FOREVER_MS) for v in validators
+    )
+    return LedgerRoot(ledger=ledger, kind=KIND, threshold=threshold, validators=pinned)
+
+
+def read_genesis(path: Path) -> Genesis:
+    """Raises `Malformed` naming file and member."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Malformed(str(path), "", f"cannot be read: {error.strerror}") from None
+    what = str(path)
+    fields = Fields(loads_strict(data, what=what, bytes_max=GENESIS_BYTES_MAX), what=what)
+    fields.literal("format", FORMAT)
+    genesis = Genesis(
+        ledger=fields.identifier("ledger"),
+        mode=fields.literal("mode", "lender", "court"),
+        threshold=fields.integer("threshold", low=1, high=LISTED_MAX),
+        validators=_keys(fields, "validators", empty=False),
+        logs=tuple(_log(log) for log in fields.objects("logs", count_max=LISTED_MAX, empty=True)),
+        witnesses=_keys(fields, "witnesses"),
+        custody=_keys(fields, "custody"),
+    )
+    fields.done()
+    if genesis.threshold > len(genesis.validators):
+        raise Malformed(what, "threshold", f"{genesis.threshold} of {len(genesis.validators)} validators can never sign")
+    return genesis
+
+
+def _keys(fields: Fields, name: str, *, empty: bool = True) -> tuple[RegisteredKey, ...]:
+    keys = []
+    for item in fields.objects(name, count_max=LISTED_MAX, empty=empty):
+        keys.append(
+            RegisteredKey(name=item.identifier("name"), public_key=item.b64("public_key", size=PUBLIC_KEY_BYTES))
+        )
+        item.done()
+    if len({key.name for key in keys}) != len(keys):
+        raise fields.refuse(name, "names the same key twice")
+    return tuple(keys)
+
+
+def _log(fields: Fields) -> RegisteredLog:
+    source = _root(
+        fields.identifier("source_ledger"),
+        fields.integer("source_threshold", low=1, high=LISTED_MAX),
+        _keys(fields, "source_validators", empty=False),
+    )
+    log = RegisteredLog(
+        origin=fields.identifier("origin"),
+        log_key=fields.b64("log_key", size=PUBLIC_KEY_BYTES),
+        custodian=fields.party("custodian", "custodian"),
+        grant_key=fields.b64("grant_key", size=PUBLIC_KEY_BYTES),
+        source=source,
+    )
+    fields.done()
+    return log

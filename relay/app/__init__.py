@@ -1,0 +1,1 @@
+"""The one place that knows every part: one function per role opens everything, runs everything, closes everything."""

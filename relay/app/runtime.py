@@ -1,0 +1,120 @@
+"""What every role's process shares: signals, exit codes, logging, clock, and the frame in which workers run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import secrets
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from relay.core.errors import RelayError
+from relay.durable.errors import StorageFailed
+from relay.services.backoff import delays
+
+log = logging.getLogger(__name__)
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_STORAGE: Final = 70
+"""A write or fsync failed: what is on disk is unknown, so the process ends and a restart reads it again."""
+
+
+class SystemClock:
+    """The only reader of the system's clock."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970 UTC."""
+        return time.time_ns() // 1_000_000
+
+
+random_bytes: Callable[[int], bytes] = secrets.token_bytes
+
+
+def backoff() -> Iterator[float]:
+    """Delays between tries: 50 ms growing to 5 s, with jitter."""
+    return delays(0.05, 5.0, random.random)
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, logger, message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See the class."""
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def set_up_logging(level: str = "INFO") -> None:
+    """Log to standard error as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+@asynccontextmanager
+async def workers(*jobs: tuple[str, Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Named workers that run while the body runs. A crash in one cancels the body and all others."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(job, name=name) for name, job in jobs]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def until_signalled() -> None:
+    """Return at the first SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def announce(role: str, address: str) -> None:
+    """The one line a supervisor waits for."""
+    print(f"{role} ready at {address}", flush=True)
+
+
+def run_process(main: Coroutine[Any, Any, None]) -> int:
+    """Run a role to its end and turn the outcome into an exit code; no traceback for what a person can mend."""
+    try:
+        asyncio.run(main)
+    except BaseExceptionGroup as group:
+        return _exit_code(_first(group))
+    except (RelayError, StorageFailed, OSError) as error:
+        return _exit_code(error)
+    return EXIT_OK
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, StorageFailed):
+        log.critical("storage failed, ending so that a restart reads what is really there: %s", error)
+        return EXIT_STORAGE
+    if isinstance(error, RelayError | OSError):
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return EXIT_FAILED
+    log.critical("a worker crashed", exc_info=error)
+    return EXIT_FAILED

@@ -1,0 +1,67 @@
+"""Every bound in the system, unit in the name. Checked before a value is used."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Logs and notes
+ENTRY_BYTES: Final = 65
+PACKAGE_ENTRIES_MAX: Final = 256
+PROOF_HASHES_MAX: Final = 63
+TREE_SIZE_MAX: Final = 2**53 - 1  # so that every size is exact in JSON (RFC 8785)
+NOTE_BYTES_MAX: Final = 64 * 1024
+NOTE_SIGNATURES_MAX: Final = 32
+ORIGIN_CHARS_MAX: Final = 255
+
+# Records and payloads
+RECORD_JSON_BYTES_MAX: Final = 256 * 1024
+SD_JWT_BYTES_MAX: Final = 512 * 1024
+DISCLOSURES_PER_RECORD_MAX: Final = 512
+PAYLOADS_PER_RECORD_MAX: Final = 64
+PAYLOAD_BYTES_MAX: Final = 2 * 1024**3
+PAYLOAD_NAME_CHARS_MAX: Final = 64
+RECORDS_PER_DOSSIER_MAX: Final = 100_000
+JSON_DEPTH_MAX: Final = 32
+
+# Time
+FUTURE_SKEW_S: Final = 300
+
+# Wire
+MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
+CHUNK_PLAINTEXT_BYTES: Final = 1024 * 1024
+DEADLINE_S_MAX: Final = 3600.0
+
+# JSON and JWS
+JSON_INT_MAX: Final = 2**53 - 1
+JWS_BYTES_MAX: Final = 64 * 1024
+TEXT_CHARS_MAX: Final = 4096
+TOKEN_CHARS_MAX: Final = 64
+ID_CHARS_MAX: Final = 255
+TIME_S_MAX: Final = 253_402_300_799  # 9999-12-31T23:59:59Z
+
+# Grants and requests
+GRANT_BYTES_MAX: Final = 128 * 1024
+GRANT_DOSSIERS_MAX: Final = 1024
+GRANT_KINDS_MAX: Final = 128
+GRANT_USES_MAX: Final = 1_000_000
+REQUEST_BYTES_MAX: Final = 16 * 1024
+REQUEST_LIFETIME_S_MAX: Final = 600
+REQUEST_DETAILS_BYTES_MAX: Final = 4096
+CASE_CHARS_MAX: Final = 128
+OFFICER_CHARS_MAX: Final = 128
+PURPOSE_CHARS_MAX: Final = 500
+REASON_CHARS_MAX: Final = 500
+
+# Disclosures
+SEALED_HEADER_BYTES_MAX: Final = 4096
+FRAME_HEADER_BYTES_MAX: Final = 1024
+MANIFEST_BYTES_MAX: Final = 48 * 1024 * 1024
+
+# Custody
+CUSTODY_EVENT_BYTES_MAX: Final = 16 * 1024
+CUSTODY_SUBJECTS_MAX: Final = 16
+
+# Trust roots
+TRUST_ROOTS_BYTES_MAX: Final = 4 * 1024 * 1024
+TRUST_KEYS_MAX: Final = 10_000
+TRUST_VALIDATORS_MAX: Final = 256

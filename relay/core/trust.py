@@ -1,0 +1,246 @@
+"""TrustRoots: which key spoke for whom, and when; which ledgers, logs and courts count. Pinned by whoever verifies.
+
+Validity is judged at the time the caller gives: anchoring time for record and log keys, the statement's time otherwise.
+Empty means no: a file without keys, validators or a threshold is refused, never read as "anything goes".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Final
+
+from relay.core.canonical import Fields, loads_strict
+from relay.core.errors import Malformed, Unverified
+from relay.core.jose import PUBLIC_KEY_BYTES
+from relay.core.limits import TIME_S_MAX, TRUST_KEYS_MAX, TRUST_ROOTS_BYTES_MAX
+from relay.core.pinned import (
+    KEY_USES,
+    CourtRoot,
+    KeyUse,
+    LedgerRoot,
+    LogRoot,
+    TrustedKey,
+    Validator,
+    court_claims,
+    key_claims,
+    ledger_claims,
+    log_claims,
+    read_court,
+    read_key,
+    read_ledger,
+    read_log,
+)
+
+__all__ = [
+    "CourtRoot",
+    "KeyUse",
+    "LedgerRoot",
+    "LogRoot",
+    "TrustRoots",
+    "TrustedKey",
+    "Unpinned",
+    "Validator",
+    "parse_trust_roots",
+]
+
+FORMAT: Final = "courtrelay-trust/v1"
+_WHAT: Final = "trust roots"
+
+
+class Unpinned(Unverified):
+    """The trust roots do not name what is asked for: the check cannot run, which is not the same as a failed check."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustRoots:
+    """All that a verifier pins. Building one checks it whole; raises `Malformed`. Look-ups raise only `Unverified`."""
+
+    pinned_keys: tuple[TrustedKey, ...]
+    logs: tuple[LogRoot, ...]
+    ledgers: tuple[LedgerRoot, ...]
+    courts: tuple[CourtRoot, ...]
+    witness_quorum: int
+    _by_kid: dict[tuple[KeyUse, str], list[TrustedKey]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check the parts against each other."""
+        _check_ledgers(self)
+        _check_logs_and_courts(self)
+        _check_keys(self)
+        by_kid: dict[tuple[KeyUse, str], list[TrustedKey]] = {}
+        for key in self.pinned_keys:
+            by_kid.setdefault((key.use, key.kid), []).append(key)
+        object.__setattr__(self, "_by_kid", by_kid)
+
+    def key_for_kid(self, use: KeyUse, kid: str, party: str, at_ms: int) -> TrustedKey:
+        """The key with this thumbprint that spoke for the party at that time. Raises `Unpinned` or `Unverified`."""
+        step = f"{use} key"
+        known = [key for key in self._by_kid.get((use, kid), []) if key.party == party]
+        if not known:
+            raise Unpinned(step, f"{kid} is not pinned as a {use} key of {party}")
+        return _valid(known, step, at_ms)[0]
+
+    def keys(
+        self, use: KeyUse, *, name: str | None = None, party: str | None = None, at_ms: int
+    ) -> tuple[TrustedKey, ...]:
+        """At least one key of that use, name and party, all valid at that time. Raises `Unpinned` or `Unverified`."""
+        step = f"{use} key"
+        known = [
+            key
+            for key in self.pinned_keys
+            if key.use == use and name in (None, key.name) and party in (None, key.party)
+        ]
+        if not known:
+            wanted = " of ".join(part for part in (name, party) if part) or "anyone"
+            raise Unpinned(step, f"no {use} key is pinned for {wanted}")
+        return tuple(_valid(known, step, at_ms))
+
+    def log(self, origin: str) -> LogRoot:
+        """Raises `Unpinned`."""
+        for log in self.logs:
+            if log.origin == origin:
+                return log
+        raise Unpinned(_WHAT, f"log {origin} is not pinned")
+
+    def ledger_root(self, ledger: str) -> LedgerRoot:
+        """Raises `Unpinned`."""
+        for root in self.ledgers:
+            if root.ledger == ledger:
+                return root
+        raise Unpinned(_WHAT, f"ledger {ledger} is not pinned")
+
+    def court(self, party: str) -> CourtRoot:
+        """Raises `Unpinned`."""
+        for court in self.courts:
+            if court.party == party:
+                return court
+        raise Unpinned(_WHAT, f"court {party} is not pinned")
+
+    def to_json(self) -> bytes:
+        """The file's bytes, indented for people; `parse_trust_roots` gives back an equal value."""
+        document = {
+            "format": FORMAT,
+            "keys": [key_claims(key) for key in self.pinned_keys],
+            "logs": [log_claims(log) for log in self.logs],
+            "ledgers": [ledger_claims(root) for root in self.ledgers],
+            "courts": [court_claims(court) for court in self.courts],
+            "witnesses": {"quorum": self.witness_quorum},
+        }
+        return (json.dumps(document, indent=2) + "\n").encode("ascii")
+
+
+def _valid(known: Iterable[TrustedKey], step: str, at_ms: int) -> list[TrustedKey]:
+    refused: list[str] = []
+    valid: list[TrustedKey] = []
+    for key in known:
+        reason = key.why_not(at_ms)
+        if reason:
+            refused.append(f"{key.kid or key.name} ({key.name} of {key.party}) {reason}")
+        else:
+            valid.append(key)
+    if not valid:
+        raise Unverified(step, "; ".join(refused))
+    return valid
+
+
+def parse_trust_roots(data: bytes) -> TrustRoots:
+    """Read a trust roots file (strict JSON in any spacing). Raises only `Malformed`."""
+    fields = Fields(loads_strict(data, what=_WHAT, bytes_max=TRUST_ROOTS_BYTES_MAX), what=_WHAT)
+    fields.literal("format", FORMAT)
+    witnesses = fields.nested("witnesses")
+    roots = TrustRoots(
+        pinned_keys=tuple(read_key(f) for f in fields.objects("keys", count_max=TRUST_KEYS_MAX)),
+        logs=tuple(read_log(f) for f in fields.objects("logs", count_max=TRUST_KEYS_MAX)),
+        ledgers=tuple(read_ledger(f) for f in fields.objects("ledgers", count_max=TRUST_KEYS_MAX)),
+        courts=tuple(read_court(f) for f in fields.objects("courts", count_max=TRUST_KEYS_MAX)),
+        witness_quorum=witnesses.integer("quorum", low=1),
+    )
+    witnesses.done()
+    fields.done()
+    return roots
+
+
+def _refuse_empty_or_doubled(place: str, ids: list[str]) -> None:
+    if not ids:
+        raise Malformed(_WHAT, place, "must not be empty: empty means that nothing is trusted")
+    seen: set[str] = set()
+    for i, one in enumerate(ids):
+        if one in seen:
+            raise Malformed(_WHAT, f"{place}[{i}]", f"{one} stands twice")
+        seen.add(one)
+
+
+def _check_period(place: str, item: TrustedKey | Validator) -> None:
+    times = [item.valid_from_ms, item.valid_to_ms]
+    if isinstance(item, TrustedKey) and item.revoked_from_ms is not None:
+        times.append(item.revoked_from_ms)
+    if any(ms % 1000 or not 0 <= ms <= TIME_S_MAX * 1000 for ms in times):
+        raise Malformed(_WHAT, place, "validity must be in whole seconds of the years 1970 to 9999")
+    if item.valid_to_ms <= item.valid_from_ms:
+        raise Malformed(_WHAT, f"{place}.valid_to", "must be later than valid_from")
+
+
+def _check_ledgers(roots: TrustRoots) -> None:
+    _refuse_empty_or_doubled("ledgers", [root.ledger for root in roots.ledgers])
+    for i, root in enumerate(roots.ledgers):
+        place = f"ledgers[{i}].validators"
+        _refuse_empty_or_doubled(place, [v.public_key.hex() for v in root.validators])
+        names = {v.name for v in root.validators}
+        if not 1 <= root.threshold <= len(names):
+            reason = f"is {root.threshold}; must be 1 to {len(names)}, the number of validators"
+            raise Malformed(_WHAT, f"ledgers[{i}].threshold", reason)
+        for j, validator in enumerate(root.validators):
+            _check_period(f"{place}[{j}]", validator)
+            if len(validator.public_key) != PUBLIC_KEY_BYTES:
+                raise Malformed(_WHAT, f"{place}[{j}].public_key", f"must be {PUBLIC_KEY_BYTES} bytes")
+        # a validator may change its key, but never counts twice at one time
+        for a, b in combinations(root.validators, 2):
+            if a.name == b.name and a.valid_from_ms < b.valid_to_ms and b.valid_from_ms < a.valid_to_ms:
+                raise Malformed(_WHAT, place, f"{a.name} has two keys at the same time")
+
+
+def _check_logs_and_courts(roots: TrustRoots) -> None:
+    ledgers = {root.ledger for root in roots.ledgers}
+    _refuse_empty_or_doubled("logs", [log.origin for log in roots.logs])
+    _refuse_empty_or_doubled("courts", [court.party for court in roots.courts])
+    named = [(f"logs[{i}]", log.ledger) for i, log in enumerate(roots.logs)]
+    named += [(f"courts[{i}]", court.ledger) for i, court in enumerate(roots.courts)]
+    for place, ledger in named:
+        if ledger not in ledgers:
+            raise Malformed(_WHAT, f"{place}.ledger", f"{ledger} is not among the ledgers")
+
+
+def _check_keys(roots: TrustRoots) -> None:
+    _refuse_empty_or_doubled("keys", [_identity(key) for key in roots.pinned_keys])
+    parties = {log.origin: log.party for log in roots.logs}
+    for i, key in enumerate(roots.pinned_keys):
+        place = f"keys[{i}]"
+        _check_period(place, key)
+        if key.use not in KEY_USES:
+            raise Malformed(_WHAT, f"{place}.use", f"must be {' or '.join(KEY_USES)}")
+        if (key.kem is not None) is not (key.use == "sealing"):
+            raise Malformed(_WHAT, f"{place}.kem", "is for sealing keys, and every sealing key has one")
+        if key.kem is not None:
+            _check_sealing(place, key)
+        elif len(key.public_key) != PUBLIC_KEY_BYTES:
+            raise Malformed(_WHAT, f"{place}.public_key", f"must be {PUBLIC_KEY_BYTES} bytes")
+        if key.use == "log" and parties.get(key.name) != key.party:
+            raise Malformed(_WHAT, f"{place}.name", f"{key.name} is not among the logs of {key.party}")
+    witnesses = {key.name for key in roots.pinned_keys if key.use == "witness"}
+    if not 1 <= roots.witness_quorum <= len(witnesses):
+        reason = f"is {roots.witness_quorum}; must be 1 to {len(witnesses)}, the number of witnesses with a key here"
+        raise Malformed(_WHAT, "witnesses.quorum", reason)
+
+
+def _identity(key: TrustedKey) -> str:
+    return f"{key.use} key {key.kid or key.public_key.hex()[:64]} named {key.name} of {key.party}"
+
+
+def _check_sealing(place: str, key: TrustedKey) -> None:
+    try:
+        _ = key.sealing_key
+    except Malformed as error:
+        raise Malformed(_WHAT, f"{place}.public_key", error.reason) from None

@@ -1,0 +1,95 @@
+"""What the court gateway needs from its store and from the relay."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from relay.core.ledgerproof import LedgerProof
+from relay.ports.forwarding import MirrorLog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldCheckpoint:
+    """A checkpoint the court has taken in, and how far it has come."""
+
+    origin: str
+    size: int
+    root: bytes
+    note: bytes
+    """As the log signed it."""
+    anchor: LedgerProof
+    anchored_ms: int
+    """Block time of the anchor on the lender's ledger."""
+    cosigned: bytes
+    """With this court's cosignature; empty until all entries are held."""
+    receipt: LedgerProof | None
+    """The court ledger's acceptance, None until it is read there."""
+    receipted_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourtCounts:
+    """For `status`."""
+
+    bundles: int
+    retrievals: int
+
+
+class CourtStore(Protocol):
+    """The court gateway's durable memory. Every write returns only after its transaction is durable."""
+
+    async def log(self, origin: str) -> MirrorLog:
+        """The court's verified copy of an origin's log, opened once."""
+
+    async def latest(self, origin: str) -> HeldCheckpoint | None:
+        """The largest checkpoint taken in, cosigned or not."""
+
+    async def add_checkpoint(self, held: HeldCheckpoint, old_size: int) -> None:
+        """Compare-and-swap on the last size, written into the SQL. Raises `Conflict` when `old_size` is not the last."""
+
+    async def save_cosigned(self, origin: str, size: int, cosigned: bytes) -> None:
+        """Keep the cosigned note; the first one stays."""
+
+    async def save_receipt(self, origin: str, size: int, proof: LedgerProof, time_ms: int) -> None:
+        """Keep the court ledger's receipt."""
+
+    async def without_receipt(self) -> list[HeldCheckpoint]:
+        """Cosigned checkpoints whose receipt is not yet read, ascending."""
+
+    async def receipted(self, origin: str) -> list[HeldCheckpoint]:
+        """Checkpoints with cosignature and receipt, ascending by size."""
+
+    async def find_tags(self, origin: str, tags: Sequence[bytes]) -> dict[bytes, list[int]]:
+        """Log indices of each tag that is in the court's mirror."""
+
+    async def append_custody(self, events: Sequence[bytes]) -> list[int]:
+        """Append canonical custody events to the court's custody log; durable on return. Returns their log indices."""
+
+    async def custody_log(self) -> MirrorLog:
+        """The custody log itself, for checkpoints and proofs."""
+
+    async def new_bundle(self, bundle_id: str) -> Path:
+        """Where a bundle is written before it is complete."""
+
+    async def save_bundle(self, bundle_id: str, origin: str, dossier: str, verdict: bytes) -> int:
+        """The bundle is complete: sync it, put it in place and record it. Returns its size in bytes."""
+
+    async def open_bundle(self, bundle_id: str) -> BinaryIO:
+        """A stored bundle. Raises `NotFound`."""
+
+    async def staging(self) -> Path:
+        """An empty folder for one retrieval's payloads; the caller removes it."""
+
+    async def counts(self) -> CourtCounts:
+        """How many bundles and retrievals."""
+
+
+class RetrievalLink(Protocol):
+    """The relay as the court gateway sees it."""
+
+    def retrieve(self, custodian: str, request: bytes) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The sealed header, then chunks. Raises `Denied`, `Unavailable`; a broken stream never ends quietly."""

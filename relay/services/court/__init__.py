@@ -1,0 +1,1 @@
+"""What the court gateway does: mirror and cosign, read the court ledger itself, retrieve under grants, write bundles."""

@@ -1,0 +1,176 @@
+"""The court's own mirror of a lender's log, and its cosignature as a witness.
+
+Nothing is believed because a relay said so: the checkpoint must carry the log's signature, extend the last one, and stand
+in a final block of the lender's ledger; every package is checked against it before it is stored; and the cosignature is
+given only after all entries are durable and the root is recomputed (store, then sign, then answer).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from relay.core.checkpoint import Checkpoint, checkpoint_text, cosign, parse_checkpoint, verify_checkpoint
+from relay.core.errors import Conflict, Denied, NotFound, Unverified
+from relay.core.ledgerproof import LedgerProof, LedgerProofVerifier, ProvenFact
+from relay.core.merkle import verify_consistency
+from relay.core.note import Note, VerifierKey, format_note, parse_note
+from relay.core.package import Package
+from relay.core.trust import TrustRoots
+from relay.ports.common import Clock, Signer
+from relay.ports.court import CourtStore, HeldCheckpoint
+from relay.ports.forwarding import CourtState
+from relay.services.mirroring import PackageIntake
+
+log = logging.getLogger(__name__)
+
+
+def check_anchor(proof: LedgerProof, checkpoint: Checkpoint, trust: TrustRoots, verifiers: Mapping[str, LedgerProofVerifier]) -> ProvenFact:
+    """The anchor must stand in a final block of the ledger pinned for this origin. Raises `Unverified`."""
+    pinned = trust.log(checkpoint.origin).ledger
+    if proof.ledger != pinned:
+        raise Unverified("anchor", f"{checkpoint.origin} is anchored on {pinned}, the proof is of {proof.ledger}")
+    root = trust.ledger_root(pinned)
+    verifier = verifiers.get(root.kind)
+    if verifier is None or proof.kind != root.kind:
+        raise Unverified("anchor", f"proofs of ledger {pinned} must be of kind {root.kind}")
+    fact = verifier(proof, root)
+    wanted = {
+        "type": "anchor",
+        "origin": checkpoint.origin,
+        "size": checkpoint.size,
+        "root": checkpoint.root.hex(),
+    }
+    for name, value in wanted.items():
+        if fact.fact.get(name) != value:
+            raise Unverified("anchor", f"the ledger's {name} differs from the checkpoint's")
+    return fact
+
+
+class CourtMirror:
+    """Serves `Mirror` for every pinned origin."""
+
+    def __init__(
+        self,
+        store: CourtStore,
+        trust: TrustRoots,
+        verifiers: Mapping[str, LedgerProofVerifier],
+        witness_key: VerifierKey,
+        witness: Signer,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._trust = trust
+        self._verifiers = verifiers
+        self._witness_key = witness_key
+        self._witness = witness
+        self._clock = clock
+        self._locks: dict[str, asyncio.Lock] = {}
+        self.cosigned = asyncio.Event()
+
+    async def latest(self, origin: str) -> CourtState:
+        """What is held of a pinned origin."""
+        self._check_pinned(origin)
+        held = await self._store.latest(origin)
+        mirror = await self._store.log(origin)
+        if held is None:
+            return CourtState(size=0, next_index=mirror.size, cosigned=b"")
+        return CourtState(size=held.size, next_index=mirror.size, cosigned=held.cosigned)
+
+    async def add_checkpoint(
+        self, note: bytes, old_size: int, consistency: Sequence[bytes], anchor: LedgerProof
+    ) -> CourtState:
+        """Take in a checkpoint that extends the last. Raises `Conflict` (stale old size), `Unverified`, `NotFound`."""
+        checkpoint, _ = parse_checkpoint(note)
+        self._check_pinned(checkpoint.origin)
+        async with self._lock(checkpoint.origin):
+            last = await self._store.latest(checkpoint.origin)
+            if last is not None and last.size == checkpoint.size and last.root == checkpoint.root:
+                return await self.latest(checkpoint.origin)
+            self._check_extends(checkpoint, last, old_size, consistency)
+            fact = check_anchor(anchor, checkpoint, self._trust, self._verifiers)
+            self._verify_signature(note, checkpoint, fact.time_ms)
+            held = HeldCheckpoint(
+                origin=checkpoint.origin,
+                size=checkpoint.size,
+                root=checkpoint.root,
+                note=note,
+                anchor=anchor,
+                anchored_ms=fact.time_ms,
+                cosigned=b"",
+                receipt=None,
+                receipted_ms=0,
+            )
+            await self._store.add_checkpoint(held, old_size)
+            if (await self._store.log(checkpoint.origin)).size >= checkpoint.size:
+                await self._cosign(held)
+            return await self.latest(checkpoint.origin)
+
+    def _check_extends(
+        self, checkpoint: Checkpoint, last: HeldCheckpoint | None, old_size: int, consistency: Sequence[bytes]
+    ) -> None:
+        size, root = (last.size, last.root) if last else (0, b"")
+        if last is not None and not last.cosigned:
+            raise Conflict(f"the entries up to the checkpoint of size {size} are not here yet")
+        if old_size != size:
+            raise Conflict(f"this court holds size {size} of {checkpoint.origin}, not {old_size}")
+        if checkpoint.size <= size:
+            raise Conflict(f"a checkpoint of size {checkpoint.size} does not extend size {size}")
+        if last is not None:
+            verify_consistency(size, checkpoint.size, list(consistency), root, checkpoint.root)
+        elif consistency:
+            raise Unverified("consistency", "a first checkpoint has no consistency proof")
+
+    def _verify_signature(self, note: bytes, checkpoint: Checkpoint, at_ms: int) -> None:
+        for key in self._trust.keys("log", name=checkpoint.origin, at_ms=at_ms):
+            try:
+                verify_checkpoint(note, VerifierKey.ed25519(key.name, key.public_key))
+            except Unverified:
+                continue
+            return
+        raise Unverified("log signature", f"no log key of {checkpoint.origin} valid at anchoring signed this checkpoint")
+
+    async def add_entries(
+        self, origin: str, size: int, groups: AsyncIterator[Sequence[Package]]
+    ) -> AsyncIterator[CourtState]:
+        """Yield the state after each durable group; the last one carries the cosigned note."""
+        self._check_pinned(origin)
+        async with self._lock(origin):
+            held = await self._store.latest(origin)
+            if held is None or held.size != size:
+                raise Conflict(f"the checkpoint of size {size} is not the one announced last")
+            mirror = await self._store.log(origin)
+            intake = PackageIntake(mirror, Checkpoint(origin=origin, size=size, root=held.root))
+            if not intake.done:
+                async for group in groups:
+                    next_index = await intake.take(group)
+                    if intake.done:
+                        break
+                    yield CourtState(size=size, next_index=next_index, cosigned=b"")
+            await asyncio.to_thread(intake.check_root)
+            yield CourtState(size=size, next_index=mirror.size, cosigned=held.cosigned or await self._cosign(held))
+
+    async def _cosign(self, held: HeldCheckpoint) -> bytes:
+        """All entries are durable: sign with the time of now, keep the note, wake the receipt reader."""
+        mirror = await self._store.log(held.origin)
+        if await asyncio.to_thread(mirror.files.root, held.size) != held.root:
+            raise Unverified("root", f"the entries up to {held.size} do not have the checkpoint's root")
+        note = parse_note(held.note)
+        text = checkpoint_text(Checkpoint(origin=held.origin, size=held.size, root=held.root))
+        signature = cosign(text, self._witness_key, self._witness.sign, self._clock.now_ms() // 1000)
+        log_signatures = tuple(s for s in note.signatures if s.name == held.origin)
+        cosigned = format_note(Note(text=note.text, signatures=(*log_signatures, signature)))
+        await self._store.save_cosigned(held.origin, held.size, cosigned)
+        self.cosigned.set()
+        log.info("cosigned %s at size %d", held.origin, held.size)
+        return cosigned
+
+    def _check_pinned(self, origin: str) -> None:
+        try:
+            self._trust.log(origin)
+        except (NotFound, Unverified):
+            raise Denied(f"origin {origin} is not among this court's trust roots") from None
+
+    def _lock(self, origin: str) -> asyncio.Lock:
+        return self._locks.setdefault(origin, asyncio.Lock())

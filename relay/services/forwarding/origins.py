@@ -1,0 +1,63 @@
+"""The origins a relay serves, and what its services share about each of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from relay.core.checkpoint import Checkpoint, verify_checkpoint
+from relay.core.errors import Denied, NotFound
+from relay.core.note import VerifierKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginConfig:
+    """One lender's evidence log: who may push it, who signs it, on which ledger it is anchored."""
+
+    origin: str
+    custodian: str
+    """SPIFFE identity of the only custodian that may push this origin."""
+    log_key: VerifierKey
+    ledger: str
+
+
+@dataclass(slots=True)
+class OriginRoom:
+    """What concerns one origin in memory: a wake-up and the lock of its mirror log."""
+
+    config: OriginConfig
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    pushing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def verify_checkpoint(self, note: bytes) -> Checkpoint:
+        """The checkpoint if the log's own key signed it. Raises `Malformed`, `Unverified`."""
+        return verify_checkpoint(note, self.config.log_key)
+
+
+class Origins:
+    """All origins of this relay. Unknown ones are refused."""
+
+    def __init__(self, configs: Mapping[str, OriginConfig]) -> None:
+        self._rooms = {name: OriginRoom(config) for name, config in configs.items()}
+
+    def __iter__(self) -> Iterator[OriginRoom]:
+        return iter(self._rooms.values())
+
+    def room(self, origin: str) -> OriginRoom:
+        """Raises `NotFound` for an origin that is not configured."""
+        try:
+            return self._rooms[origin]
+        except KeyError:
+            raise NotFound(f"origin {origin} is not served by this relay") from None
+
+    def owned(self, origin: str, identity: str) -> OriginRoom:
+        """The room of an origin that the caller owns. Raises `NotFound`, `Denied`."""
+        room = self.room(origin)
+        if room.config.custodian != identity:
+            raise Denied(f"{identity} does not own origin {origin}")
+        return room
+
+    def of_custodian(self, identity: str) -> list[OriginRoom]:
+        """The origins a custodian owns."""
+        return [room for room in self if room.config.custodian == identity]

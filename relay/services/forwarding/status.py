@@ -1,0 +1,77 @@
+"""What `status` says of a relay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from relay.ports.forwarding import RelayStore
+from relay.services.forwarding.advance import Advancer
+from relay.services.forwarding.origins import Origins
+from relay.services.forwarding.route import Router
+from relay.services.forwarding.watch import Watcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginReport:
+    """One origin's way: entries held, last confirmed size, and why it stands still if it does."""
+
+    origin: str
+    mirrored_size: int
+    confirmed_size: int
+    halt_reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayReport:
+    """All that `status` shows."""
+
+    counts: dict[str, int]
+    origins: tuple[OriginReport, ...]
+    scanned_height: int
+    final_height: int
+    custodians: tuple[str, ...]
+    problem: str
+
+
+class RelayStatus:
+    """Reads the store; asks the workers for their last problem."""
+
+    def __init__(
+        self,
+        store: RelayStore,
+        origins: Origins,
+        router: Router,
+        watchers: Sequence[Watcher],
+        advancers: Sequence[Advancer],
+    ) -> None:
+        self._store = store
+        self._origins = origins
+        self._router = router
+        self._watchers = watchers
+        self._advancers = advancers
+
+    async def report(self) -> RelayReport:
+        """Counts by state, origins, heights, connections, and the first problem that stands."""
+        rows = []
+        for room in self._origins:
+            origin = room.config.origin
+            mirror = await self._store.log(origin)
+            rows.append(
+                OriginReport(
+                    origin=origin,
+                    mirrored_size=mirror.size,
+                    confirmed_size=await self._store.last_confirmed(origin),
+                    halt_reason=await self._store.halted(origin),
+                )
+            )
+        scanned = [(await self._store.cursor(w.ledger)).height for w in self._watchers]
+        problems = [*(w.problem for w in self._watchers), *(a.problem for a in self._advancers)]
+        return RelayReport(
+            counts=await self._store.counts(),
+            origins=tuple(rows),
+            scanned_height=min(scanned, default=0),
+            final_height=min((w.final_height for w in self._watchers), default=0),
+            custodians=tuple(self._router.connected),
+            problem=next((p for p in problems if p), ""),
+        )

@@ -1,0 +1,107 @@
+"""Watch one lender's ledger: every anchor in a block becomes an item, every final one wakes its origin.
+
+Two detectors share one cursor: the live feed, and on every start the blocks from the cursor on. The cursor moves in the
+transaction that records the items, so nothing is skipped whatever crashes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+from relay.core.errors import Conflict, RelayError, Unavailable
+from relay.ports.forwarding import RelayStore
+from relay.ports.ledgers import AnchorBlock, AnchorSource
+from relay.services.forwarding.origins import Origins
+
+log = logging.getLogger(__name__)
+
+HEAD_POLL_S: Final = 1.0
+
+
+class Watcher:
+    """Follows one source ledger. `run` never returns; it ends by cancellation."""
+
+    def __init__(
+        self,
+        source: AnchorSource,
+        store: RelayStore,
+        origins: Origins,
+        *,
+        sleep: Callable[[float], Awaitable[None]],
+        backoff: Callable[[], Iterator[float]],
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._origins = origins
+        self._sleep = sleep
+        self._backoff = backoff
+        self.final_height = 0
+        self.problem = ""
+
+    @property
+    def ledger(self) -> str:
+        """The ledger watched."""
+        return self._source.ledger
+
+    async def run(self) -> None:
+        """Read blocks and follow finality; a broken feed is opened again from the cursor after a delay."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_feed(), name=f"feed {self._source.ledger}")
+            group.create_task(self._follow_head(), name=f"head {self._source.ledger}")
+
+    async def _follow_feed(self) -> None:
+        waits = self._backoff()
+        while True:
+            try:
+                cursor = await self._store.cursor(self._source.ledger)
+                async for block in self._source.blocks(cursor.height + 1):
+                    await self._take(block)
+                    waits = self._backoff()
+                    self.problem = ""
+            except Conflict as conflict:
+                self.problem = str(conflict)
+                await self._step_back()
+            except RelayError as error:
+                self.problem = f"feed of {self._source.ledger}: {error}"
+                log.warning(self.problem)
+            await self._sleep(next(waits))
+
+    async def _take(self, block: AnchorBlock) -> None:
+        new = await self._store.take_block(self._source.ledger, block)
+        if new:
+            await self._settle()
+
+    async def _follow_head(self) -> None:
+        while True:
+            try:
+                head = await self._source.head()
+                if head.final_height > self.final_height:
+                    self.final_height = head.final_height
+                await self._settle()
+            except Unavailable as error:
+                self.problem = f"head of {self._source.ledger}: {error}"
+            await self._sleep(HEAD_POLL_S)
+
+    async def _settle(self) -> None:
+        """Whatever is at or below the final height is FINAL now; wake the origins."""
+        if await self._store.mark_final(self._source.ledger, self.final_height):
+            for room in self._origins:
+                if room.config.ledger == self._source.ledger:
+                    room.wake.set()
+
+    async def _step_back(self) -> None:
+        """The chain at the node differs from what was recorded: go back one recorded block and read again."""
+        cursor = await self._store.cursor(self._source.ledger)
+        if cursor.height <= self.final_height:
+            reason = f"{self._source.ledger} replaced block {cursor.height}, which was final"
+            for room in self._origins:
+                if room.config.ledger == self._source.ledger:
+                    await self._store.halt(room.config.origin, reason, {})
+            log.error(reason)
+            await self._sleep(HEAD_POLL_S)
+            return
+        orphaned = await self._store.rewind(self._source.ledger, cursor.height - 1)
+        log.warning("%s reorganised: block %d left the chain, %d items orphaned", self._source.ledger, cursor.height, orphaned)

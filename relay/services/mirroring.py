@@ -1,0 +1,95 @@
+"""Taking in and giving out packages of a log: the part that custodian, relay and court gateway share.
+
+A package is checked against the checkpoint before it is stored, and stored before it is acknowledged. Packages are handled
+in groups, one durable write a group, in a worker thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from relay.core.checkpoint import Checkpoint
+from relay.core.errors import Conflict, Unverified
+from relay.core.limits import PACKAGE_ENTRIES_MAX
+from relay.core.package import Package, check_proof, check_shape, package_borders
+from relay.ports.common import LogFiles
+from relay.ports.forwarding import MirrorLog
+
+GROUP_PACKAGES_MAX: Final = 64
+
+
+class PackageIntake:
+    """Appends verified packages of one push to a mirror log. One push at a time a log: the caller holds its lock."""
+
+    def __init__(self, log: MirrorLog, target: Checkpoint) -> None:
+        self._log = log
+        self._target = target
+
+    @property
+    def done(self) -> bool:
+        """All entries up to the checkpoint are durable."""
+        return self._log.size >= self._target.size
+
+    async def take(self, packages: Sequence[Package]) -> int:
+        """Check and durably append a group; returns the next index wanted.
+
+        Packages that lie wholly below the log's size are skipped (a repeated push). Raises `Malformed` or `Unverified`
+        at the first bad package, after the good ones before it are stored.
+        """
+        fresh = [p for p in packages if p.end > self._log.size]
+        if not fresh:
+            return self._log.size
+        entries, failure = await asyncio.to_thread(self._check, fresh)
+        if entries:
+            await self._log.append(entries)
+        if failure is not None:
+            raise failure
+        return self._log.size
+
+    def _check(self, packages: Sequence[Package]) -> tuple[list[bytes], Exception | None]:
+        size = self._log.size
+        rounded = size - size % PACKAGE_ENTRIES_MAX
+        before = self._log.files.entries(rounded, size)
+        good: list[bytes] = []
+        for package in packages:
+            try:
+                check_shape(package, next_index=size + len(good), end=self._target.size)
+                entries = package.split()
+                check_proof(package, entries, before, self._target)
+            except Exception as failure:  # noqa: BLE001 - handed back whole, after what was good is stored
+                return good, failure
+            good.extend(entries)
+            before = []
+        return good, None
+
+    def check_root(self) -> None:
+        """The tree of the checkpoint's size must have the checkpoint's root. Raises `Unverified`, `Conflict`."""
+        if not self.done:
+            raise Conflict(f"{self._log.size} of {self._target.size} entries are held")
+        if self._log.files.root(self._target.size) != self._target.root:
+            raise Unverified("root", f"the entries up to {self._target.size} do not have the checkpoint's root")
+
+
+async def packages_of(files: LogFiles, start: int, size: int) -> AsyncIterator[Package]:
+    """The canonical sequence of packages of [start, size), made in groups in a worker thread."""
+    borders = package_borders(start, size)
+    for i in range(0, len(borders), GROUP_PACKAGES_MAX):
+        for package in await asyncio.to_thread(make_packages, files, borders[i : i + GROUP_PACKAGES_MAX], size):
+            yield package
+
+
+def make_packages(files: LogFiles, borders: Sequence[tuple[int, int]], size: int) -> list[Package]:
+    """Packages for the given borders with their subtree proofs to the tree of `size`."""
+    made = []
+    for start, end in borders:
+        rounded = start - start % PACKAGE_ENTRIES_MAX
+        made.append(
+            Package(
+                start=start,
+                entries=b"".join(files.entries(start, end)),
+                proof=tuple(files.subtree_proof(rounded, end, size)),
+            )
+        )
+    return made

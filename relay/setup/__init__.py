@@ -1,0 +1,1 @@
+"""What `courtrelay init` makes: a development certificate authority, identities and keys."""

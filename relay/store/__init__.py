@@ -1,0 +1,1 @@
+"""Stores: SQLite and append-only packs behind the ports."""

@@ -1,0 +1,276 @@
+"""The court gateway's memory in SQLite: checkpoints, receipts, the tag index, custody, bundles, and its mirror logs.
+
+The tag index is derived from the mirror's entries and brought up to date before it is read, so it is on no hot path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from relay.core.custody import custody_entry
+from relay.core.errors import Conflict, NotFound
+from relay.core.ledgerproof import LedgerProof
+from relay.durable.database import Database
+from relay.ports.court import CourtCounts, HeldCheckpoint
+from relay.store.mirror_log import MIRROR_SCHEMA, StoredMirrorLog
+
+APPLICATION: Final = 0x43524354  # "CRCT"
+INDEX_BATCH: Final = 16_384
+TAG_SLICE: Final = slice(1, 33)
+CUSTODY: Final = "custody"
+
+SCHEMA: Final = (
+    MIRROR_SCHEMA
+    + """
+CREATE TABLE checkpoint (
+    origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL,
+    anchor_kind TEXT NOT NULL, anchor_ledger TEXT NOT NULL, anchor BLOB NOT NULL, anchored_ms INTEGER NOT NULL,
+    cosigned BLOB NOT NULL DEFAULT x'',
+    receipt_kind TEXT, receipt_ledger TEXT, receipt BLOB, receipted_ms INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (origin, size)
+) STRICT;
+CREATE INDEX checkpoint_waiting ON checkpoint (origin, size) WHERE receipt IS NULL;
+CREATE TABLE indexed (origin TEXT PRIMARY KEY, size INTEGER NOT NULL) STRICT;
+CREATE TABLE tag (
+    origin TEXT NOT NULL, tag BLOB NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (origin, tag, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE custody_event (position INTEGER PRIMARY KEY, event BLOB NOT NULL) STRICT;
+CREATE TABLE bundle (
+    id TEXT PRIMARY KEY, origin TEXT NOT NULL, dossier TEXT NOT NULL, bytes INTEGER NOT NULL, verdict BLOB NOT NULL
+) STRICT;
+"""
+)
+
+_HELD: Final = (
+    "origin, size, root, note, anchor_kind, anchor_ledger, anchor, anchored_ms, cosigned,"
+    " receipt_kind, receipt_ledger, receipt, receipted_ms"
+)
+
+
+def _held(row: tuple[str, int, bytes, bytes, str, str, bytes, int, bytes, str, str, bytes | None, int]) -> HeldCheckpoint:
+    receipt = None if row[11] is None else LedgerProof(kind=row[9], ledger=row[10], body=row[11])
+    return HeldCheckpoint(
+        origin=row[0],
+        size=row[1],
+        root=row[2],
+        note=row[3],
+        anchor=LedgerProof(kind=row[4], ledger=row[5], body=row[6]),
+        anchored_ms=row[7],
+        cosigned=row[8],
+        receipt=receipt,
+        receipted_ms=row[12],
+    )
+
+
+class SqliteCourtStore:
+    """Implements relay.ports.court.CourtStore."""
+
+    def __init__(self, database: Database, directory: Path) -> None:
+        self._database = database
+        self._directory = directory
+        self._logs: dict[str, StoredMirrorLog] = {}
+        self._opening = asyncio.Lock()
+        self._custody_lock = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, directory: Path) -> SqliteCourtStore:
+        """Open or create the store in a folder of its own; leftovers of broken-off retrievals are removed."""
+        database = await Database.open(directory / "court.sqlite", application=APPLICATION, migrations=[SCHEMA])
+        shutil.rmtree(directory / "staging", ignore_errors=True)
+        for name in ("staging", "bundles", "logs"):
+            (directory / name).mkdir(parents=True, exist_ok=True)
+        for leftover in (directory / "bundles").glob("*.part"):
+            leftover.unlink()
+        return cls(database, directory)
+
+    async def close(self) -> None:
+        """Close logs and database."""
+        for log in self._logs.values():
+            log.close()
+        await self._database.close()
+
+    async def log(self, origin: str) -> StoredMirrorLog:
+        """See the port."""
+        async with self._opening:
+            if origin not in self._logs:
+                opened = await StoredMirrorLog.open(self._database, self._directory / "logs", origin)
+                self._logs[origin] = opened
+            return self._logs[origin]
+
+    async def latest(self, origin: str) -> HeldCheckpoint | None:
+        """See the port."""
+        rows = await self._select("WHERE origin = ? ORDER BY size DESC LIMIT 1", (origin,))
+        return rows[0] if rows else None
+
+    async def add_checkpoint(self, held: HeldCheckpoint, old_size: int) -> None:
+        """See the port."""
+
+        def write(c: sqlite3.Connection) -> None:
+            done = c.execute(
+                "INSERT INTO checkpoint (origin, size, root, note, anchor_kind, anchor_ledger, anchor, anchored_ms)"
+                " SELECT ?, ?, ?, ?, ?, ?, ?, ?"
+                " WHERE (SELECT coalesce(max(size), 0) FROM checkpoint WHERE origin = ?) = ? AND ? > ?",
+                (
+                    held.origin,
+                    held.size,
+                    held.root,
+                    held.note,
+                    held.anchor.kind,
+                    held.anchor.ledger,
+                    held.anchor.body,
+                    held.anchored_ms,
+                    held.origin,
+                    old_size,
+                    held.size,
+                    old_size,
+                ),
+            )
+            if done.rowcount != 1:
+                raise Conflict(f"size {old_size} is not the last checkpoint of {held.origin} here")
+
+        await self._database.write(write)
+
+    async def save_cosigned(self, origin: str, size: int, cosigned: bytes) -> None:
+        """See the port."""
+        await self._database.write(
+            lambda c: c.execute(
+                "UPDATE checkpoint SET cosigned = ? WHERE origin = ? AND size = ? AND cosigned = x''",
+                (cosigned, origin, size),
+            )
+        )
+
+    async def save_receipt(self, origin: str, size: int, proof: LedgerProof, time_ms: int) -> None:
+        """See the port."""
+        await self._database.write(
+            lambda c: c.execute(
+                "UPDATE checkpoint SET receipt_kind = ?, receipt_ledger = ?, receipt = ?, receipted_ms = ?"
+                " WHERE origin = ? AND size = ? AND receipt IS NULL",
+                (proof.kind, proof.ledger, proof.body, time_ms, origin, size),
+            )
+        )
+
+    async def without_receipt(self) -> list[HeldCheckpoint]:
+        """See the port."""
+        return await self._select("WHERE receipt IS NULL AND cosigned <> x'' ORDER BY origin, size", ())
+
+    async def receipted(self, origin: str) -> list[HeldCheckpoint]:
+        """See the port."""
+        return await self._select("WHERE origin = ? AND receipt IS NOT NULL ORDER BY size", (origin,))
+
+    async def _select(self, where: str, values: tuple[object, ...]) -> list[HeldCheckpoint]:
+        rows = await self._database.read(
+            lambda c: c.execute(f"SELECT {_HELD} FROM checkpoint {where}", values).fetchall()
+        )
+        return [_held(row) for row in rows]
+
+    async def find_tags(self, origin: str, tags: Sequence[bytes]) -> dict[bytes, list[int]]:
+        """See the port."""
+        await self._index(origin)
+
+        def read(c: sqlite3.Connection) -> dict[bytes, list[int]]:
+            found: dict[bytes, list[int]] = {}
+            for tag in tags:
+                rows = c.execute("SELECT position FROM tag WHERE origin = ? AND tag = ?", (origin, tag)).fetchall()
+                if rows:
+                    found[tag] = [int(row[0]) for row in rows]
+            return found
+
+        return await self._database.read(read)
+
+    async def _index(self, origin: str) -> None:
+        """Bring the tag index up to the mirror's size, a bounded batch a transaction."""
+        mirror = await self.log(origin)
+        while True:
+            row = await self._database.read(
+                lambda c: c.execute("SELECT size FROM indexed WHERE origin = ?", (origin,)).fetchone()
+            )
+            start = int(row[0]) if row else 0
+            end = min(start + INDEX_BATCH, mirror.size)
+            if start >= end:
+                return
+            entries = await asyncio.to_thread(mirror.files.entries, start, end)
+            rows = sorted((entry[TAG_SLICE], start + i) for i, entry in enumerate(entries))
+
+            def write(c: sqlite3.Connection, rows: list[tuple[bytes, int]] = rows, end: int = end) -> None:
+                c.executemany(
+                    "INSERT INTO tag VALUES (?, ?, ?) ON CONFLICT DO NOTHING", ((origin, t, i) for t, i in rows)
+                )
+                c.execute(
+                    "INSERT INTO indexed VALUES (?, ?) ON CONFLICT (origin) DO UPDATE SET size = excluded.size",
+                    (origin, end),
+                )
+
+            await self._database.write(write)
+
+    async def append_custody(self, events: Sequence[bytes]) -> list[int]:
+        """See the port: the log entry first, then event and size; an entry without event is cut off on opening."""
+        async with self._custody_lock:
+            log = await self.custody_log()
+            first = log.size
+
+            def write(c: sqlite3.Connection) -> None:
+                c.executemany("INSERT OR REPLACE INTO custody_event VALUES (?, ?)", enumerate(events, first))
+
+            await self._database.write(write)
+            await log.append([custody_entry(event) for event in events])
+            return list(range(first, first + len(events)))
+
+    async def custody_log(self) -> StoredMirrorLog:
+        """See the port."""
+        return await self.log(CUSTODY)
+
+    async def new_bundle(self, bundle_id: str) -> Path:
+        """See the port."""
+        return self._directory / "bundles" / f"{bundle_id}.part"
+
+    async def save_bundle(self, bundle_id: str, origin: str, dossier: str, verdict: bytes) -> int:
+        """See the port."""
+        part = self._directory / "bundles" / f"{bundle_id}.part"
+        size = await asyncio.to_thread(_put_in_place, part)
+        await self._database.write(
+            lambda c: c.execute("INSERT INTO bundle VALUES (?, ?, ?, ?, ?)", (bundle_id, origin, dossier, size, verdict))
+        )
+        return size
+
+    async def open_bundle(self, bundle_id: str) -> BinaryIO:
+        """See the port."""
+        row = await self._database.read(
+            lambda c: c.execute("SELECT 1 FROM bundle WHERE id = ?", (bundle_id,)).fetchone()
+        )
+        if row is None:
+            raise NotFound("no such bundle")
+        return (self._directory / "bundles" / f"{bundle_id}.zip").open("rb")
+
+    async def staging(self) -> Path:
+        """See the port."""
+        folder = self._directory / "staging" / os.urandom(8).hex()
+        folder.mkdir(mode=0o700)
+        return folder
+
+    async def counts(self) -> CourtCounts:
+        """See the port."""
+        row = await self._database.read(
+            lambda c: c.execute(
+                "SELECT (SELECT count(*) FROM bundle), (SELECT count(*) FROM custody_event"
+                " WHERE json_extract(CAST(event AS TEXT), '$.action') = 'request')"
+            ).fetchone()
+        )
+        return CourtCounts(bundles=row[0], retrievals=row[1])
+
+
+def _put_in_place(part: Path) -> int:
+    with part.open("rb") as f:
+        os.fsync(f.fileno())
+    part.rename(part.with_suffix(".zip"))
+    folder = os.open(part.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return part.with_suffix(".zip").stat().st_size

@@ -1,0 +1,147 @@
+"""One log on disk: `entries.pack` and one pack a tile level, all append-only.
+
+`entries.pack` holds C2SP entry bundles one after the other (each entry with its length as uint16be), so a bundle is a slice.
+Entries are synced on every append. Tile hashes follow from the entries: their packs are written without a sync of
+their own, and opening rebuilds whatever a crash has cut off.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from relay.core import merkle
+from relay.core.errors import Malformed, NotFound
+from relay.core.limits import ENTRY_BYTES
+from relay.core.merkle import HASH_BYTES
+from relay.core.tiles import TILE_HEIGHT, TILE_LEVEL_MAX, TILE_WIDTH, TileAppender, TileHashReader, decode_entries
+from relay.durable.packs import Pack
+
+ROW_BYTES: Final = 2 + ENTRY_BYTES
+_PREFIX: Final = ENTRY_BYTES.to_bytes(2, "big")
+_REBUILD_ENTRIES: Final = 65_536
+CACHE_TILES: Final = 512
+
+
+class LogPacks:
+    """Implements relay.ports.LogFiles. One thread appends at a time; any number read."""
+
+    def __init__(self, folder: Path, committed_size: int) -> None:
+        self._entries = Pack(folder / "entries.pack")
+        self._tiles = [Pack(folder / f"tiles-{level}.pack") for level in range(TILE_LEVEL_MAX + 1)]
+        self._appending = threading.Lock()
+        if self._entries.size < committed_size * ROW_BYTES:
+            raise Malformed(
+                str(self._entries.path),
+                "",
+                f"holds {self._entries.size // ROW_BYTES} entries, {committed_size} are committed; restore it from a backup",
+            )
+        self._entries.truncate(committed_size * ROW_BYTES)
+        self._size = committed_size
+        self._appender = self._restore()
+        self._reader = TileHashReader(self, self._size, CACHE_TILES)
+
+    @classmethod
+    def open(cls, directory: Path, committed_size: int) -> LogPacks:
+        """Open or create; cut off what was never committed; rebuild tile hashes that are missing. Raises `Malformed`."""
+        return cls(directory, committed_size)
+
+    def _restore(self) -> TileAppender:
+        """Trust the tiles as far as every level reaches, whole tiles only; hash the entries from there on again."""
+        held = self._size
+        for level, pack in enumerate(self._tiles):
+            count = pack.size // HASH_BYTES
+            if count < self._size >> TILE_HEIGHT * level:
+                held = min(held, count << TILE_HEIGHT * level)
+        if held < self._size:
+            held -= held % TILE_WIDTH
+        for level, pack in enumerate(self._tiles):
+            pack.truncate((held >> TILE_HEIGHT * level) * HASH_BYTES)
+        appender = TileAppender.restore(held, self)
+        while held < self._size:
+            end = min(held + _REBUILD_ENTRIES, self._size)
+            self._write_tiles(appender, self.entries(held, end))
+            held = end
+        return appender
+
+    def _write_tiles(self, appender: TileAppender, entries: Sequence[bytes]) -> None:
+        for level, data in appender.append(entries):
+            self._tiles[level].append(data)
+
+    @property
+    def size(self) -> int:
+        """Entries held."""
+        return self._size
+
+    def append(self, entries: Sequence[bytes]) -> None:
+        """See the port. Raises `StorageFailed`."""
+        if any(len(entry) != ENTRY_BYTES for entry in entries):
+            raise Malformed("log", "entry", f"every entry must be {ENTRY_BYTES} bytes")
+        with self._appending:
+            self._entries.append(b"".join([_PREFIX + entry for entry in entries]))
+            self._entries.sync()
+            self._write_tiles(self._appender, entries)
+            self._size += len(entries)
+            self._reader.grow(self._size)
+
+    def entries(self, start: int, end: int) -> list[bytes]:
+        """See the port."""
+        if not 0 <= start <= end <= self._size:
+            raise NotFound(f"entries [{start}, {end}) of {self._size}")
+        entries = decode_entries(self._entries.read(start * ROW_BYTES, (end - start) * ROW_BYTES))
+        if len(entries) != end - start or any(len(e) != ENTRY_BYTES for e in entries):
+            raise Malformed(str(self._entries.path), f"entries {start} to {end}", "are damaged; restore from a backup")
+        return entries
+
+    def entry_bundle(self, index: int, width: int) -> bytes:
+        """The bytes of a C2SP entry bundle. Raises `NotFound`."""
+        start = index * TILE_WIDTH
+        if start + width > self._size:
+            raise NotFound(f"entry bundle {index} of width {width}")
+        return self._entries.read(start * ROW_BYTES, width * ROW_BYTES)
+
+    def read_tile(self, level: int, index: int, width: int) -> bytes:
+        """The first `width` hashes of a tile. Raises `NotFound`."""
+        if not 0 <= level <= TILE_LEVEL_MAX:
+            raise NotFound(f"tile level {level}")
+        return self._tiles[level].read(index * TILE_WIDTH * HASH_BYTES, width * HASH_BYTES)
+
+    def root(self, size: int) -> bytes:
+        """See the port."""
+        self._check_size(size)
+        return merkle.root_from(size, self._reader)
+
+    def inclusion_proof(self, index: int, size: int) -> list[bytes]:
+        """See the port."""
+        self._check_size(size)
+        return merkle.inclusion_proof(index, size, self._reader)
+
+    def consistency_proof(self, size1: int, size2: int) -> list[bytes]:
+        """See the port."""
+        self._check_size(size2)
+        return merkle.consistency_proof(size1, size2, self._reader)
+
+    def subtree_proof(self, start: int, end: int, size: int) -> list[bytes]:
+        """See the port."""
+        self._check_size(size)
+        return merkle.subtree_consistency_proof(start, end, size, self._reader)
+
+    def _check_size(self, size: int) -> None:
+        if size > self._size:
+            raise NotFound(f"a tree of {size}; {self._size} entries are held")
+
+    def truncate(self, size: int) -> None:
+        """See the port."""
+        with self._appending:
+            if size < self._size:
+                self._entries.truncate(size * ROW_BYTES)
+                self._size = size
+                self._appender = self._restore()
+                self._reader = TileHashReader(self, size, CACHE_TILES)
+
+    def close(self) -> None:
+        """Close the files. Safe to call twice."""
+        for pack in (self._entries, *self._tiles):
+            pack.close()

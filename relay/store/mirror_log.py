@@ -1,0 +1,73 @@
+"""A verified copy of a log on disk, its committed size in the database: what relay and court gateway hold of each origin."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from relay.durable.database import Database
+from relay.store.log_files import LogPacks
+
+MIRROR_SCHEMA: Final = """
+CREATE TABLE mirror_log (
+    origin TEXT PRIMARY KEY,
+    size   INTEGER NOT NULL CHECK (size >= 0)
+) STRICT;
+"""
+
+
+class StoredMirrorLog:
+    """Entries are durable in the packs before the size that counts them is committed."""
+
+    def __init__(self, database: Database, origin: str, files: LogPacks) -> None:
+        self._database = database
+        self._origin = origin
+        self._files = files
+        self._size = files.size
+
+    @classmethod
+    async def open(cls, database: Database, directory: Path, origin: str) -> StoredMirrorLog:
+        """Open an origin's log; bytes beyond the committed size are cut off."""
+
+        def ensure(connection: sqlite3.Connection) -> int:
+            connection.execute("INSERT INTO mirror_log VALUES (?, 0) ON CONFLICT DO NOTHING", (origin,))
+            row = connection.execute("SELECT size FROM mirror_log WHERE origin = ?", (origin,)).fetchone()
+            return int(row[0])
+
+        committed = await database.write(ensure)
+        folder = directory / hashlib.sha256(origin.encode()).hexdigest()
+        return cls(database, origin, await asyncio.to_thread(LogPacks.open, folder, committed))
+
+    @property
+    def size(self) -> int:
+        """Entries whose append is committed."""
+        return self._size
+
+    @property
+    def files(self) -> LogPacks:
+        """For proofs and reading."""
+        return self._files
+
+    async def append(self, entries: Sequence[bytes]) -> int:
+        """Packs first, then the size, by compare-and-swap on the old size."""
+        old, new = self._size, self._size + len(entries)
+        await asyncio.to_thread(self._files.append, entries)
+
+        def commit(connection: sqlite3.Connection) -> None:
+            done = connection.execute(
+                "UPDATE mirror_log SET size = ? WHERE origin = ? AND size = ?", (new, self._origin, old)
+            )
+            if done.rowcount != 1:
+                raise RuntimeError("another writer has moved this log's size")
+
+        await self._database.write(commit)
+        self._size = new
+        return new
+
+    def close(self) -> None:
+        """Close the packs."""
+        self._files.close()

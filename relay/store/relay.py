@@ -1,0 +1,348 @@
+"""The relay's memory in SQLite: cursors, items, checkpoints, confirmations, halts, and its mirror logs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from relay.core.errors import Conflict
+from relay.core.ledgerproof import LedgerProof
+from relay.core.lifecycle import ItemState, check_move, item_id
+from relay.durable.database import Database
+from relay.ports.forwarding import Confirmation, Cursor, Item
+from relay.ports.ledgers import Anchor, AnchorBlock, Receipt
+from relay.store.mirror_log import MIRROR_SCHEMA, StoredMirrorLog
+
+APPLICATION: Final = 0x43525259  # "CRRY"
+BLOCKS_REMEMBERED: Final = 4096
+
+SCHEMA: Final = (
+    MIRROR_SCHEMA
+    + """
+CREATE TABLE cursor (ledger TEXT PRIMARY KEY, height INTEGER NOT NULL, block_hash BLOB NOT NULL) STRICT;
+CREATE TABLE block (
+    ledger TEXT NOT NULL, height INTEGER NOT NULL, block_hash BLOB NOT NULL, PRIMARY KEY (ledger, height)
+) STRICT;
+CREATE TABLE item (
+    id BLOB PRIMARY KEY, ledger TEXT NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL,
+    height INTEGER NOT NULL, block_hash BLOB NOT NULL, tx_id BLOB NOT NULL, time_ms INTEGER NOT NULL,
+    state TEXT NOT NULL, attempt INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX item_by_size ON item (origin, size);
+CREATE INDEX item_open ON item (ledger, state, height);
+CREATE TABLE checkpoint (
+    origin TEXT NOT NULL, size INTEGER NOT NULL, note BLOB NOT NULL, cosigned BLOB, PRIMARY KEY (origin, size)
+) STRICT;
+CREATE TABLE confirmation (
+    origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, ledger TEXT NOT NULL, height INTEGER NOT NULL,
+    tx_id BLOB NOT NULL, time_ms INTEGER NOT NULL, kind TEXT NOT NULL, proof BLOB NOT NULL, cosigned BLOB NOT NULL,
+    PRIMARY KEY (origin, size)
+) STRICT;
+CREATE TABLE halt (origin TEXT PRIMARY KEY, reason TEXT NOT NULL, exhibit TEXT NOT NULL) STRICT;
+"""
+)
+
+_ITEM: Final = "id, ledger, origin, size, root, height, block_hash, tx_id, time_ms, state, attempt, reason"
+_DONE: Final = (ItemState.CONFIRMED.value, ItemState.ORPHANED.value, ItemState.QUARANTINED.value)
+
+
+def _item(row: sqlite3.Row | tuple[object, ...]) -> Item:
+    id_, ledger, origin, size, root, height, block_hash, tx_id, time_ms, state, attempt, reason = row
+    anchor = Anchor(
+        ledger=str(ledger),
+        origin=str(origin),
+        size=int(str(size)),
+        root=bytes(root),  # type: ignore[arg-type]
+        height=int(str(height)),
+        block_hash=bytes(block_hash),  # type: ignore[arg-type]
+        tx_id=bytes(tx_id),  # type: ignore[arg-type]
+        time_ms=int(str(time_ms)),
+    )
+    return Item(
+        id=bytes(id_),  # type: ignore[arg-type]
+        anchor=anchor,
+        state=ItemState(state),
+        attempt=int(str(attempt)),
+        reason=str(reason),
+    )
+
+
+class SqliteRelayStore:
+    """Implements relay.ports.forwarding.RelayStore."""
+
+    def __init__(self, database: Database, directory: Path) -> None:
+        self._database = database
+        self._directory = directory
+        self._logs: dict[str, StoredMirrorLog] = {}
+        self._opening = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, directory: Path) -> SqliteRelayStore:
+        """Open or create the store in a folder of its own."""
+        database = await Database.open(directory / "relay.sqlite", application=APPLICATION, migrations=[SCHEMA])
+        return cls(database, directory / "logs")
+
+    async def close(self) -> None:
+        """Close logs and database."""
+        for log in self._logs.values():
+            log.close()
+        await self._database.close()
+
+    async def cursor(self, ledger: str) -> Cursor:
+        """See the port."""
+        row = await self._database.read(
+            lambda c: c.execute("SELECT height, block_hash FROM cursor WHERE ledger = ?", (ledger,)).fetchone()
+        )
+        return Cursor(height=row[0], block_hash=row[1]) if row else Cursor(height=0, block_hash=b"")
+
+    async def take_block(self, ledger: str, block: AnchorBlock) -> int:
+        """See the port. The safety condition (the block extends the cursor) stands in the transaction."""
+
+        def write(c: sqlite3.Connection) -> int:
+            row = c.execute("SELECT height, block_hash FROM cursor WHERE ledger = ?", (ledger,)).fetchone()
+            height, last = row or (0, b"")
+            if block.height != height + 1 or (height and block.parent_hash != last):
+                raise Conflict(f"block {block.height} of {ledger} does not extend block {height} as recorded")
+            new = sum(_insert_anchor(c, anchor) for anchor in block.anchors)
+            c.execute(
+                "INSERT INTO cursor VALUES (?, ?, ?)"
+                " ON CONFLICT (ledger) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash",
+                (ledger, block.height, block.block_hash),
+            )
+            c.execute("INSERT OR REPLACE INTO block VALUES (?, ?, ?)", (ledger, block.height, block.block_hash))
+            c.execute("DELETE FROM block WHERE ledger = ? AND height <= ?", (ledger, block.height - BLOCKS_REMEMBERED))
+            return new
+
+        return await self._database.write(write)
+
+    async def rewind(self, ledger: str, height: int) -> int:
+        """See the port."""
+
+        def write(c: sqlite3.Connection) -> int:
+            row = c.execute("SELECT block_hash FROM block WHERE ledger = ? AND height = ?", (ledger, height)).fetchone()
+            c.execute(
+                "UPDATE cursor SET height = ?, block_hash = ? WHERE ledger = ?",
+                (height if row else 0, row[0] if row else b"", ledger),
+            )
+            c.execute("DELETE FROM block WHERE ledger = ? AND height > ?", (ledger, height))
+            done = c.execute(
+                "UPDATE item SET state = ? WHERE ledger = ? AND height > ? AND state = ?",
+                (ItemState.ORPHANED.value, ledger, height, ItemState.SEEN.value),
+            )
+            return done.rowcount
+
+        return await self._database.write(write)
+
+    async def block_hash(self, ledger: str, height: int) -> bytes | None:
+        """See the port."""
+        row = await self._database.read(
+            lambda c: c.execute(
+                "SELECT block_hash FROM block WHERE ledger = ? AND height = ?", (ledger, height)
+            ).fetchone()
+        )
+        return row[0] if row else None
+
+    async def mark_final(self, ledger: str, final_height: int) -> int:
+        """See the port."""
+        seen = (ItemState.SEEN.value, ledger, final_height)
+        waiting = await self._database.read(
+            lambda c: c.execute(
+                "SELECT count(*) FROM item WHERE state = ? AND ledger = ? AND height <= ?", seen
+            ).fetchone()
+        )
+        if not waiting[0]:
+            return 0
+        return await self._database.write(
+            lambda c: (
+                c.execute(
+                    "UPDATE item SET state = ? WHERE state = ? AND ledger = ? AND height <= ?",
+                    (ItemState.FINAL.value, *seen),
+                ).rowcount
+            )
+        )
+
+    async def find_item(self, origin: str, size: int) -> Item | None:
+        """See the port."""
+        row = await self._database.read(
+            lambda c: c.execute(
+                f"SELECT {_ITEM} FROM item WHERE origin = ? AND size = ? AND state <> ? ORDER BY height LIMIT 1",
+                (origin, size, ItemState.ORPHANED.value),
+            ).fetchone()
+        )
+        return _item(row) if row else None
+
+    async def next_item(self, origin: str) -> Item | None:
+        """See the port."""
+        row = await self._database.read(
+            lambda c: c.execute(
+                f"SELECT {_ITEM} FROM item WHERE origin = ? AND state NOT IN (?, ?, ?) ORDER BY size, height LIMIT 1",
+                (origin, *_DONE),
+            ).fetchone()
+        )
+        return _item(row) if row else None
+
+    async def move(self, item: bytes, old: ItemState, new: ItemState, *, reason: str = "") -> None:
+        """See the port."""
+        check_move(old, new)
+        await self._database.write(lambda c: _move(c, item, old, new, reason))
+
+    async def begin_attempt(self, item: bytes) -> int:
+        """See the port."""
+
+        def write(c: sqlite3.Connection) -> int:
+            row = c.execute("UPDATE item SET attempt = attempt + 1 WHERE id = ? RETURNING attempt", (item,)).fetchone()
+            return int(row[0])
+
+        return await self._database.write(write)
+
+    async def save_checkpoint(self, origin: str, size: int, note: bytes) -> None:
+        """See the port. A second, different note of the same size is refused: two signatures of one size are kept apart."""
+
+        def write(c: sqlite3.Connection) -> None:
+            c.execute(
+                "INSERT INTO checkpoint (origin, size, note) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (origin, size, note),
+            )
+
+        await self._database.write(write)
+
+    async def checkpoint(self, origin: str, size: int) -> bytes | None:
+        """See the port."""
+        return await self._one("SELECT note FROM checkpoint WHERE origin = ? AND size = ?", (origin, size))
+
+    async def save_mirrored(self, item: bytes, cosigned: bytes) -> None:
+        """See the port."""
+
+        def write(c: sqlite3.Connection) -> None:
+            _move(c, item, ItemState.PROVEN, ItemState.MIRRORED, "")
+            c.execute(
+                "INSERT INTO checkpoint (origin, size, note, cosigned) SELECT origin, size, ?, ? FROM item WHERE id = ?"
+                " ON CONFLICT (origin, size) DO UPDATE SET cosigned = excluded.cosigned",
+                (cosigned, cosigned, item),
+            )
+
+        await self._database.write(write)
+
+    async def cosigned(self, origin: str, size: int) -> bytes | None:
+        """See the port."""
+        return await self._one("SELECT cosigned FROM checkpoint WHERE origin = ? AND size = ?", (origin, size))
+
+    async def save_confirmed(self, item: bytes, confirmation: Confirmation) -> None:
+        """See the port."""
+        receipt, proof = confirmation.receipt, confirmation.proof
+
+        def write(c: sqlite3.Connection) -> None:
+            _move(c, item, ItemState.SUBMITTED, ItemState.CONFIRMED, "")
+            c.execute(
+                "INSERT INTO confirmation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (
+                    receipt.origin,
+                    receipt.size,
+                    receipt.root,
+                    receipt.ledger,
+                    receipt.height,
+                    receipt.tx_id,
+                    receipt.time_ms,
+                    proof.kind,
+                    proof.body,
+                    confirmation.cosigned,
+                ),
+            )
+
+        await self._database.write(write)
+
+    async def confirmations(self, origin: str, above_size: int, limit: int) -> list[Confirmation]:
+        """See the port."""
+        rows = await self._database.read(
+            lambda c: c.execute(
+                "SELECT ledger, origin, size, root, height, tx_id, time_ms, kind, proof, cosigned FROM confirmation"
+                " WHERE origin = ? AND size > ? ORDER BY size LIMIT ?",
+                (origin, above_size, limit),
+            ).fetchall()
+        )
+        return [
+            Confirmation(
+                receipt=Receipt(
+                    ledger=r[0], origin=r[1], size=r[2], root=r[3], height=r[4], tx_id=r[5], time_ms=r[6]
+                ),
+                proof=LedgerProof(kind=r[7], ledger=r[0], body=r[8]),
+                cosigned=r[9],
+            )
+            for r in rows
+        ]
+
+    async def last_confirmed(self, origin: str) -> int:
+        """Size of the largest confirmed checkpoint, 0 before the first."""
+        row = await self._database.read(
+            lambda c: c.execute("SELECT coalesce(max(size), 0) FROM confirmation WHERE origin = ?", (origin,)).fetchone()
+        )
+        return int(row[0])
+
+    async def halt(self, origin: str, reason: str, exhibit: Mapping[str, bytes]) -> None:
+        """See the port. The first reason stays."""
+        pieces = json.dumps({name: b64encode(piece).decode() for name, piece in exhibit.items()})
+        await self._database.write(
+            lambda c: c.execute("INSERT INTO halt VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (origin, reason, pieces))
+        )
+
+    async def halted(self, origin: str) -> str:
+        """See the port."""
+        row = await self._database.read(
+            lambda c: c.execute("SELECT reason FROM halt WHERE origin = ?", (origin,)).fetchone()
+        )
+        return str(row[0]) if row else ""
+
+    async def log(self, origin: str) -> StoredMirrorLog:
+        """See the port."""
+        async with self._opening:
+            if origin not in self._logs:
+                self._logs[origin] = await StoredMirrorLog.open(self._database, self._directory, origin)
+            return self._logs[origin]
+
+    async def counts(self) -> dict[str, int]:
+        """See the port."""
+        rows = await self._database.read(
+            lambda c: c.execute("SELECT state, count(*) FROM item GROUP BY state").fetchall()
+        )
+        return {state.value: dict(rows).get(state.value, 0) for state in ItemState}
+
+    async def _one(self, sql: str, values: tuple[object, ...]) -> bytes | None:
+        row = await self._database.read(lambda c: c.execute(sql, values).fetchone())
+        return row[0] if row else None
+
+
+def _insert_anchor(c: sqlite3.Connection, anchor: Anchor) -> int:
+    """A new item as SEEN; one that was orphaned and is now in another block comes back."""
+    identity = item_id(anchor.ledger, anchor.origin, anchor.size, anchor.root)
+    done = c.execute(
+        f"INSERT INTO item ({_ITEM}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '') ON CONFLICT (id) DO UPDATE SET"
+        " height = excluded.height, block_hash = excluded.block_hash, tx_id = excluded.tx_id,"
+        " time_ms = excluded.time_ms, state = excluded.state WHERE item.state = ?",
+        (
+            identity,
+            anchor.ledger,
+            anchor.origin,
+            anchor.size,
+            anchor.root,
+            anchor.height,
+            anchor.block_hash,
+            anchor.tx_id,
+            anchor.time_ms,
+            ItemState.SEEN.value,
+            ItemState.ORPHANED.value,
+        ),
+    )
+    return done.rowcount
+
+
+def _move(c: sqlite3.Connection, item: bytes, old: ItemState, new: ItemState, reason: str) -> None:
+    done = c.execute(
+        "UPDATE item SET state = ?, reason = ? WHERE id = ? AND state = ?", (new.value, reason, item, old.value)
+    )
+    if done.rowcount != 1:
+        raise Conflict(f"the item is not {old.value} any more")

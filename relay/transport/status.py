@@ -1,0 +1,80 @@
+"""Errors across the wire: domain error → status on the server, status → domain error at the client, by one table."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Final
+
+import grpc
+
+from relay.core.errors import Conflict, Denied, Malformed, NotFound, RelayError, Unavailable, Uncertain, Unverified
+
+log = logging.getLogger(__name__)
+
+KIND_KEY: Final = "courtrelay-error"
+WHAT_KEY: Final = "courtrelay-what-bin"
+FIELD_KEY: Final = "courtrelay-field-bin"
+DENIED_TEXT: Final = "not permitted"
+DETAILS_CHARS_MAX: Final = 2000
+
+CODES: Final[dict[type[RelayError], grpc.StatusCode]] = {
+    Malformed: grpc.StatusCode.INVALID_ARGUMENT,
+    Denied: grpc.StatusCode.PERMISSION_DENIED,
+    Unverified: grpc.StatusCode.FAILED_PRECONDITION,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    Conflict: grpc.StatusCode.ABORTED,
+    Unavailable: grpc.StatusCode.UNAVAILABLE,
+    Uncertain: grpc.StatusCode.UNKNOWN,
+}
+KINDS: Final = {kind.__name__: kind for kind in CODES}
+
+Answer = tuple[grpc.StatusCode, str, tuple[tuple[str, str | bytes], ...]]
+
+
+def to_status(error: BaseException, method: str) -> Answer:
+    """Code, details and trailing metadata. What is not a domain error leaves only a log id."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    kind = next((k for k in CODES if isinstance(error, k)), None)
+    if kind is None:
+        number = secrets.token_hex(4)
+        log.error("%s failed (log id %s)", method, number, exc_info=error)
+        return grpc.StatusCode.INTERNAL, f"internal error, log id {number}", ()
+    trailer: list[tuple[str, str | bytes]] = [(KIND_KEY, kind.__name__)]
+    if isinstance(error, Denied):
+        log.info("%s denied: %s", method, error.reason)
+        return CODES[kind], DENIED_TEXT, tuple(trailer)
+    details = str(error)
+    if isinstance(error, Malformed):
+        details = error.reason
+        trailer += [(WHAT_KEY, error.what.encode()[:512]), (FIELD_KEY, error.field.encode()[:512])]
+    if isinstance(error, Unverified):
+        details = error.reason
+        trailer.append((WHAT_KEY, error.step.encode()[:512]))
+    return CODES[kind], details[:DETAILS_CHARS_MAX], tuple(trailer)
+
+
+def from_status(error: grpc.aio.AioRpcError, *, writing: bool = False) -> RelayError:
+    """The domain error a peer reported, or what a broken call means: `Uncertain` when a write may have happened."""
+    trailer = {key: value for key, value in (error.trailing_metadata() or ())}
+    details = (error.details() or "")[:DETAILS_CHARS_MAX]
+    kind = KINDS.get(str(trailer.get(KIND_KEY, "")))
+    what = _text(trailer.get(WHAT_KEY, b""))
+    if kind is Malformed:
+        return Malformed(what, _text(trailer.get(FIELD_KEY, b"")), details)
+    if kind is Unverified:
+        return Unverified(what, details)
+    if kind is not None:
+        return kind(details)
+    if error.code() is grpc.StatusCode.PERMISSION_DENIED:
+        return Denied(details)
+    if writing and error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
+        return Uncertain(f"no answer to a write: {error.code().name.lower()}")
+    if error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED):
+        return Malformed("call", "", details or error.code().name.lower())
+    return Unavailable(f"{error.code().name.lower()}: {details}")
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

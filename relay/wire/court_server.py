@@ -1,0 +1,143 @@
+"""The court gateway's gRPC face: its mirror to relays, its desk to the court's own people."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+import grpc.aio
+
+from relay.core.errors import Malformed
+from relay.core.identity import Role
+from relay.core.package import Package
+from relay.services.court.mirror import CourtMirror
+from relay.services.court.retrieval import Done, Progress, Retrieval, RetrievalCommand, Seen
+from relay.services.court.status import CourtStatus
+from relay.ports.court import CourtStore
+from relay.services.mirroring import GROUP_PACKAGES_MAX
+from relay.wire.convert import bounded_note, evidence_from, package_from
+from relay.wire.grouping import grouped
+from relay.wire.v1 import court_pb2, court_pb2_grpc
+
+BUNDLE_CHUNK_BYTES: Final = 1024 * 1024
+
+ALLOW: Final[Mapping[str, frozenset[Role]]] = {
+    "/relay.wire.v1.Mirror/Latest": frozenset({Role.RELAY}),
+    "/relay.wire.v1.Mirror/AddCheckpoint": frozenset({Role.RELAY}),
+    "/relay.wire.v1.Mirror/AddEntries": frozenset({Role.RELAY}),
+    "/relay.wire.v1.CourtDesk/Retrieve": frozenset({Role.OPERATOR}),
+    "/relay.wire.v1.CourtDesk/FetchBundle": frozenset({Role.OPERATOR}),
+    "/relay.wire.v1.CourtDesk/Status": frozenset({Role.OPERATOR}),
+}
+LONG_LIVED: Final[frozenset[str]] = frozenset()
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Mirror(court_pb2_grpc.MirrorServicer):
+    """What relays call."""
+
+    def __init__(self, mirror: CourtMirror) -> None:
+        self._mirror = mirror
+
+    async def Latest(self, request: court_pb2.LatestRequest, context: Context) -> court_pb2.LatestReply:
+        """What the court holds of an origin."""
+        held = await self._mirror.latest(request.origin)
+        return court_pb2.LatestReply(size=held.size, next_index=held.next_index, cosigned=held.cosigned)
+
+    async def AddCheckpoint(
+        self, request: court_pb2.AddCheckpointRequest, context: Context
+    ) -> court_pb2.AddCheckpointReply:
+        """A checkpoint that extends the last one."""
+        held = await self._mirror.add_checkpoint(
+            bounded_note(request.checkpoint, "checkpoint offer"),
+            request.old_size,
+            list(request.consistency),
+            evidence_from(request.anchor),
+        )
+        return court_pb2.AddCheckpointReply(next_index=held.next_index, cosigned=held.cosigned)
+
+    async def AddEntries(
+        self, request_iterator: AsyncIterator[court_pb2.AddEntriesRequest], context: Context
+    ) -> AsyncIterator[court_pb2.AddEntriesReply]:
+        """Entries up to an announced checkpoint."""
+        first = await anext(aiter(request_iterator), None)
+        if first is None or first.WhichOneof("part") != "target":
+            raise Malformed("entries", "target", "the first message must name the checkpoint")
+        groups = grouped(_packages(request_iterator), GROUP_PACKAGES_MAX)
+        async for held in self._mirror.add_entries(first.target.origin, first.target.size, groups):
+            yield court_pb2.AddEntriesReply(next_index=held.next_index, cosigned=held.cosigned)
+
+
+async def _packages(requests: AsyncIterator[court_pb2.AddEntriesRequest]) -> AsyncIterator[Package]:
+    async for request in requests:
+        if request.WhichOneof("part") != "package":
+            raise Malformed("entries", "package", "every message after the target must be a package")
+        yield package_from(request.package)
+
+
+class CourtDesk(court_pb2_grpc.CourtDeskServicer):
+    """What the court's own people and systems call."""
+
+    def __init__(self, retrieval: Retrieval, store: CourtStore, status: CourtStatus) -> None:
+        self._retrieval = retrieval
+        self._store = store
+        self._status = status
+
+    async def Retrieve(
+        self, request: court_pb2.DeskRetrieveRequest, context: Context
+    ) -> AsyncIterator[court_pb2.DeskRetrieveEvent]:
+        """One dossier under a grant, record by record, ending with the stored bundle."""
+        command = RetrievalCommand(
+            grant=request.grant, dossier=request.dossier, officer=request.officer, purpose=request.purpose
+        )
+        async for event in self._retrieval.run(command):
+            yield _event(event)
+
+    async def FetchBundle(
+        self, request: court_pb2.FetchBundleRequest, context: Context
+    ) -> AsyncIterator[court_pb2.BundleChunk]:
+        """The bytes of a stored bundle."""
+        bundle = await self._store.open_bundle(request.bundle_id)
+        try:
+            while data := await asyncio.to_thread(bundle.read, BUNDLE_CHUNK_BYTES):
+                yield court_pb2.BundleChunk(data=data)
+        finally:
+            bundle.close()
+
+    async def Status(self, request: court_pb2.CourtStatusRequest, context: Context) -> court_pb2.CourtStatusReply:
+        """Sizes by origin, counts, the last problem."""
+        report = await self._status.report()
+        return court_pb2.CourtStatusReply(
+            origins=[
+                court_pb2.CourtOriginStatus(
+                    origin=o.origin, mirrored_size=o.mirrored_size, receipted_size=o.receipted_size
+                )
+                for o in report.origins
+            ],
+            bundles=report.bundles,
+            retrievals=report.retrievals,
+            last_problem=report.problem,
+        )
+
+
+def _event(event: Progress | Seen | Done) -> court_pb2.DeskRetrieveEvent:
+    if isinstance(event, Progress):
+        return court_pb2.DeskRetrieveEvent(
+            progress=court_pb2.RetrieveProgress(
+                records=event.records,
+                records_total=event.records_total,
+                bytes=event.bytes,
+                bytes_total=event.bytes_total,
+            )
+        )
+    if isinstance(event, Seen):
+        return court_pb2.DeskRetrieveEvent(
+            record=court_pb2.RecordVerdict(seq=event.seq, kind=event.kind, verdict=event.verdict, reason=event.reason)
+        )
+    return court_pb2.DeskRetrieveEvent(
+        done=court_pb2.RetrieveDone(
+            bundle_id=event.bundle_id, bundle_bytes=event.bundle_bytes, verdict=event.verdict
+        )
+    )
