@@ -101,24 +101,22 @@ def _no_constant(text: str) -> NoReturn:
 
 
 def _check_tree(value: object) -> None:
-    """Types, depth and text of a whole value, without recursion."""
+    """Types, depth and text of a whole value, without recursion. Depth counts objects and arrays around one another."""
     level: list[object] = [value]
-    for _ in range(JSON_DEPTH_MAX + 1):
+    for depth in range(JSON_DEPTH_MAX + 1):
         deeper: list[object] = []
         for item in level:
-            if isinstance(item, dict):
-                _check_texts(item)
-                deeper.extend(item.values())
-            elif isinstance(item, (list, tuple)):
-                deeper.extend(item)
+            if isinstance(item, (dict, list, tuple)):
+                if depth == JSON_DEPTH_MAX:
+                    raise _Refused(f"is nested deeper than {JSON_DEPTH_MAX} levels")
+                if isinstance(item, dict):
+                    _check_texts(item)
+                deeper.extend(item.values() if isinstance(item, dict) else item)
             elif isinstance(item, str):
                 _check_texts((item,))
             elif item is not None and not isinstance(item, int):
                 raise _Refused(f"{type(item).__name__} is not a JSON value without floats")
-        if not deeper:
-            return
         level = deeper
-    raise _Refused(f"is nested deeper than {JSON_DEPTH_MAX} levels")
 
 
 def _check_texts(texts: Iterable[object]) -> None:

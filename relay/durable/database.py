@@ -7,207 +7,239 @@ wait together share one COMMIT, each in a savepoint of its own, so that a failin
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
-from relay.core.errors import Conflict, Malformed
+from relay.core.errors import Unavailable
 from relay.durable.errors import StorageFailed
+from relay.durable.files import FolderLock, make_folder
+from relay.durable.schema import is_unsafe, open_reader, open_writer, primary_code
 
 T = TypeVar("T")
 
 GROUP_WRITES_MAX: Final = 256
-BUSY_TIMEOUT_MS: Final = 5000
-_FULL: Final = 2
 
 
 @dataclass(slots=True)
 class _Write:
     run: Callable[[sqlite3.Connection], Any]
-    done: Future[Any]
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[Any]
     outcome: Any = None
     failure: BaseException | None = None
 
 
 class Database:
-    """Open with `open`, end with `close`. Functions handed to `read` and `write` run in another thread."""
+    """Open with `open`, end with `close`. Functions handed to `read` and `write` run in another thread.
 
-    def __init__(self, path: Path, writer: sqlite3.Connection, reader: sqlite3.Connection, lock: int) -> None:
+    After a failed write, commit or fsync every call raises `StorageFailed`: the process must end and be started again.
+    """
+
+    def __init__(self, path: Path, writer: sqlite3.Connection, reader: sqlite3.Connection, lock: FolderLock) -> None:
         self._path = path
         self._writer = writer
         self._reader = reader
         self._lock = lock
-        self._queue: SimpleQueue[_Write | None] = SimpleQueue()
-        self._failed: StorageFailed | None = None
-        self._closed = False
+        self._queue: SimpleQueue[_Write] = SimpleQueue()
+        self._failed = ""
+        self._closing: asyncio.Future[None] | None = None
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix=f"write {path.name}")
         self._read_thread = ThreadPoolExecutor(1, thread_name_prefix=f"read {path.name}")
-        self._worker = self._write_thread.submit(self._serve)
 
     @classmethod
-    async def open(
-        cls, path: Path, *, application: int, migrations: Sequence[str], check: bool = False
-    ) -> Database:
-        """Open or create the file and bring its schema up to `len(migrations)`.
+    async def open(cls, path: Path, *, application: int, migrations: Sequence[str], check: bool = False) -> Database:
+        """Open or create the file, lock its folder and bring its schema up to version `len(migrations)`.
 
-        Raises `Malformed` (not a database, another application's, a newer schema, unsafe settings; each says what to do),
-        `Conflict` (another process holds it), `StorageFailed`.
+        `application` is the file's `application_id`; migration n (SQL statements without BEGIN or COMMIT) leads to version n
+        and is never changed once released; `check` reads the whole file first (PRAGMA quick_check).
+        Raises `Malformed` (not a database, another program's, a newer schema, unsafe settings; each says what to do),
+        `Conflict` (another process holds the folder), `StorageFailed`.
         """
         return await asyncio.to_thread(cls._open, path, application, migrations, check)
 
     @classmethod
     def _open(cls, path: Path, application: int, migrations: Sequence[str], check: bool) -> Database:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = _take_lock(path)
+        make_folder(path.parent)
+        lock = FolderLock(path.parent)
         try:
-            writer = _connect(path)
-            _prepare(writer, path, application, migrations, check)
-            reader = _connect(path)
-            reader.execute("PRAGMA query_only = ON")
-        except sqlite3.DatabaseError as error:
-            os.close(lock)
-            raise Malformed(
-                str(path), "", f"cannot be used as a database ({error}); restore it from a backup or move it away"
-            ) from None
+            writer = open_writer(path, application, migrations, check)
+            try:
+                return cls(path, writer, open_reader(path), lock)
+            except BaseException:
+                writer.close()
+                raise
         except BaseException:
-            os.close(lock)
+            lock.release()
             raise
-        return cls(path, writer, reader, lock)
 
     async def write(self, fn: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `fn` inside a transaction; return its result after COMMIT. What `fn` raises is raised here, undone."""
-        if self._failed is not None:
-            raise self._failed
-        if self._closed:
-            raise RuntimeError("the database is closed")
-        work = _Write(fn, Future())
+        """Run `fn` inside a transaction; return its result after COMMIT. What `fn` raises is raised here, undone.
+
+        `fn` must do nothing but use the connection, and leave the transaction open: it may be run twice, and the write of
+        a cancelled caller may or may not happen. An SQL mistake or broken constraint that `fn` does not handle is a
+        `RuntimeError`. Raises `Unavailable` when a foreign program keeps the file locked, and `StorageFailed`.
+        """
+        self._check()
+        loop = asyncio.get_running_loop()
+        work = _Write(fn, loop, loop.create_future())
         self._queue.put(work)
-        result: T = await asyncio.wrap_future(work.done)
+        self._write_thread.submit(self._serve)
+        result: T = await work.done
         return result
 
     async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `fn` on the read-only connection: it sees every committed write."""
-        if self._failed is not None:
-            raise self._failed
-        return await asyncio.get_running_loop().run_in_executor(self._read_thread, fn, self._reader)
+        """Run `fn` on the read-only connection: it sees every committed write, and one state throughout.
+
+        Raises what `fn` raises, `RuntimeError` for an SQL mistake, `StorageFailed`.
+        """
+        self._check()
+        result: T = await asyncio.get_running_loop().run_in_executor(self._read_thread, self._run_read, fn)
+        return result
+
+    async def empty_log(self) -> None:
+        """Move the write-ahead log into the file and empty it: what was deleted before is then in neither.
+
+        Raises `Unavailable` when a foreign program is reading, `StorageFailed`.
+        """
+        self._check()
+        await asyncio.get_running_loop().run_in_executor(self._write_thread, self._checkpoint)
 
     async def close(self) -> None:
-        """Finish what waits, then close. Safe to call twice."""
-        if self._closed:
-            return
-        self._closed = True
-        self._queue.put(None)
-        await asyncio.wrap_future(self._worker)
-        await asyncio.to_thread(self._shut)
+        """Finish what waits, then close and unlock. Safe to call twice."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(asyncio.to_thread(self._shut))
+        await asyncio.shield(self._closing)
+
+    def _check(self) -> None:
+        if self._failed:
+            raise StorageFailed(self._failed)
+        if self._closing is not None:
+            raise RuntimeError(f"{self._path.name} is closed")
 
     def _shut(self) -> None:
         self._write_thread.shutdown()
         self._read_thread.shutdown()
-        self._reader.close()
-        self._writer.close()
-        os.close(self._lock)
+        # Whoever closes last checkpoints, and the reader cannot: after a failure nothing more is written.
+        for connection in (self._writer, self._reader) if self._failed else (self._reader, self._writer):
+            connection.close()
+        self._lock.release()
 
     def _serve(self) -> None:
-        """The writer thread: take what waits, run it in one transaction, answer after COMMIT."""
-        while True:
-            work = self._queue.get()
-            if work is None:
-                return
-            group = [work]
-            ended = False
-            while len(group) < GROUP_WRITES_MAX and not self._queue.empty():
-                more = self._queue.get()
-                if more is None:
-                    ended = True
-                    break
-                group.append(more)
+        """The writer thread: take what waits, run it in one transaction, answer after COMMIT.
+
+        Each write submits one call; those whose write an earlier call has taken along find nothing to do.
+        """
+        group: list[_Write] = []
+        try:
+            while len(group) < GROUP_WRITES_MAX:
+                work = self._queue.get_nowait()
+                if not work.done.cancelled():
+                    group.append(work)
+        except Empty:
+            pass
+        if group:
             self._run_group(group)
-            if ended:
-                return
+            _answer(group)
 
     def _run_group(self, group: list[_Write]) -> None:
-        if self._failed is None:
-            try:
-                self._writer.execute("BEGIN IMMEDIATE")
-                for work in group:
-                    self._run_one(work)
-                self._writer.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._failed = StorageFailed(f"{self._path}: {error}")
-                if self._writer.in_transaction:
-                    self._writer.rollback()
-        for work in group:
-            if self._failed is not None:
-                work.done.set_exception(self._failed)
-            elif work.failure is not None:
-                work.done.set_exception(work.failure)
-            else:
-                work.done.set_result(work.outcome)
+        if self._failed:
+            return self._fail(group, StorageFailed(self._failed))
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for work in group:
+                self._run_one(work)
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._undo(group, error)
+        return None
 
     def _run_one(self, work: _Write) -> None:
         self._writer.execute("SAVEPOINT one")
+        work.failure = None
         try:
             work.outcome = work.run(self._writer)
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError) as error:
-            work.failure = RuntimeError(f"{self._path.name}: {error}")
-        except sqlite3.Error:
-            raise
-        except Exception as error:  # noqa: BLE001 - belongs to the caller, who gets it
+        except sqlite3.Error as error:
+            if is_unsafe(error) or not self._writer.in_transaction:
+                raise
+            work.failure = _mistake(self._path, error)
+        except BaseException as error:  # noqa: BLE001 - belongs to the caller, who gets it; this thread must live on
             work.failure = error
         if work.failure is not None:
             self._writer.execute("ROLLBACK TO one")
         self._writer.execute("RELEASE one")
 
+    def _undo(self, group: list[_Write], error: sqlite3.Error) -> None:
+        """The transaction did not happen. Decide whether it was the disk, a foreign lock, or one write's deferred mistake."""
+        begun = self._writer.in_transaction
+        if begun and not is_unsafe(error):
+            self._writer.rollback()
+            if len(group) > 1:  # a constraint checked only at COMMIT: find whose, one transaction each
+                for work in group:
+                    self._run_group([work])
+                return
+            self._fail(group, _mistake(self._path, error))
+        elif not begun and primary_code(error) == sqlite3.SQLITE_BUSY:
+            self._fail(group, Unavailable(f"{self._path.name} is locked by another program"))
+        else:
+            self._failed = f"{self._path}: {error}"
+            self._fail(group, StorageFailed(self._failed))
 
-def _take_lock(path: Path) -> int:
-    """One process a file; the lock file names its holder."""
-    lock_path = path.with_name(path.name + ".lock")
-    lock = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        os.close(lock)
-        raise Conflict(f"{path} is in use by process {holder}; stop it first") from None
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, str(os.getpid()).encode(), 0)
-    return lock
+    def _fail(self, group: list[_Write], failure: Exception) -> None:
+        for work in group:
+            work.failure = type(failure)(*failure.args)
+
+    def _run_read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            self._reader.execute("BEGIN")
+            try:
+                return fn(self._reader)
+            finally:
+                if self._reader.in_transaction:
+                    self._reader.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise self._report(error) from error
+
+    def _checkpoint(self) -> None:
+        try:
+            busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.Error as error:
+            raise self._report(error) from error
+        if busy:
+            raise Unavailable(f"{self._path.name} is being read by another program")
+
+    def _report(self, error: sqlite3.Error) -> Exception:
+        if is_unsafe(error):
+            self._failed = f"{self._path}: {error}"
+            return StorageFailed(self._failed)
+        return _mistake(self._path, error)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
+def _mistake(path: Path, error: sqlite3.Error) -> RuntimeError:
+    return RuntimeError(f"{path.name}: {error}")
 
 
-def _prepare(
-    connection: sqlite3.Connection, path: Path, application: int, migrations: Sequence[str], check: bool
-) -> None:
-    def pragma(name: str) -> Any:
-        return connection.execute(f"PRAGMA {name}").fetchone()[0]
+def _answer(group: Sequence[_Write]) -> None:
+    """One wake-up an event loop, not one a write."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+    for work in group:
+        loops.setdefault(work.loop, []).append(work)
+    for loop, works in loops.items():
+        try:
+            loop.call_soon_threadsafe(_settle, works)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            continue
 
-    if pragma("journal_mode") != "wal" or pragma("synchronous") < _FULL:
-        raise Malformed(str(path), "settings", "journal_mode must be WAL and synchronous FULL; check the file system")
-    found, version = pragma("application_id"), pragma("user_version")
-    fresh = found == 0 and version == 0 and not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
-    if not fresh and found != application:
-        raise Malformed(str(path), "application", f"belongs to another program (id {found:#x}); choose another folder")
-    if version > len(migrations):
-        raise Malformed(
-            str(path), "schema", f"version {version} is newer than this program's {len(migrations)}; update the program"
-        )
-    if check and pragma("quick_check") != "ok":
-        raise Malformed(str(path), "", "is damaged; restore it from a backup")
-    for number, script in enumerate(migrations[version:], version + 1):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {script} ; PRAGMA application_id = {application}; PRAGMA user_version = {number}; COMMIT;"
-        )
+
+def _settle(works: Sequence[_Write]) -> None:
+    for work in works:
+        if work.done.cancelled():
+            continue
+        if work.failure is not None:
+            work.done.set_exception(work.failure)
+        else:
+            work.done.set_result(work.outcome)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,8 @@ class StoredMirrorLog:
         self._origin = origin
         self._files = files
         self._size = files.size
+        self._appending = asyncio.Lock()
+        self._running: set[asyncio.Task[int]] = set()
 
     @classmethod
     async def open(cls, database: Database, directory: Path, origin: str) -> StoredMirrorLog:
@@ -52,21 +54,42 @@ class StoredMirrorLog:
         """For proofs and reading."""
         return self._files
 
-    async def append(self, entries: Sequence[bytes]) -> int:
-        """Packs first, then the size, by compare-and-swap on the old size."""
-        old, new = self._size, self._size + len(entries)
-        await asyncio.to_thread(self._files.append, entries)
+    async def append(
+        self, entries: Sequence[bytes], also: Callable[[sqlite3.Connection], None] | None = None
+    ) -> int:
+        """Packs first, then the size by compare-and-swap, together with what else belongs in that transaction.
 
-        def commit(connection: sqlite3.Connection) -> None:
-            done = connection.execute(
-                "UPDATE mirror_log SET size = ? WHERE origin = ? AND size = ?", (new, self._origin, old)
-            )
-            if done.rowcount != 1:
-                raise RuntimeError("another writer has moved this log's size")
+        When the transaction fails, the packs are cut back and its error is raised. Cancelling the caller does not stop an
+        append half way: it runs to its end, so that memory, packs and database agree.
+        """
+        task = asyncio.create_task(self._append(entries, also), name=f"append {self._origin}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
 
-        await self._database.write(commit)
-        self._size = new
-        return new
+    async def _append(
+        self, entries: Sequence[bytes], also: Callable[[sqlite3.Connection], None] | None
+    ) -> int:
+        async with self._appending:
+            old, new = self._size, self._size + len(entries)
+            await asyncio.to_thread(self._files.append, entries)
+
+            def commit(connection: sqlite3.Connection) -> None:
+                done = connection.execute(
+                    "UPDATE mirror_log SET size = ? WHERE origin = ? AND size = ?", (new, self._origin, old)
+                )
+                if done.rowcount != 1:
+                    raise RuntimeError("another writer has moved this log's size")
+                if also is not None:
+                    also(connection)
+
+            try:
+                await self._database.write(commit)
+            except Exception:
+                await asyncio.to_thread(self._files.truncate, old)
+                raise
+            self._size = new
+            return new
 
     def close(self) -> None:
         """Close the packs."""

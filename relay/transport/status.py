@@ -71,7 +71,8 @@ def from_status(error: grpc.aio.AioRpcError, *, writing: bool = False) -> RelayE
         return Denied(details)
     if writing and error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
         return Uncertain(f"no answer to a write: {error.code().name.lower()}")
-    if error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED):
+    too_large = error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details
+    if too_large or error.code() is grpc.StatusCode.INVALID_ARGUMENT:
         return Malformed("call", "", details or error.code().name.lower())
     return Unavailable(f"{error.code().name.lower()}: {details}")
 

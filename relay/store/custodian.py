@@ -1,0 +1,436 @@
+"""The custodian's memory in SQLite: dossiers, records, checkpoints, receipts, grants, disclosures; and its two logs.
+
+Record texts, dossier keys and payload keys are encrypted at rest. Each dossier has a data key of its own, wrapped with the master
+key, so that a dossier can be erased by forgetting one row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from relay.core.custody import custody_entry
+from relay.core.errors import Conflict, Denied, Malformed, NotFound
+from relay.core.ledgerproof import LedgerProof
+from relay.durable.database import Database
+from relay.ports.custodian import (
+    CustodianCounts,
+    DossierState,
+    GrantRecord,
+    LogCheckpoint,
+    NewRecord,
+    PendingStatement,
+    StoredRecord,
+    VaultPayload,
+)
+from relay.ports.ledgers import Anchor
+from relay.store.log_files import LogPacks
+from relay.store.mirror_log import MIRROR_SCHEMA, StoredMirrorLog
+
+APPLICATION: Final = 0x43524355  # "CRCU"
+NONCE_BYTES: Final = 12
+KEY_BYTES: Final = 32
+
+SCHEMA: Final = (
+    MIRROR_SCHEMA
+    + """
+CREATE TABLE dossier (
+    id TEXT PRIMARY KEY, reference BLOB NOT NULL UNIQUE, sealed_reference BLOB NOT NULL, sealed_keys BLOB NOT NULL
+) STRICT;
+CREATE TABLE record (
+    dossier TEXT NOT NULL REFERENCES dossier, seq INTEGER NOT NULL, position INTEGER NOT NULL UNIQUE,
+    kind TEXT NOT NULL, event_time_s INTEGER NOT NULL, confidentiality TEXT NOT NULL,
+    sealed_text BLOB NOT NULL, input_digest BLOB NOT NULL, PRIMARY KEY (dossier, seq)
+) STRICT;
+CREATE TABLE payload (
+    dossier TEXT NOT NULL, seq INTEGER NOT NULL, place INTEGER NOT NULL, name TEXT NOT NULL, blob TEXT NOT NULL UNIQUE,
+    size INTEGER NOT NULL, sha256 TEXT NOT NULL, sealed_key BLOB NOT NULL, PRIMARY KEY (dossier, seq, place),
+    FOREIGN KEY (dossier, seq) REFERENCES record
+) STRICT;
+CREATE TABLE checkpoint (
+    size INTEGER PRIMARY KEY, root BLOB NOT NULL, note BLOB NOT NULL, anchored_height INTEGER NOT NULL DEFAULT 0,
+    anchored_ms INTEGER NOT NULL DEFAULT 0, anchor_tx BLOB, receipt_kind TEXT, receipt_ledger TEXT, receipt BLOB,
+    cosigned BLOB
+) STRICT;
+CREATE TABLE custody_event (position INTEGER PRIMARY KEY, event BLOB NOT NULL) STRICT;
+CREATE TABLE grant_record (
+    digest BLOB PRIMARY KEY, number INTEGER NOT NULL, token TEXT NOT NULL, uses_spent INTEGER NOT NULL DEFAULT 0,
+    registered_ms INTEGER NOT NULL DEFAULT 0, revoked_ms INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE statement (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL REFERENCES grant_record, action TEXT NOT NULL,
+    token TEXT NOT NULL, recorded_ms INTEGER NOT NULL DEFAULT 0, UNIQUE (digest, action)
+) STRICT;
+CREATE TABLE nonce (nonce TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+"""
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keys:
+    dossier: bytes
+    data: bytes
+
+
+class SqliteCustodianStore:
+    """Implements relay.ports.custodian.CustodianStore."""
+
+    def __init__(
+        self, database: Database, log: StoredMirrorLog, custody: StoredMirrorLog, master_key: bytes
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._custody = custody
+        self._master = AESGCM(master_key)
+        self._blind = hashlib.sha256(b"courtrelay/reference/v1" + master_key).digest()
+        self._writing = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, directory: Path, master_key: bytes) -> SqliteCustodianStore:
+        """Open or create the store in a folder of its own. Raises `Malformed` for the wrong master key."""
+        database = await Database.open(directory / "custodian.sqlite", application=APPLICATION, migrations=[SCHEMA])
+        log = await StoredMirrorLog.open(database, directory / "logs", "evidence")
+        custody = await StoredMirrorLog.open(database, directory / "logs", "custody")
+        store = cls(database, log, custody, master_key)
+        row = await database.read(lambda c: c.execute("SELECT id, sealed_keys FROM dossier LIMIT 1").fetchone())
+        if row is not None:
+            store._open_keys(row[0], row[1])
+        return store
+
+    async def close(self) -> None:
+        """Close logs and database."""
+        self._log.close()
+        self._custody.close()
+        await self._database.close()
+
+    @property
+    def size(self) -> int:
+        """See the port."""
+        return self._log.size
+
+    @property
+    def files(self) -> LogPacks:
+        """See the port."""
+        return self._log.files
+
+    @property
+    def custody_size(self) -> int:
+        """See the port."""
+        return self._custody.size
+
+    @property
+    def custody_files(self) -> LogPacks:
+        """See the port."""
+        return self._custody.files
+
+    async def find_dossier(self, reference: str) -> DossierState | None:
+        """See the port."""
+        return await self._dossier("reference = ?", self._blinded(reference))
+
+    async def dossier(self, dossier: str) -> DossierState | None:
+        """See the port."""
+        return await self._dossier("id = ?", dossier)
+
+    async def _dossier(self, where: str, value: object) -> DossierState | None:
+        def read(c: sqlite3.Connection) -> tuple[str, bytes, list[bytes]] | None:
+            row = c.execute(f"SELECT id, sealed_keys FROM dossier WHERE {where}", (value,)).fetchone()
+            if row is None:
+                return None
+            digests = c.execute("SELECT input_digest FROM record WHERE dossier = ? ORDER BY seq", (row[0],)).fetchall()
+            return row[0], row[1], [d[0] for d in digests]
+
+        found = await self._database.read(read)
+        if found is None:
+            return None
+        keys = self._open_keys(found[0], found[1])
+        return DossierState(id=found[0], key=keys.dossier, digests=tuple(found[2]))
+
+    async def append_records(
+        self, reference: str, dossier: DossierState, records: Sequence[NewRecord], custody: bytes
+    ) -> list[int]:
+        """See the port. The custody entry is committed first: an event of a deposit that failed says too much, not too little."""
+        async with self._writing:
+            keys = await self._keys_of(dossier)
+            sealed_keys = self._seal(self._master, keys.dossier + keys.data, dossier.id.encode())
+            sealed_reference = self._seal(self._master, reference.encode(), dossier.id.encode())
+            first = self._log.size
+            data = AESGCM(keys.data)
+            rows = [self._record_row(data, dossier.id, first + i, r) for i, r in enumerate(records)]
+            payloads = [row for r in records for row in self._payload_rows(data, dossier.id, r)]
+
+            def also(c: sqlite3.Connection) -> None:
+                c.execute(
+                    "INSERT INTO dossier VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+                    (dossier.id, self._blinded(reference), sealed_reference, sealed_keys),
+                )
+                c.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                c.executemany("INSERT INTO payload VALUES (?, ?, ?, ?, ?, ?, ?, ?)", payloads)
+
+            await self.append_custody(custody)
+            await self._log.append([r.entry for r in records], also)
+            return list(range(first, first + len(records)))
+
+    async def _keys_of(self, dossier: DossierState) -> _Keys:
+        row = await self._database.read(
+            lambda c: c.execute("SELECT sealed_keys FROM dossier WHERE id = ?", (dossier.id,)).fetchone()
+        )
+        if row is None:
+            return _Keys(dossier=dossier.key, data=secrets.token_bytes(KEY_BYTES))
+        return self._open_keys(dossier.id, row[0])
+
+    def _record_row(self, data: AESGCM, dossier: str, position: int, r: NewRecord) -> tuple[object, ...]:
+        sealed = self._seal(data, r.text.encode(), f"{dossier}/{r.seq}".encode())
+        return dossier, r.seq, position, r.kind, r.event_time_s, r.confidentiality, sealed, r.input_digest
+
+    def _payload_rows(self, data: AESGCM, dossier: str, r: NewRecord) -> list[tuple[object, ...]]:
+        return [
+            (dossier, r.seq, place, name, p.blob, p.size, p.sha256, self._seal(data, p.key, p.blob.encode()))
+            for place, (name, p) in enumerate(r.payloads)
+        ]
+
+    async def indices(self, dossier: str) -> list[int]:
+        """See the port."""
+        rows = await self._database.read(
+            lambda c: c.execute("SELECT position FROM record WHERE dossier = ? ORDER BY seq", (dossier,)).fetchall()
+        )
+        return [row[0] for row in rows]
+
+    async def records(self, dossier: str) -> list[StoredRecord]:
+        """See the port."""
+
+        def read(c: sqlite3.Connection) -> tuple[bytes, list[tuple[object, ...]], list[tuple[object, ...]]] | None:
+            keys = c.execute("SELECT sealed_keys FROM dossier WHERE id = ?", (dossier,)).fetchone()
+            if keys is None:
+                return None
+            rows = c.execute(
+                "SELECT seq, position, kind, event_time_s, confidentiality, sealed_text FROM record"
+                " WHERE dossier = ? ORDER BY seq",
+                (dossier,),
+            ).fetchall()
+            payloads = c.execute(
+                "SELECT seq, name, blob, size, sha256, sealed_key FROM payload WHERE dossier = ? ORDER BY seq, place",
+                (dossier,),
+            ).fetchall()
+            return keys[0], rows, payloads
+
+        found = await self._database.read(read)
+        if found is None:
+            raise NotFound("no such dossier")
+        return await asyncio.to_thread(self._open_records, dossier, *found)
+
+    def _open_records(
+        self,
+        dossier: str,
+        sealed_keys: bytes,
+        rows: list[tuple[object, ...]],
+        payloads: list[tuple[object, ...]],
+    ) -> list[StoredRecord]:
+        data = AESGCM(self._open_keys(dossier, sealed_keys).data)
+        by_seq: dict[object, list[tuple[str, VaultPayload]]] = {}
+        for seq, name, blob, size, sha256, sealed_key in payloads:
+            key = self._open(data, sealed_key, str(blob).encode())
+            payload = VaultPayload(blob=str(blob), size=int(str(size)), sha256=str(sha256), key=key)
+            by_seq.setdefault(seq, []).append((str(name), payload))
+        return [
+            StoredRecord(
+                seq=int(str(seq)),
+                index=int(str(position)),
+                kind=str(kind),
+                event_time_s=int(str(event_time_s)),
+                confidentiality=str(confidentiality),
+                text=self._open(data, sealed, f"{dossier}/{seq}".encode()).decode(),
+                payloads=tuple(by_seq.get(seq, ())),
+            )
+            for seq, position, kind, event_time_s, confidentiality, sealed in rows
+        ]
+
+    async def known_blobs(self) -> set[str]:
+        """Every payload file that a record refers to."""
+        rows = await self._database.read(lambda c: c.execute("SELECT blob FROM payload").fetchall())
+        return {row[0] for row in rows}
+
+    async def append_custody(self, event: bytes) -> int:
+        """See the port."""
+
+        return await self._append_custody(event, None)
+
+    async def _append_custody(self, event: bytes, also: object) -> int:
+        place = []
+
+        def write(c: sqlite3.Connection) -> None:
+            position = c.execute("SELECT size - 1 FROM mirror_log WHERE origin = 'custody'").fetchone()[0]
+            c.execute("INSERT INTO custody_event VALUES (?, ?)", (position, event))
+            place.append(int(position))
+            if callable(also):
+                also(c)
+
+        await self._custody.append([custody_entry(event)], write)
+        return place[-1]
+
+    async def save_checkpoint(self, size: int, root: bytes, note: bytes) -> None:
+        """See the port."""
+
+        def write(c: sqlite3.Connection) -> None:
+            row = c.execute("SELECT root FROM checkpoint WHERE size = ?", (size,)).fetchone()
+            if row is None:
+                c.execute("INSERT INTO checkpoint (size, root, note) VALUES (?, ?, ?)", (size, root, note))
+            elif row[0] != root:
+                raise Conflict(f"another root was signed at size {size}: this log must not be used any more")
+
+        await self._database.write(write)
+
+    async def last_checkpoint(self) -> LogCheckpoint | None:
+        """See the port."""
+        rows = await self._checkpoints("ORDER BY size DESC LIMIT 1")
+        return rows[0] if rows else None
+
+    async def unconfirmed(self) -> list[LogCheckpoint]:
+        """See the port."""
+        return await self._checkpoints("WHERE receipt IS NULL AND anchored_height > 0 ORDER BY size")
+
+    async def _checkpoints(self, where: str) -> list[LogCheckpoint]:
+        rows = await self._database.read(
+            lambda c: c.execute(f"SELECT size, root, note, anchored_height FROM checkpoint {where}").fetchall()
+        )
+        return [LogCheckpoint(size=r[0], root=r[1], note=r[2], anchored_height=r[3]) for r in rows]
+
+    async def save_anchored(self, size: int, anchor: Anchor) -> None:
+        """See the port."""
+        await self._database.write(
+            lambda c: c.execute(
+                "UPDATE checkpoint SET anchored_height = ?, anchored_ms = ?, anchor_tx = ? WHERE size = ?",
+                (anchor.height, anchor.time_ms, anchor.tx_id, size),
+            )
+        )
+
+    async def save_receipt(self, size: int, proof: LedgerProof, cosigned: bytes) -> None:
+        """See the port."""
+        await self._database.write(
+            lambda c: c.execute(
+                "UPDATE checkpoint SET receipt_kind = ?, receipt_ledger = ?, receipt = ?, cosigned = ? WHERE size = ?",
+                (proof.kind, proof.ledger, proof.body, cosigned, size),
+            )
+        )
+
+    async def counts(self) -> CustodianCounts:
+        """See the port."""
+        row = await self._database.read(
+            lambda c: c.execute(
+                "SELECT (SELECT count(*) FROM dossier),"
+                " (SELECT coalesce(max(size), 0) FROM checkpoint WHERE anchored_height > 0),"
+                " (SELECT coalesce(max(size), 0) FROM checkpoint WHERE receipt IS NOT NULL)"
+            ).fetchone()
+        )
+        return CustodianCounts(dossiers=row[0], anchored_size=row[1], confirmed_size=row[2])
+
+    async def save_grant(self, digest: bytes, token: str, statement: str, custody: bytes) -> None:
+        """See the port."""
+
+        def also(c: sqlite3.Connection) -> None:
+            c.execute(
+                "INSERT INTO grant_record (digest, number, token) VALUES (?, (SELECT count(*) FROM grant_record), ?)",
+                (digest, token),
+            )
+            c.execute("INSERT INTO statement (digest, action, token) VALUES (?, 'register', ?)", (digest, statement))
+
+        await self._append_custody(custody, also)
+
+    async def grant(self, digest: bytes) -> GrantRecord | None:
+        """See the port."""
+        rows = await self._grants("WHERE digest = ?", (digest,))
+        return rows[0] if rows else None
+
+    async def grants(self) -> list[GrantRecord]:
+        """See the port."""
+        return await self._grants("ORDER BY number DESC", ())
+
+    async def _grants(self, where: str, values: tuple[object, ...]) -> list[GrantRecord]:
+        rows = await self._database.read(
+            lambda c: c.execute(
+                f"SELECT digest, token, uses_spent, registered_ms, revoked_ms FROM grant_record {where}", values
+            ).fetchall()
+        )
+        return [
+            GrantRecord(digest=r[0], token=r[1], uses_spent=r[2], registered_ms=r[3], revoked_ms=r[4]) for r in rows
+        ]
+
+    async def revoke_grant(self, digest: bytes, at_ms: int, statement: str, custody: bytes) -> int:
+        """See the port."""
+        found = await self.grant(digest)
+        if found is None:
+            raise NotFound("no such grant")
+        if found.revoked_ms:
+            return found.revoked_ms
+
+        def also(c: sqlite3.Connection) -> None:
+            c.execute("UPDATE grant_record SET revoked_ms = ? WHERE digest = ? AND revoked_ms = 0", (at_ms, digest))
+            c.execute(
+                "INSERT INTO statement (digest, action, token) VALUES (?, 'revoke', ?) ON CONFLICT DO NOTHING",
+                (digest, statement),
+            )
+
+        await self._append_custody(custody, also)
+        return at_ms
+
+    async def pending_statements(self) -> list[PendingStatement]:
+        """See the port."""
+        rows = await self._database.read(
+            lambda c: c.execute(
+                "SELECT digest, action, token FROM statement WHERE recorded_ms = 0 ORDER BY number"
+            ).fetchall()
+        )
+        return [PendingStatement(grant=r[0], action=r[1], token=r[2]) for r in rows]
+
+    async def statement_recorded(self, grant: bytes, action: str, at_ms: int) -> None:
+        """See the port."""
+
+        def write(c: sqlite3.Connection) -> None:
+            c.execute("UPDATE statement SET recorded_ms = ? WHERE digest = ? AND action = ?", (at_ms, grant, action))
+            if action == "register":
+                c.execute("UPDATE grant_record SET registered_ms = ? WHERE digest = ?", (at_ms, grant))
+
+        await self._database.write(write)
+
+    async def begin_disclosure(self, grant: bytes, uses: int, nonce: str, custody: bytes) -> int:
+        """See the port. Both conditions stand in the SQL."""
+
+        def also(c: sqlite3.Connection) -> None:
+            if c.execute("INSERT INTO nonce VALUES (?) ON CONFLICT DO NOTHING", (nonce,)).rowcount != 1:
+                raise Denied("the request's nonce was used before")
+            done = c.execute(
+                "UPDATE grant_record SET uses_spent = uses_spent + 1"
+                " WHERE digest = ? AND uses_spent < ? AND revoked_ms = 0",
+                (grant, uses),
+            )
+            if done.rowcount != 1:
+                raise Denied("all uses of the grant are spent, or it is revoked")
+
+        return await self._append_custody(custody, also)
+
+    def _blinded(self, reference: str) -> bytes:
+        return hashlib.sha256(self._blind + reference.encode()).digest()
+
+    def _seal(self, cipher: AESGCM, plaintext: bytes, context: bytes) -> bytes:
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + cipher.encrypt(nonce, plaintext, context)
+
+    def _open(self, cipher: AESGCM, sealed: object, context: bytes) -> bytes:
+        data = bytes(sealed)  # type: ignore[call-overload]
+        try:
+            opened: bytes = cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], context)
+        except InvalidTag:
+            raise Malformed("custodian store", "", "cannot be decrypted: is this the right master key?") from None
+        return opened
+
+    def _open_keys(self, dossier: str, sealed: bytes) -> _Keys:
+        keys = self._open(self._master, sealed, dossier.encode())
+        return _Keys(dossier=keys[:KEY_BYTES], data=keys[KEY_BYTES:])

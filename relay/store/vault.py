@@ -1,0 +1,156 @@
+"""The custodian's payload vault: each payload encrypted under a key of its own, in a file of random name.
+
+A file holds chunks of up to 1 MiB, each AES-256-GCM with a counter and a last-chunk flag in the nonce (the STREAM construction),
+so that cutting, reordering or mixing files is seen. Forgetting a payload's key erases the payload.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from relay.core.errors import NotFound, Unverified
+from relay.durable.errors import StorageFailed
+from relay.durable.packs import sync_folder
+
+CHUNK_BYTES: Final = 1024 * 1024
+TAG_BYTES: Final = 16
+KEY_BYTES: Final = 32
+_BLOB: Final = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPayload:
+    """`sha256` (hex) and `size` are of the plaintext."""
+
+    blob: str
+    size: int
+    sha256: str
+    key: bytes
+
+
+def _nonce(index: int, *, last: bool) -> bytes:
+    return bytes(7) + index.to_bytes(4, "big") + (b"\x01" if last else b"\x00")
+
+
+class VaultWriter:
+    """One payload being written. End with `finish` or `abort`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._blob = secrets.token_hex(16)
+        self._path = folder / f"{self._blob}.part"
+        self._key = secrets.token_bytes(KEY_BYTES)
+        self._cipher = AESGCM(self._key)
+        self._digest = hashlib.sha256()
+        self._pending = bytearray()
+        self._chunks = 0
+        self.size = 0
+        self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+    def write(self, data: bytes) -> None:
+        """Append plaintext. Raises `StorageFailed`."""
+        self._digest.update(data)
+        self.size += len(data)
+        self._pending += data
+        while len(self._pending) > CHUNK_BYTES:
+            self._put(bytes(self._pending[:CHUNK_BYTES]), last=False)
+            del self._pending[:CHUNK_BYTES]
+
+    def _put(self, plaintext: bytes, *, last: bool) -> None:
+        try:
+            self._file.write(self._cipher.encrypt(_nonce(self._chunks, last=last), plaintext, self._blob.encode()))
+        except OSError as error:
+            raise StorageFailed(f"{self._path}: {error}") from error
+        self._chunks += 1
+
+    def finish(self) -> StoredPayload:
+        """Durable under its final name on return; the caller syncs the folder once (`Vault.sync`). Raises `StorageFailed`."""
+        self._put(bytes(self._pending), last=True)
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._path.rename(self._folder / self._blob)
+        except OSError as error:
+            raise StorageFailed(f"{self._path}: {error}") from error
+        return StoredPayload(blob=self._blob, size=self.size, sha256=self._digest.hexdigest(), key=self._key)
+
+    def abort(self) -> None:
+        """Forget what was written."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+class Vault:
+    """A folder of encrypted payloads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def begin(self) -> VaultWriter:
+        """Start a payload."""
+        return VaultWriter(self._folder)
+
+    def sync(self) -> None:
+        """Make the names of finished payloads durable."""
+        sync_folder(self._folder)
+
+    def check(self, payload: StoredPayload) -> None:
+        """Raise `NotFound` (lost) or `Unverified` (altered: wrong length) without reading the content."""
+        path = self._folder / payload.blob
+        chunks = max(1, -(-payload.size // CHUNK_BYTES))
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            raise NotFound("a payload is lost: its file is not in the vault") from None
+        if size != payload.size + chunks * TAG_BYTES:
+            raise Unverified("vault", "a payload was altered: its file has another length than when it was stored")
+
+    def read(self, payload: StoredPayload) -> Iterator[bytes]:
+        """Plaintext in chunks. Raises `NotFound` (lost), `Unverified` (altered)."""
+        self.check(payload)
+        cipher = AESGCM(payload.key)
+        digest = hashlib.sha256()
+        left = payload.size
+        index = 0
+        with (self._folder / payload.blob).open("rb") as file:
+            while True:
+                last = left <= CHUNK_BYTES
+                sealed = file.read(min(left, CHUNK_BYTES) + TAG_BYTES)
+                try:
+                    chunk = cipher.decrypt(_nonce(index, last=last), sealed, payload.blob.encode())
+                except InvalidTag:
+                    raise Unverified("vault", "a payload was altered in the vault") from None
+                digest.update(chunk)
+                yield chunk
+                left -= len(chunk)
+                index += 1
+                if last:
+                    break
+        if digest.hexdigest() != payload.sha256:
+            raise Unverified("vault", "a payload was altered: its digest is not the stored one")
+
+    def discard(self, payload: StoredPayload) -> None:
+        """Remove a payload that no record refers to."""
+        (self._folder / payload.blob).unlink(missing_ok=True)
+
+    def sweep(self, known: Collection[str]) -> int:
+        """Remove temporary files and payloads that nothing refers to; returns how many."""
+        wanted = set(known)
+        removed = 0
+        for path in self._folder.iterdir():
+            if path.suffix == ".part" or (_BLOB.fullmatch(path.name) and path.name not in wanted):
+                path.unlink()
+                removed += 1
+        return removed
