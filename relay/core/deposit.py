@@ -63,14 +63,14 @@ def parse_deposit_line(data: bytes, *, what: str) -> DepositLine:
     """Read one line. Raises `Malformed` naming `what` (file and line) and the field."""
     fields = Fields(loads_strict(data, what=what, bytes_max=RECORD_JSON_BYTES_MAX), what=what)
     seq = fields.integer("seq", high=RECORDS_PER_DOSSIER_MAX - 1)
-    body = fields.object("fields")
+    body = fields.nested("fields")
     line = DepositLine(
         reference=fields.plain("dossier", chars_max=REFERENCE_CHARS_MAX),
         seq=seq,
         kind=fields.token("kind"),
         kind_version=fields.integer("kind_version", low=1, high=KIND_VERSION_MAX),
         event_time_s=fields.utc("event_time"),
-        provenance=_provenance(fields.object("provenance")),
+        provenance=_provenance(fields.nested("provenance")),
         fields=body.rest(),
         payloads=_payloads(fields),
         confidentiality=fields.literal("confidentiality", *CONFIDENTIALITY) if fields.has("confidentiality") else "",

@@ -239,7 +239,7 @@ class RelayLink(Protocol):
         """Hand over a grant statement; returns the court ledger's proof of it."""
 
     def requests(self, origin: str) -> AbstractAsyncContextManager[AsyncIterator[tuple[bytes, bytes]]]:
-        """The open stream of (request id, request)."""
+        """The open stream of (request id, request); the first pair is empty and says that the relay is listening."""
 
     async def answer(self, request_id: bytes, header: bytes, chunks: AsyncIterator[bytes]) -> None:
         """Upload a sealed answer."""

@@ -130,7 +130,7 @@ class CourtRegistry(Protocol):
         """The ledger's id."""
 
     async def latest(self, origin: str) -> Receipt | None:
-        """The last accepted checkpoint of an origin, None before the first."""
+        """The last accepted checkpoint of an origin, custody logs included; None before the first."""
 
     async def submit(self, submission: Submission) -> Receipt:
         """Append a checkpoint; returns once a final block holds it.

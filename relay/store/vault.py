@@ -11,7 +11,6 @@ import os
 import re
 import secrets
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,21 +20,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from relay.core.errors import NotFound, Unverified
 from relay.durable.errors import StorageFailed
 from relay.durable.packs import sync_folder
+from relay.ports.custodian import VaultPayload
 
 CHUNK_BYTES: Final = 1024 * 1024
 TAG_BYTES: Final = 16
 KEY_BYTES: Final = 32
 _BLOB: Final = re.compile(r"[0-9a-f]{32}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredPayload:
-    """`sha256` (hex) and `size` are of the plaintext."""
-
-    blob: str
-    size: int
-    sha256: str
-    key: bytes
 
 
 def _nonce(index: int, *, last: bool) -> bytes:
@@ -73,7 +63,7 @@ class VaultWriter:
             raise StorageFailed(f"{self._path}: {error}") from error
         self._chunks += 1
 
-    def finish(self) -> StoredPayload:
+    def finish(self) -> VaultPayload:
         """Durable under its final name on return; the caller syncs the folder once (`Vault.sync`). Raises `StorageFailed`."""
         self._put(bytes(self._pending), last=True)
         try:
@@ -83,7 +73,7 @@ class VaultWriter:
             self._path.rename(self._folder / self._blob)
         except OSError as error:
             raise StorageFailed(f"{self._path}: {error}") from error
-        return StoredPayload(blob=self._blob, size=self.size, sha256=self._digest.hexdigest(), key=self._key)
+        return VaultPayload(blob=self._blob, size=self.size, sha256=self._digest.hexdigest(), key=self._key)
 
     def abort(self) -> None:
         """Forget what was written."""
@@ -106,7 +96,7 @@ class Vault:
         """Make the names of finished payloads durable."""
         sync_folder(self._folder)
 
-    def check(self, payload: StoredPayload) -> None:
+    def check(self, payload: VaultPayload) -> None:
         """Raise `NotFound` (lost) or `Unverified` (altered: wrong length) without reading the content."""
         path = self._folder / payload.blob
         chunks = max(1, -(-payload.size // CHUNK_BYTES))
@@ -117,7 +107,7 @@ class Vault:
         if size != payload.size + chunks * TAG_BYTES:
             raise Unverified("vault", "a payload was altered: its file has another length than when it was stored")
 
-    def read(self, payload: StoredPayload) -> Iterator[bytes]:
+    def read(self, payload: VaultPayload) -> Iterator[bytes]:
         """Plaintext in chunks. Raises `NotFound` (lost), `Unverified` (altered)."""
         self.check(payload)
         cipher = AESGCM(payload.key)
@@ -141,7 +131,7 @@ class Vault:
         if digest.hexdigest() != payload.sha256:
             raise Unverified("vault", "a payload was altered: its digest is not the stored one")
 
-    def discard(self, payload: StoredPayload) -> None:
+    def discard(self, payload: VaultPayload) -> None:
         """Remove a payload that no record refers to."""
         (self._folder / payload.blob).unlink(missing_ok=True)
 

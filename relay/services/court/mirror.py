@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 
-from relay.core.checkpoint import Checkpoint, checkpoint_text, cosign, parse_checkpoint, verify_checkpoint
-from relay.core.errors import Conflict, Denied, NotFound, Unverified
-from relay.core.ledgerproof import LedgerProof, LedgerProofVerifier, ProvenFact
+from relay.core.checkpoint import Checkpoint, checkpoint_text, cosign, parse_checkpoint
+from relay.core.checks import Verifiers, check_anchor, check_log_signature
+from relay.core.errors import Conflict, Denied, Unverified
+from relay.core.ledgerproof import LedgerProof
 from relay.core.merkle import verify_consistency
 from relay.core.note import Note, VerifierKey, format_note, parse_note
 from relay.core.package import Package
@@ -26,28 +27,6 @@ from relay.services.mirroring import PackageIntake
 log = logging.getLogger(__name__)
 
 
-def check_anchor(proof: LedgerProof, checkpoint: Checkpoint, trust: TrustRoots, verifiers: Mapping[str, LedgerProofVerifier]) -> ProvenFact:
-    """The anchor must stand in a final block of the ledger pinned for this origin. Raises `Unverified`."""
-    pinned = trust.log(checkpoint.origin).ledger
-    if proof.ledger != pinned:
-        raise Unverified("anchor", f"{checkpoint.origin} is anchored on {pinned}, the proof is of {proof.ledger}")
-    root = trust.ledger_root(pinned)
-    verifier = verifiers.get(root.kind)
-    if verifier is None or proof.kind != root.kind:
-        raise Unverified("anchor", f"proofs of ledger {pinned} must be of kind {root.kind}")
-    fact = verifier(proof, root)
-    wanted = {
-        "type": "anchor",
-        "origin": checkpoint.origin,
-        "size": checkpoint.size,
-        "root": checkpoint.root.hex(),
-    }
-    for name, value in wanted.items():
-        if fact.fact.get(name) != value:
-            raise Unverified("anchor", f"the ledger's {name} differs from the checkpoint's")
-    return fact
-
-
 class CourtMirror:
     """Serves `Mirror` for every pinned origin."""
 
@@ -55,7 +34,7 @@ class CourtMirror:
         self,
         store: CourtStore,
         trust: TrustRoots,
-        verifiers: Mapping[str, LedgerProofVerifier],
+        verifiers: Verifiers,
         witness_key: VerifierKey,
         witness: Signer,
         clock: Clock,
@@ -90,7 +69,7 @@ class CourtMirror:
                 return await self.latest(checkpoint.origin)
             self._check_extends(checkpoint, last, old_size, consistency)
             fact = check_anchor(anchor, checkpoint, self._trust, self._verifiers)
-            self._verify_signature(note, checkpoint, fact.time_ms)
+            check_log_signature(note, self._trust, fact.time_ms)
             held = HeldCheckpoint(
                 origin=checkpoint.origin,
                 size=checkpoint.size,
@@ -121,15 +100,6 @@ class CourtMirror:
             verify_consistency(size, checkpoint.size, list(consistency), root, checkpoint.root)
         elif consistency:
             raise Unverified("consistency", "a first checkpoint has no consistency proof")
-
-    def _verify_signature(self, note: bytes, checkpoint: Checkpoint, at_ms: int) -> None:
-        for key in self._trust.keys("log", name=checkpoint.origin, at_ms=at_ms):
-            try:
-                verify_checkpoint(note, VerifierKey.ed25519(key.name, key.public_key))
-            except Unverified:
-                continue
-            return
-        raise Unverified("log signature", f"no log key of {checkpoint.origin} valid at anchoring signed this checkpoint")
 
     async def add_entries(
         self, origin: str, size: int, groups: AsyncIterator[Sequence[Package]]
@@ -169,7 +139,7 @@ class CourtMirror:
     def _check_pinned(self, origin: str) -> None:
         try:
             self._trust.log(origin)
-        except (NotFound, Unverified):
+        except Unverified:
             raise Denied(f"origin {origin} is not among this court's trust roots") from None
 
     def _lock(self, origin: str) -> asyncio.Lock:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
-
-from relay.core.errors import NotFound, RelayError, Unverified
-from relay.core.ledgerproof import LedgerProofVerifier, ProvenFact
+from relay.core.checkpoint import Checkpoint
+from relay.core.checks import Verifiers, check_receipt
+from relay.core.errors import NotFound, RelayError
 from relay.core.trust import TrustRoots
-from relay.ports.court import CourtStore, HeldCheckpoint
+from relay.ports.court import CourtStore
 from relay.ports.ledgers import CourtRegistry
 
 log = logging.getLogger(__name__)
@@ -21,13 +21,15 @@ class ReceiptReader:
 
     def __init__(
         self,
+        identity: str,
         store: CourtStore,
         registry: CourtRegistry,
         trust: TrustRoots,
-        verifiers: Mapping[str, LedgerProofVerifier],
+        verifiers: Verifiers,
         wake: asyncio.Event,
         backoff: Callable[[], Iterator[float]],
     ) -> None:
+        self._identity = identity
         self._store = store
         self._registry = registry
         self._trust = trust
@@ -72,19 +74,7 @@ class ReceiptReader:
             except NotFound:
                 missing += 1
                 continue
-            root = self._trust.ledger_root(self._registry.ledger)
-            verifier = self._verifiers.get(root.kind)
-            if verifier is None:
-                raise Unverified("receipt", f"no verifier for ledger proofs of kind {root.kind}")
-            fact = verifier(proof, root)
-            check_receipt(fact, held)
+            checkpoint = Checkpoint(origin=held.origin, size=held.size, root=held.root)
+            fact = check_receipt(proof, checkpoint, self._identity, self._trust, self._verifiers)
             await self._store.save_receipt(held.origin, held.size, proof, fact.time_ms)
         return missing
-
-
-def check_receipt(fact: ProvenFact, held: HeldCheckpoint) -> None:
-    """The proven transaction must accept exactly this checkpoint. Raises `Unverified`."""
-    wanted = {"type": "checkpoint", "origin": held.origin, "size": held.size, "root": held.root.hex()}
-    for name, value in wanted.items():
-        if fact.fact.get(name) != value:
-            raise Unverified("receipt", f"the court ledger's {name} differs from the checkpoint's")

@@ -1,0 +1,184 @@
+"""Single checks of evidence, shared by the court gateway (on arrival) and the offline verifier.
+
+Each returns what it showed and raises `Unverified` (it contradicts), `Unpinned` (the trust roots do not say) or `Malformed`. The caller,
+never the evidence, says which keys, ledgers and proof formats count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from relay.core.bundle import Seal
+from relay.core.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint, verify_cosignatures
+from relay.core.completeness import Completeness
+from relay.core.disclosure import DisclosureManifest, ManifestEntry
+from relay.core.dossier import tag
+from relay.core.errors import Unverified
+from relay.core.grants import Grant
+from relay.core.jose import thumbprint, verify_jws
+from relay.core.ledgerproof import LedgerProof, LedgerProofVerifier, ProvenFact
+from relay.core.limits import FUTURE_SKEW_S
+from relay.core.note import VerifierKey
+from relay.core.records import Record
+from relay.core.requests import RetrievalRequest
+from relay.core.trust import TrustRoots, Unpinned
+
+Verifiers = Mapping[str, LedgerProofVerifier]
+"""Proof kind → the verifier of its ledger family."""
+
+
+def same(step: str, what: str, found: object, expected: object) -> None:
+    """Two values that must be equal. Raises `Unverified`."""
+    if found != expected:
+        raise Unverified(step, f"{what} is {found}, expected {expected}")
+
+
+def check_ledger_fact(
+    step: str, proof: LedgerProof, ledger: str, wanted: Mapping[str, object], trust: TrustRoots, verifiers: Verifiers
+) -> ProvenFact:
+    """The proof shows that this ledger holds a transaction with these members in a final block."""
+    same(step, "the proof's ledger", proof.ledger, ledger)
+    root = trust.ledger_root(ledger)
+    verifier = verifiers.get(root.kind)
+    if verifier is None:
+        raise Unpinned(step, f"no verifier for ledger proofs of kind {root.kind} is installed here")
+    same(step, "the proof's kind", proof.kind, root.kind)
+    fact = verifier(proof, root)
+    for name, value in wanted.items():
+        same(step, f"the ledger's {name}", fact.fact.get(name), value)
+    return fact
+
+
+def check_anchor(proof: LedgerProof, checkpoint: Checkpoint, trust: TrustRoots, verifiers: Verifiers) -> ProvenFact:
+    """The checkpoint's facts stand on the ledger pinned for its origin."""
+    wanted = {"type": "anchor", **_facts(checkpoint)}
+    return check_ledger_fact("anchor", proof, trust.log(checkpoint.origin).ledger, wanted, trust, verifiers)
+
+
+def check_receipt(
+    proof: LedgerProof, checkpoint: Checkpoint, court: str, trust: TrustRoots, verifiers: Verifiers
+) -> ProvenFact:
+    """The court's ledger accepted exactly this checkpoint."""
+    wanted = {"type": "checkpoint", **_facts(checkpoint)}
+    return check_ledger_fact("receipt", proof, trust.court(court).ledger, wanted, trust, verifiers)
+
+
+def _facts(checkpoint: Checkpoint) -> dict[str, object]:
+    return {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex()}
+
+
+def check_log_signature(note: bytes, trust: TrustRoots, at_ms: int) -> Checkpoint:
+    """Signed by a key of its log that was valid at that time (ms)."""
+    checkpoint, _ = parse_checkpoint(note)
+    for key in trust.keys("log", name=checkpoint.origin, at_ms=at_ms):
+        try:
+            return verify_checkpoint(note, VerifierKey.ed25519(key.name, key.public_key))
+        except Unverified:
+            continue
+    raise Unverified("log signature", f"no log key of {checkpoint.origin} valid at anchoring signed this checkpoint")
+
+
+def check_witnesses(note: bytes, trust: TrustRoots) -> list[str]:
+    """Names of pinned witnesses that cosigned while their keys were valid; at least the quorum."""
+    _, parsed = parse_checkpoint(note)
+    pinned = [key for key in trust.pinned_keys if key.use == "witness"]
+    keys = {VerifierKey.cosigner(key.name, key.public_key): key for key in pinned}
+    good = set()
+    for verifier_key, time_s in verify_cosignatures(parsed, list(keys)):
+        if not keys[verifier_key].why_not(time_s * 1000):
+            good.add(verifier_key.name)
+    if len(good) < trust.witness_quorum:
+        raise Unverified("witnesses", f"{len(good)} pinned witnesses cosigned, {trust.witness_quorum} are needed")
+    return sorted(good)
+
+
+def check_grant(grant: Grant, trust: TrustRoots, *, lender: str, court: str, dossier: str, case: str) -> None:
+    """Signed by the lender's grant key, and about this court, case and dossier."""
+    step = "grant"
+    same(step, "its issuer", grant.iss, lender)
+    same(step, "its court", grant.aud, court)
+    same(step, "its case", grant.case, case)
+    if dossier not in grant.dossiers:
+        raise Unverified(step, f"does not name dossier {dossier}")
+    key = trust.key_for_kid("grant", grant.jws.kid, lender, grant.iat * 1000)
+    verify_jws(grant.jws, key.public_key)
+
+
+def check_registration(
+    proof: LedgerProof, grant: Grant, court: str, trust: TrustRoots, verifiers: Verifiers
+) -> ProvenFact:
+    """The grant's digest was registered on the court's ledger."""
+    wanted = {"type": "grant", "action": "register", "grant": grant.digest.hex(), "exp": grant.exp}
+    return check_ledger_fact("grant registration", proof, trust.court(court).ledger, wanted, trust, verifiers)
+
+
+def check_request(request: RetrievalRequest, grant: Grant) -> None:
+    """Signed by the key the grant is bound to, under this grant, while it was valid."""
+    step = "request"
+    same(step, "its grant", request.grant, grant.digest.hex())
+    same(step, "its court", request.iss, grant.aud)
+    same(step, "its custodian", request.aud, grant.iss)
+    same(step, "its key", request.jws.kid, thumbprint(grant.request_key))
+    verify_jws(request.jws, grant.request_key)
+    if not grant.nbf <= request.iat < grant.exp:
+        raise Unverified(step, f"was made at {request.iat}, the grant is valid from {grant.nbf} to {grant.exp}")
+    if grant.mode != "retrieve":
+        raise Unverified(step, "the grant permits verification only, not retrieval")
+
+
+def check_disclosure(
+    manifest: DisclosureManifest, grant: Grant, request: RetrievalRequest, dossier: str, trust: TrustRoots
+) -> None:
+    """The lender's own list of all records, answering this request for this dossier."""
+    step = "disclosure"
+    same(step, "its issuer", manifest.iss, grant.iss)
+    same(step, "its court", manifest.aud, grant.aud)
+    same(step, "its grant", manifest.grant, grant.digest.hex())
+    same(step, "its request", manifest.request, request.digest.hex())
+    same(step, "its dossier", manifest.dossier, dossier)
+    key = trust.key_for_kid("record", manifest.jws.kid, manifest.iss, manifest.iat * 1000)
+    verify_jws(manifest.jws, key.public_key)
+    if not request.iat - FUTURE_SKEW_S <= manifest.iat <= request.exp + FUTURE_SKEW_S:
+        raise Unverified(step, f"is dated {manifest.iat}, the request holds from {request.iat} to {request.exp}")
+
+
+def check_seal(seal: Seal, digest: bytes, court: str, made_at_s: int, trust: TrustRoots) -> None:
+    """The court's seal over the manifest's bytes."""
+    step = "seal"
+    same(step, "its court", seal.iss, court)
+    same(step, "its manifest", seal.manifest, digest.hex())
+    same(step, "its time", seal.iat, made_at_s)
+    key = trust.key_for_kid("seal", seal.jws.kid, court, seal.iat * 1000)
+    verify_jws(seal.jws, key.public_key)
+
+
+def check_completeness(
+    statement: Completeness, *, court: str, origin: str, dossier: str, key: bytes, checkpoint: Checkpoint, trust: TrustRoots
+) -> None:
+    """The court's statement is about this dossier and this tree, and its absent tag is the next one."""
+    step = "completeness"
+    same(step, "its court", statement.iss, court)
+    same(step, "its log", statement.origin, origin)
+    same(step, "its dossier", statement.dossier, dossier)
+    same(step, "its size", statement.size, checkpoint.size)
+    same(step, "its root", statement.root.hex(), checkpoint.root.hex())
+    same(step, "its absent tag", statement.absent_tag.hex(), tag(key, statement.count).hex())
+    pinned = trust.key_for_kid("seal", statement.jws.kid, court, statement.iat * 1000)
+    verify_jws(statement.jws, pinned.public_key)
+
+
+def check_record(
+    record: Record, *, entry: ManifestEntry, lender: str, dossier: str, commitment: bytes, anchored_ms: int, trust: TrustRoots
+) -> None:
+    """The record is the committed one, signed by the lender's key valid at anchoring, and what the lender's list says it is."""
+    step = "record"
+    same(step, "its commitment", record.commitment.hex(), commitment.hex())
+    same(step, "its issuer", record.iss, lender)
+    same(step, "its dossier", record.dossier, dossier)
+    same(step, "its seq", record.seq, entry.seq)
+    same(step, "its kind", record.kind, entry.kind)
+    same(step, "its event time", record.event_time_s, entry.event_time_s)
+    key = trust.key_for_kid("record", record.jws.kid, lender, anchored_ms)
+    verify_jws(record.jws, key.public_key)
+    if record.recorded_time_s * 1000 > anchored_ms + FUTURE_SKEW_S * 1000:
+        raise Unverified(step, "says it was recorded after it was anchored")

@@ -1,0 +1,120 @@
+"""Anchoring: sign a checkpoint of the evidence log on an interval or a count, store it, then write it to the lender's ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from relay.core.checkpoint import Checkpoint, checkpoint_text
+from relay.core.errors import Conflict, RelayError, Uncertain
+from relay.core.note import Note, VerifierKey, format_note, sign_note
+from relay.ports.common import Signer
+from relay.ports.custodian import CustodianStore, LogCheckpoint
+from relay.ports.ledgers import Anchor, AnchorSource
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorPolicy:
+    """Anchor `interval_s` after something is new, at once when `count` entries are new."""
+
+    interval_s: float
+    count: int
+
+
+class Anchoring:
+    """`run` never returns; it ends by cancellation. `now` may be called at any time beside it."""
+
+    def __init__(
+        self,
+        *,
+        store: CustodianStore,
+        source: AnchorSource,
+        log_key: VerifierKey,
+        signer: Signer,
+        policy: AnchorPolicy,
+        grown: asyncio.Event,
+        backoff: Callable[[], Iterator[float]],
+    ) -> None:
+        self._store = store
+        self._source = source
+        self._key = log_key
+        self._signer = signer
+        self._policy = policy
+        self._grown = grown
+        self._backoff = backoff
+        self._anchoring = asyncio.Lock()
+        self.anchored = asyncio.Event()
+        self.problem = ""
+
+    async def run(self) -> None:
+        """Wait for new entries, then for the interval or the count, then anchor."""
+        waits = self._backoff()
+        while True:
+            try:
+                await self._until_due()
+                await self.now()
+                waits = self._backoff()
+                self.problem = ""
+            except RelayError as error:
+                self.problem = f"anchoring on {self._source.ledger}: {error}"
+                log.warning(self.problem)
+                await asyncio.sleep(next(waits))
+
+    async def _until_due(self) -> None:
+        while not await self._new_entries():
+            self._grown.clear()
+            if not await self._new_entries():
+                await self._grown.wait()
+        try:
+            async with asyncio.timeout(self._policy.interval_s):
+                while await self._new_entries() < self._policy.count:
+                    self._grown.clear()
+                    await self._grown.wait()
+        except TimeoutError:
+            return
+
+    async def _new_entries(self) -> int:
+        last = await self._store.last_checkpoint()
+        if last is None:
+            return self._store.size
+        return self._store.size - last.size if last.anchored_height else max(1, self._store.size - last.size)
+
+    async def now(self) -> tuple[LogCheckpoint, Anchor] | None:
+        """Anchor what is new; None when nothing is. A checkpoint signed before a crash is anchored first."""
+        async with self._anchoring:
+            last = await self._store.last_checkpoint()
+            if last is None or (last.anchored_height and last.size < self._store.size):
+                if not self._store.size:
+                    return None
+                last = await self._sign()
+            elif last.anchored_height:
+                return None
+            anchor = await self._write(last)
+            await self._store.save_anchored(last.size, anchor)
+            log.info("anchored %s at size %d in block %d", self._key.name, last.size, anchor.height)
+            self.anchored.set()
+            return last, anchor
+
+    async def _sign(self) -> LogCheckpoint:
+        size = self._store.size
+        root = await asyncio.to_thread(self._store.files.root, size)
+        text = checkpoint_text(Checkpoint(origin=self._key.name, size=size, root=root))
+        note = format_note(Note(text=text, signatures=(sign_note(text, self._key, self._signer.sign),)))
+        await self._store.save_checkpoint(size, root, note)
+        return LogCheckpoint(size=size, root=root, note=note, anchored_height=0)
+
+    async def _write(self, last: LogCheckpoint) -> Anchor:
+        checkpoint = Checkpoint(origin=self._key.name, size=last.size, root=last.root)
+        try:
+            return await self._source.anchor(checkpoint)
+        except Uncertain:
+            found = await self._source.find(checkpoint.origin, checkpoint.size)
+            if found is None:
+                raise
+            if found.root != checkpoint.root:
+                raise Conflict(f"{found.ledger} holds another root of size {found.size} under this origin") from None
+            return found

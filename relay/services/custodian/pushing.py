@@ -1,0 +1,160 @@
+"""Push anchored checkpoints and their entries to the relay, and check the receipts that come back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Final
+
+from relay.core.checkpoint import verify_checkpoint, verify_cosignatures
+from relay.core.errors import RelayError, Unverified
+from relay.core.ledgerproof import LedgerProofVerifier
+from relay.core.note import VerifierKey, parse_note
+from relay.core.package import Package
+from relay.core.trust import TrustRoots
+from relay.ports.common import Clock
+from relay.ports.custodian import CustodianStore, LogCheckpoint, ReceiptOffer, RelayLink
+from relay.services.mirroring import packages_of
+
+log = logging.getLogger(__name__)
+
+REPUSH_S: Final = 30.0
+RECEIPT_POLL_S: Final = 0.5
+LAZY_AFTER_MS: Final = 600_000
+
+
+class Pusher:
+    """Sends every anchored checkpoint without a receipt, in order. `run` never returns."""
+
+    def __init__(
+        self,
+        store: CustodianStore,
+        relay: RelayLink,
+        anchored: asyncio.Event,
+        backoff: Callable[[], Iterator[float]],
+    ) -> None:
+        self._store = store
+        self._relay = relay
+        self._anchored = anchored
+        self._backoff = backoff
+        self.pushed_size = 0
+        self.problem = ""
+        self.connected = False
+
+    async def run(self) -> None:
+        """Push when something was anchored, and again after a while: a relay may have lost what it had."""
+        waits = self._backoff()
+        while True:
+            self._anchored.clear()
+            try:
+                await self.push_all()
+                waits = self._backoff()
+                self.problem = ""
+            except RelayError as error:
+                self.connected = False
+                self.problem = f"pushing to the relay: {error}"
+                log.info(self.problem)
+                await asyncio.sleep(next(waits))
+                continue
+            try:
+                async with asyncio.timeout(REPUSH_S):
+                    await self._anchored.wait()
+            except TimeoutError:
+                self.pushed_size = 0
+
+    async def push_all(self) -> None:
+        """One pass over what has no receipt yet."""
+        for checkpoint in await self._store.unconfirmed():
+            if checkpoint.size > self.pushed_size:
+                await self._push(checkpoint)
+                self.pushed_size = checkpoint.size
+        self.connected = True
+
+    async def _push(self, checkpoint: LogCheckpoint) -> None:
+        def packages(next_index: int) -> AsyncIterator[Package]:
+            return packages_of(self._store.files, next_index, checkpoint.size)
+
+        held = 0
+        async for next_index in self._relay.push(checkpoint.note, packages):
+            held = next_index
+        if held < checkpoint.size:
+            raise Unverified("push", f"the relay ended the push at {held} of {checkpoint.size} entries")
+
+
+class ReceiptCheck:
+    """Asks for receipts and believes only what the court ledger's own proof shows. `run` never returns."""
+
+    def __init__(
+        self,
+        *,
+        store: CustodianStore,
+        relay: RelayLink,
+        log_key: VerifierKey,
+        trust: TrustRoots,
+        verifiers: Mapping[str, LedgerProofVerifier],
+        clock: Clock,
+        backoff: Callable[[], Iterator[float]],
+    ) -> None:
+        self._store = store
+        self._relay = relay
+        self._log_key = log_key
+        self._trust = trust
+        self._verifiers = verifiers
+        self._clock = clock
+        self._backoff = backoff
+        self._waiting_since: dict[int, int] = {}
+        self.problem = ""
+
+    async def run(self) -> None:
+        """Poll while receipts are missing; a receipt that does not verify stays a problem until a good one comes."""
+        waits = self._backoff()
+        while True:
+            try:
+                await self.check()
+                waits = self._backoff()
+                self.problem = self._lazy()
+                await asyncio.sleep(RECEIPT_POLL_S)
+            except RelayError as error:
+                self.problem = f"receipts from the relay: {error}"
+                log.info(self.problem)
+                await asyncio.sleep(next(waits))
+
+    async def check(self) -> None:
+        """One pass: every offered receipt is verified before it is kept."""
+        waiting = {checkpoint.size: checkpoint for checkpoint in await self._store.unconfirmed()}
+        now = self._clock.now_ms()
+        self._waiting_since = {size: self._waiting_since.get(size, now) for size in waiting}
+        if not waiting:
+            return
+        for offer in await self._relay.receipts(self._log_key.name, min(waiting) - 1):
+            mine = waiting.get(offer.size)
+            if mine is not None:
+                self._verify(mine, offer)
+                await self._store.save_receipt(offer.size, offer.proof, offer.cosigned)
+                log.info("receipt for size %d on %s holds", offer.size, offer.proof.ledger)
+
+    def _verify(self, mine: LogCheckpoint, offer: ReceiptOffer) -> None:
+        root = self._trust.ledger_root(offer.proof.ledger)
+        verifier = self._verifiers.get(root.kind)
+        if verifier is None or offer.proof.ledger not in {court.ledger for court in self._trust.courts}:
+            raise Unverified("receipt", f"{offer.proof.ledger} is not the ledger of a court that is pinned here")
+        fact = verifier(offer.proof, root)
+        wanted = {"type": "checkpoint", "origin": self._log_key.name, "size": mine.size, "root": mine.root.hex()}
+        for name, value in wanted.items():
+            if fact.fact.get(name) != value:
+                raise Unverified("receipt", f"the court ledger's {name} is not that of our checkpoint of size {mine.size}")
+        verify_checkpoint(offer.cosigned, self._log_key)
+        witnesses = self._trust.keys("witness", at_ms=fact.time_ms)
+        keys = [VerifierKey.cosigner(w.name, w.public_key) for w in witnesses]
+        good = {key.name for key, _ in verify_cosignatures(parse_note(offer.cosigned), keys)}
+        if len(good) < self._trust.witness_quorum:
+            raise Unverified("receipt", f"{len(good)} witnesses cosigned, {self._trust.witness_quorum} are needed")
+
+    def _lazy(self) -> str:
+        """A lender notices a lazy relay."""
+        now = self._clock.now_ms()
+        late = [size for size, since in self._waiting_since.items() if now - since > LAZY_AFTER_MS]
+        if not late:
+            return ""
+        return f"no receipt for the checkpoint of size {min(late)} after {LAZY_AFTER_MS // 60_000} minutes"
