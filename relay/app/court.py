@@ -1,0 +1,91 @@
+"""Wires and runs a court gateway."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from relay.app.adapters import load_adapter, verifiers
+from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
+from relay.app.trust import only, read_trust
+from relay.config.roles import read_court
+from relay.core.note import VerifierKey
+from relay.services.court.custody import CustodyKeeper
+from relay.services.court.mirror import CourtMirror
+from relay.services.court.receipts import ReceiptReader
+from relay.services.court.retrieval import Retrieval
+from relay.services.court.status import CourtStatus
+from relay.setup.keys import load_signing_key
+from relay.store.court import SqliteCourtStore
+from relay.transport.channels import channel
+from relay.transport.servers import serving
+from relay.wire.court_server import ALLOW, LONG_LIVED, CourtDesk, Mirror
+from relay.wire.relay_client import GrpcRetrievalLink
+from relay.wire.v1 import court_pb2_grpc
+
+
+async def run_court(path: Path) -> None:
+    """Serve until SIGTERM. Raises `Malformed` for a wrong configuration, `Conflict` when another process holds the data."""
+    config = read_court(path)
+    common = config.common
+    trust = read_trust(common.trust)
+    clock = SystemClock()
+    witness, custody_signer = load_signing_key(config.witness_key), load_signing_key(config.custody_key)
+    async with AsyncExitStack() as stack:
+        store = await SqliteCourtStore.open(common.data)
+        stack.push_async_callback(store.close)
+        registry = await load_adapter(config.court_ledger.family).open_court(config.court_ledger.settings)
+        stack.push_async_callback(registry.close)
+        link = GrpcRetrievalLink(await stack.enter_async_context(channel(config.relay, common.tls)))
+        mirror = CourtMirror(
+            store,
+            trust,
+            verifiers(),
+            VerifierKey.cosigner(config.witness_name, witness.public_key),
+            witness,
+            clock,
+        )
+        receipts = ReceiptReader(common.identity, store, registry, trust, verifiers(), mirror.cosigned, backoff)
+        custody = CustodyKeeper(
+            identity=common.identity,
+            store=store,
+            registry=registry,
+            key=VerifierKey.ed25519(config.custody_origin, custody_signer.public_key),
+            signer=custody_signer,
+            clock=clock,
+            random_bytes=random_bytes,
+            backoff=backoff,
+        )
+        retrieval = Retrieval(
+            identity=common.identity,
+            store=store,
+            link=link,
+            registry=registry,
+            custody=custody,
+            trust=trust,
+            verifiers=verifiers(),
+            request_key=load_signing_key(config.request_key),
+            seal_key=load_signing_key(config.seal_key),
+            clock=clock,
+            random_bytes=random_bytes,
+        )
+        status = CourtStatus(
+            store, [log.origin for log in trust.logs], [lambda: receipts.problem, lambda: custody.problem]
+        )
+        mirrored, desk = Mirror(mirror), CourtDesk(retrieval, store, status)
+        port = await stack.enter_async_context(
+            serving(
+                [
+                    lambda server: court_pb2_grpc.add_MirrorServicer_to_server(mirrored, server),
+                    lambda server: court_pb2_grpc.add_CourtDeskServicer_to_server(desk, server),
+                ],
+                address=common.listen,
+                tls=common.tls,
+                allow=ALLOW,
+                long_lived=LONG_LIVED,
+                may=only(common.operators),
+            )
+        )
+        await stack.enter_async_context(workers(("receipts", receipts.run()), ("custody", custody.run())))
+        announce("court", f"{common.listen.rpartition(':')[0]}:{port}")
+        await until_signalled()

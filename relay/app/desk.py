@@ -1,0 +1,281 @@
+"""What people at a terminal do with running roles: the verbs deposit, anchor, grant, retrieve and status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import grpc.aio
+
+from relay.app.runtime import SystemClock
+from relay.config.roles import DeskConfig, read_desk
+from relay.core.errors import Malformed, RelayError
+from relay.core.grants import parse_grant
+from relay.core.limits import GRANT_BYTES_MAX
+from relay.core.times import format_utc
+from relay.deposit.folder import FolderDossier, read_folder
+from relay.services.custodian.deposit import StoredDossier
+from relay.services.custodian.grants import GrantCommand
+from relay.transport.channels import channel
+from relay.wire.desks import CourtDeskClient, CustodianDeskClient, DossierToSend, RefusedDossier, RelayDeskClient
+
+DAY_S: Final = 86_400
+Advance = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class DepositReport:
+    """What became of a folder."""
+
+    stored: list[StoredDossier] = field(default_factory=list)
+    refused: list[RefusedDossier] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "stored": [
+                {
+                    "reference": s.reference,
+                    "dossier": s.dossier,
+                    "indices": list(s.indices),
+                    "already_stored": s.already_stored,
+                }
+                for s in self.stored
+            ],
+            "refused": [
+                {"reference": r.reference, "line": r.line, "field": r.field, "reason": r.reason} for r in self.refused
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantWish:
+    """A grant as asked for at a terminal; an empty court means the desk's default."""
+
+    court: str
+    case: str
+    dossiers: Sequence[str]
+    kinds: Sequence[str]
+    mode: str
+    purpose: str
+    days: int
+    uses: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrieveWish:
+    """A retrieval as asked for at a terminal."""
+
+    grant: Path
+    dossier: str
+    officer: str
+    purpose: str
+
+
+@asynccontextmanager
+async def _desk(home: Path, name: str) -> AsyncIterator[tuple[grpc.aio.Channel, DeskConfig]]:
+    config = read_desk(home / name / "desk.toml")
+    async with channel(config.address, config.tls) as opened:
+        yield opened, config
+
+
+async def deposit(home: Path, folder: Path, advance: Advance, which: slice = slice(None)) -> DepositReport:
+    """Send a folder dossier by dossier, or some of its dossiers. Raises `Malformed` when the folder itself cannot be understood."""
+    dossiers = read_folder(folder)[which]
+    report = DepositReport()
+    for dossier in dossiers:
+        if dossier.refusal is not None:
+            line, error = dossier.refusal
+            report.refused.append(
+                RefusedDossier(reference=dossier.reference, line=line, field=error.field, reason=error.reason)
+            )
+    good = [dossier for dossier in dossiers if dossier.refusal is None]
+    if good:
+        async with _desk(home, "lender-desk") as (opened, _):
+            async for outcome in CustodianDeskClient(opened).deposit(_counted(good, advance)):
+                (report.stored if isinstance(outcome, StoredDossier) else report.refused).append(outcome)  # type: ignore[arg-type]
+    return report
+
+
+def _counted(dossiers: Sequence[FolderDossier], advance: Advance) -> Iterator[DossierToSend]:
+    total = sum(len(dossier.lines) for dossier in dossiers)
+    done = 0
+
+    def lines(dossier: FolderDossier) -> Iterable[tuple[int, bytes, tuple[Path, ...]]]:
+        nonlocal done
+        for line in dossier.lines:
+            yield line
+            done += 1
+            advance(done, total)
+
+    for dossier in dossiers:
+        yield dossier.reference, lines(dossier)
+
+
+async def anchor(home: Path) -> dict[str, Any]:
+    """Anchor now."""
+    async with _desk(home, "lender-desk") as (opened, _):
+        reply = await CustodianDeskClient(opened).anchor_now()
+    return {"size": reply.size, "root": reply.root.hex(), "height": reply.height}
+
+
+async def issue_grant(home: Path, wish: GrantWish, out: Path) -> dict[str, Any]:
+    """Issue a grant and write it to a file that must not exist."""
+    if out.exists():
+        raise Malformed(str(out), "", "exists; a grant is never overwritten")
+    now_s = SystemClock().now_ms() // 1000
+    async with _desk(home, "lender-desk") as (opened, config):
+        command = GrantCommand(
+            court=wish.court or config.court,
+            case=wish.case,
+            dossiers=tuple(wish.dossiers),
+            kinds=tuple(wish.kinds),
+            mode=wish.mode,
+            purpose=wish.purpose,
+            not_before_s=now_s,
+            expires_s=now_s + wish.days * DAY_S,
+            uses=wish.uses,
+        )
+        token, digest = await CustodianDeskClient(opened).issue_grant(command)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(token + b"\n")
+    return {"digest": digest.hex(), "file": str(out), **_grant_facts(token)}
+
+
+def _grant_facts(token: bytes) -> dict[str, Any]:
+    grant = parse_grant(token)
+    return {
+        "court": grant.aud,
+        "case": grant.case,
+        "dossiers": list(grant.dossiers),
+        "kinds": list(grant.kinds),
+        "mode": grant.mode,
+        "expires": format_utc(grant.exp),
+    }
+
+
+async def list_grants(home: Path) -> list[dict[str, Any]]:
+    """All grants with their state, newest first."""
+    async with _desk(home, "lender-desk") as (opened, _):
+        rows = await CustodianDeskClient(opened).list_grants()
+    listed = []
+    for row in rows:
+        grant = parse_grant(row.grant)
+        state = "revoked" if row.revoked_ms else "registered" if row.registered_ms else "not registered yet"
+        facts = {**_grant_facts(row.grant), "dossiers": ", ".join(grant.dossiers)}
+        listed.append({"digest": row.digest.hex(), **facts, "uses": f"{row.uses_spent} of {grant.uses}", "state": state})
+    return listed
+
+
+async def revoke_grant(home: Path, digest: str, reason: str) -> int:
+    """Revoke by the digest in hex."""
+    try:
+        raw = bytes.fromhex(digest)
+    except ValueError:
+        raw = b""
+    if len(raw) != 32 or raw.hex() != digest:
+        raise Malformed("grant revoke", "digest", "must be 64 lower-case hex digits, as `courtrelay grant list` shows them")
+    async with _desk(home, "lender-desk") as (opened, _):
+        return await CustodianDeskClient(opened).revoke_grant(raw, reason)
+
+
+def read_grant_file(path: Path) -> bytes:
+    """A grant file's token. Raises `Malformed`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Malformed(str(path), "", f"cannot be read: {error.strerror}") from None
+    if len(data) > GRANT_BYTES_MAX + 1:
+        raise Malformed(str(path), "", f"{len(data)} bytes; a grant has at most {GRANT_BYTES_MAX}")
+    token = data.removesuffix(b"\n")
+    try:
+        parse_grant(token)
+    except Malformed as error:
+        raise error.within(str(path)) from None
+    return token
+
+
+async def retrieve(
+    home: Path, wish: RetrieveWish, out: Path, advance: Advance, seen: Callable[[Any], None] = lambda _row: None
+) -> dict[str, Any]:
+    """Retrieve one dossier and write its bundle to a file; the verdict document. `seen` gets each record's verdict on arrival."""
+    token = read_grant_file(wish.grant)
+    async with _desk(home, "court-desk") as (opened, _):
+        client = CourtDeskClient(opened)
+        done = None
+        async for event in client.retrieve(token, wish.dossier, wish.officer, wish.purpose):
+            part = event.WhichOneof("event")
+            if part == "progress":
+                advance(event.progress.bytes, event.progress.bytes_total)
+            elif part == "record":
+                seen(event.record)
+            else:
+                done = event.done
+        if done is None:
+            raise Malformed("retrieval", "", "ended without a result")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        await client.fetch_bundle(done.bundle_id, out)
+    document: dict[str, Any] = json.loads(done.verdict)
+    return document
+
+
+async def status(home: Path) -> dict[str, dict[str, Any]]:
+    """Every role's own words; a role that cannot be asked says why."""
+    return {
+        "custodian": await _ask(home, "lender-desk", _custodian_status),
+        "relay": await _ask(home, "relay-desk", _relay_status),
+        "court": await _ask(home, "court-desk", _court_status),
+    }
+
+
+async def _ask(home: Path, desk: str, ask: Callable[[grpc.aio.Channel], Any]) -> dict[str, Any]:
+    try:
+        async with _desk(home, desk) as (opened, _):
+            answer: dict[str, Any] = await ask(opened)
+            return answer
+    except RelayError as error:
+        return {"state": "cannot be asked", "reason": str(error)}
+
+
+async def _custodian_status(opened: grpc.aio.Channel) -> dict[str, Any]:
+    reply = await CustodianDeskClient(opened).status()
+    return {
+        "origin": reply.origin,
+        "entries": reply.log_size,
+        "anchored": reply.anchored_size,
+        "pushed": reply.pushed_size,
+        "confirmed": reply.confirmed_size,
+        "dossiers": reply.dossiers,
+        "relay connected": reply.relay_connected,
+        "problem": reply.last_problem,
+    }
+
+
+async def _relay_status(opened: grpc.aio.Channel) -> dict[str, Any]:
+    reply = await RelayDeskClient(opened).status()
+    facts: dict[str, Any] = {f"items {row.state}": row.items for row in reply.counts}
+    for origin in reply.origins:
+        facts[f"{origin.origin} mirrored"] = origin.mirrored_size
+        facts[f"{origin.origin} confirmed"] = origin.confirmed_size
+        if origin.halted:
+            facts[f"{origin.origin} HALTED"] = origin.halt_reason
+    return {
+        **facts,
+        "scanned height": reply.scanned_height,
+        "final height": reply.final_height,
+        "custodians": ", ".join(reply.custodians_connected),
+        "problem": reply.last_problem,
+    }
+
+
+async def _court_status(opened: grpc.aio.Channel) -> dict[str, Any]:
+    reply = await CourtDeskClient(opened).status()
+    facts: dict[str, Any] = {}
+    for origin in reply.origins:
+        facts[f"{origin.origin} mirrored"] = origin.mirrored_size
+        facts[f"{origin.origin} receipted"] = origin.receipted_size
+    return {**facts, "bundles": reply.bundles, "retrievals": reply.retrievals, "problem": reply.last_problem}

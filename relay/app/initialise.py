@@ -1,0 +1,293 @@
+"""`courtrelay init`: a development network in one folder: authority, identities, keys, two embedded ledgers, configuration, trust roots."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from adapters.embedded.genesis import Genesis, RegisteredKey, RegisteredLog
+from relay.core.errors import Conflict, Malformed
+from relay.core.identity import Identity, Role
+from relay.core.note import VerifierKey
+from relay.core.pinned import CourtRoot, KeyUse, LogRoot, TrustedKey
+from relay.core.sealing import PRIVATE_KEY_BYTES, Kem, SealingPrivateKey
+from relay.core.trust import TrustRoots
+from relay.setup.ca import issue, make_authority
+from relay.setup.keys import FileSigner, make_signing_key, write_secret
+
+TRUST_DOMAIN: Final = "courtrelay.example"
+ORIGIN: Final = "lender.courtrelay.example/log/1"
+WITNESS: Final = "court.courtrelay.example/witness"
+CUSTODY: Final = "court.courtrelay.example/custody"
+LENDER_LEDGER: Final = "embedded:lender-1"
+COURT_LEDGER: Final = "embedded:court-1"
+KEY_YEARS: Final = 30
+PORTS: Final = ("lender-ledger", "court-ledger", "custodian", "relay", "court")
+DESKS: Final = {"lender-desk": "custodian", "relay-desk": "relay", "court-desk": "court"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Initialised:
+    """What was made."""
+
+    home: Path
+    trust_domain: str
+    trust: Path
+    ports: Mapping[str, int]
+
+
+def initialise(
+    home: Path, *, base_port: int, validators: int, threshold: int, anchor_interval_s: float = 2.0
+) -> Initialised:
+    """Make everything. Raises `Conflict` when the folder holds something, `Malformed` for impossible numbers."""
+    if not 1 <= threshold <= validators:
+        raise Malformed("init", "--threshold", f"must be 1 to the number of validators ({validators})")
+    if base_port != 0 and not 1024 <= base_port <= 65_530:
+        raise Malformed("init", "--base-port", "must be 0 (free ports) or 1024 to 65530")
+    if home.exists() and (not home.is_dir() or any(home.iterdir())):
+        raise Conflict(f"{home} exists and is not an empty folder; nothing is ever overwritten: choose another one")
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home = home.resolve()
+    maker = _Maker(home, validators, threshold, _ports(base_port), anchor_interval_s)
+    maker.make()
+    return Initialised(home=home, trust_domain=TRUST_DOMAIN, trust=home / "trust.json", ports=maker.ports)
+
+
+def _ports(base_port: int) -> dict[str, int]:
+    if base_port:
+        return {name: base_port + i for i, name in enumerate(PORTS)}
+    sockets = []
+    for _ in PORTS:
+        one = socket.socket()
+        one.bind(("127.0.0.1", 0))
+        sockets.append(one)
+    ports = {name: int(one.getsockname()[1]) for name, one in zip(PORTS, sockets, strict=True)}
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def _identity(role: Role, name: str) -> Identity:
+    return Identity(trust_domain=TRUST_DOMAIN, role=role, name=name)
+
+
+LENDER: Final = _identity(Role.CUSTODIAN, "lender")
+COURT: Final = _identity(Role.COURT, "court")
+IDENTITIES: Final = {
+    "custodian": LENDER,
+    "relay": _identity(Role.RELAY, "relay"),
+    "court": COURT,
+    "lender-ledger": _identity(Role.LEDGER, "lender-ledger"),
+    "court-ledger": _identity(Role.LEDGER, "court-ledger"),
+    "lender-desk": _identity(Role.OPERATOR, "lender-desk"),
+    "relay-desk": _identity(Role.OPERATOR, "relay-desk"),
+    "court-desk": _identity(Role.OPERATOR, "court-desk"),
+}
+
+
+class _Maker:
+    """The steps of `init`, in order."""
+
+    def __init__(self, home: Path, validators: int, threshold: int, ports: dict[str, int], interval_s: float) -> None:
+        self._home = home
+        self._interval_s = interval_s
+        self._validators = validators
+        self._threshold = threshold
+        self.ports = ports
+        self._now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+        self._keys: dict[str, FileSigner] = {}
+
+    def make(self) -> None:
+        authority = self._home / "ca"
+        authority.mkdir(mode=0o700)
+        make_authority(authority, TRUST_DOMAIN, self._now)
+        for name, identity in IDENTITIES.items():
+            (self._home / name).mkdir(mode=0o700)
+            issue(authority, identity, self._home / name, self._now)
+        self._make_keys()
+        sealing = SealingPrivateKey(
+            kem=Kem.MLKEM768_X25519, raw=(self._home / "custodian/keys/sealing.key").read_bytes()
+        )
+        lender = self._genesis("lender-ledger", LENDER_LEDGER, "lender")
+        court = self._genesis("court-ledger", COURT_LEDGER, "court", lender)
+        self._write_trust(lender, court, sealing)
+        self._write_roles()
+        self._write_desks()
+
+    def _make_keys(self) -> None:
+        for role, names in {
+            "custodian": ("record", "log", "grant"),
+            "court": ("witness", "seal", "request", "custody"),
+        }.items():
+            for name in names:
+                self._keys[name] = make_signing_key(self._home / role / "keys" / f"{name}.pem")
+        write_secret(self._home / "custodian/keys/sealing.key", secrets.token_bytes(PRIVATE_KEY_BYTES))
+        write_secret(self._home / "custodian/keys/master.key", secrets.token_bytes(32))
+
+    def _genesis(self, role: str, ledger: str, mode: str, source: Genesis | None = None) -> Genesis:
+        folder = self._home / role
+        validators = []
+        for i in range(self._validators):
+            name = f"validator-{i + 1}"
+            key = make_signing_key(folder / "validators" / f"{name}.pem")
+            validators.append(RegisteredKey(name=name, public_key=key.public_key))
+        logs = () if source is None else (self._registered_log(source),)
+        court = source is not None
+        genesis = Genesis(
+            ledger=ledger,
+            mode=mode,
+            threshold=self._threshold,
+            validators=tuple(validators),
+            logs=logs,
+            witnesses=(RegisteredKey(name=WITNESS, public_key=self._keys["witness"].public_key),) if court else (),
+            custody=(RegisteredKey(name=CUSTODY, public_key=self._keys["custody"].public_key),) if court else (),
+        )
+        (folder / "genesis.json").write_bytes(genesis.to_json())
+        lines = [
+            f'address = "127.0.0.1:{self.ports[role]}"',
+            'genesis = "genesis.json"',
+            'data = "data"',
+            'ca = "ca.pem"',
+            'certificate = "tls.pem"',
+            'key = "tls.key"',
+            "",
+            "# One process that holds every validator's key shows the protocol, not independence.",
+            "[validators]",
+            *(f'{v.name} = "validators/{v.name}.pem"' for v in validators),
+        ]
+        self._write(role, lines)
+        return genesis
+
+    def _registered_log(self, source: Genesis) -> RegisteredLog:
+        return RegisteredLog(
+            origin=ORIGIN,
+            log_key=self._keys["log"].public_key,
+            custodian=str(LENDER),
+            grant_key=self._keys["grant"].public_key,
+            source=source.root(),
+        )
+
+    def _write_trust(self, lender: Genesis, court: Genesis, sealing: SealingPrivateKey) -> None:
+        lender_id, court_id = str(LENDER), str(COURT)
+        rows: list[tuple[KeyUse, str, str]] = [
+            ("record", lender_id, "record"),
+            ("log", lender_id, ORIGIN),
+            ("grant", lender_id, "grant"),
+            ("witness", court_id, WITNESS),
+            ("seal", court_id, "seal"),
+            ("request", court_id, "request"),
+            ("custody", court_id, CUSTODY),
+        ]
+        keys = [self._trusted(use, party, name, self._keys[use].public_key) for use, party, name in rows]
+        keys.append(self._trusted("sealing", lender_id, "sealing", sealing.public_key.raw, Kem.MLKEM768_X25519))
+        trust = TrustRoots(
+            pinned_keys=tuple(keys),
+            logs=(LogRoot(origin=ORIGIN, party=lender_id, ledger=LENDER_LEDGER),),
+            ledgers=(lender.root(), court.root()),
+            courts=(CourtRoot(party=court_id, ledger=COURT_LEDGER, origin=CUSTODY),),
+            witness_quorum=1,
+        )
+        (self._home / "trust.json").write_bytes(trust.to_json())
+
+    def _trusted(self, use: KeyUse, party: str, name: str, public_key: bytes, kem: Kem | None = None) -> TrustedKey:
+        start = int((self._now - datetime.timedelta(days=1)).timestamp()) * 1000
+        end = int((self._now + datetime.timedelta(days=365 * KEY_YEARS)).timestamp()) * 1000
+        return TrustedKey(
+            use=use, party=party, name=name, public_key=public_key, valid_from_ms=start, valid_to_ms=end, kem=kem
+        )
+
+    def _write_roles(self) -> None:
+        log_key = VerifierKey.ed25519(ORIGIN, self._keys["log"].public_key).format()
+        self._write(
+            "custodian",
+            [
+                *self._common("custodian", "lender-desk"),
+                f'origin = "{ORIGIN}"',
+                "",
+                *self._tls(),
+                "[keys]",
+                *(f'{n} = "keys/{n}.pem"' for n in ("record", "log", "grant")),
+                'sealing = "keys/sealing.key"',
+                'master = "keys/master.key"',
+                "",
+                "[relay]",
+                f'address = "127.0.0.1:{self.ports["relay"]}"',
+                "",
+                *self._ledger("ledger", LENDER_LEDGER, "lender-ledger"),
+                "# Anchor so many seconds after something is new, at once when so many entries are new.",
+                "[anchoring]",
+                f"interval_s = {self._interval_s}",
+                "count = 50000",
+            ],
+        )
+        self._write(
+            "relay",
+            [
+                *self._common("relay", "relay-desk"),
+                "",
+                *self._tls(),
+                "[court]",
+                f'address = "127.0.0.1:{self.ports["court"]}"',
+                "",
+                *self._ledger("court_ledger", COURT_LEDGER, "court-ledger"),
+                *self._ledger("[sources]", LENDER_LEDGER, "lender-ledger"),
+                "[[origins]]",
+                f'origin = "{ORIGIN}"',
+                f'custodian = "{LENDER}"',
+                f'ledger = "{LENDER_LEDGER}"',
+                f'log_key = "{log_key}"',
+            ],
+        )
+        self._write(
+            "court",
+            [
+                *self._common("court", "court-desk"),
+                f'witness_name = "{WITNESS}"',
+                f'custody_origin = "{CUSTODY}"',
+                "",
+                *self._tls(),
+                "[keys]",
+                *(f'{n} = "keys/{n}.pem"' for n in ("witness", "seal", "request", "custody")),
+                "",
+                "[relay]",
+                f'address = "127.0.0.1:{self.ports["relay"]}"',
+                "",
+                *self._ledger("court_ledger", COURT_LEDGER, "court-ledger"),
+            ],
+        )
+
+    def _common(self, role: str, desk: str) -> list[str]:
+        return [
+            f'identity = "{IDENTITIES[role]}"',
+            f'listen = "127.0.0.1:{self.ports[role]}"',
+            f'operators = ["{IDENTITIES[desk]}"]',
+            'trust = "../trust.json"',
+            'data = "data"',
+        ]
+
+    def _tls(self) -> list[str]:
+        return ["[tls]", 'ca = "ca.pem"', 'certificate = "tls.pem"', 'key = "tls.key"', ""]
+
+    def _ledger(self, table: str, ledger: str, role: str) -> list[str]:
+        return [
+            f"[{table}]",
+            'family = "embedded"',
+            f'ledger = "{ledger}"',
+            f'address = "127.0.0.1:{self.ports[role]}"',
+            "",
+        ]
+
+    def _write_desks(self) -> None:
+        for desk, role in DESKS.items():
+            lines = [f'address = "127.0.0.1:{self.ports[role]}"']
+            if desk == "lender-desk":
+                lines.append(f'court = "{COURT}"')
+            self._write(desk, [*lines, "", *self._tls()], "desk.toml")
+
+    def _write(self, role: str, lines: Sequence[str], name: str = "config.toml") -> None:
+        (self._home / role / name).write_text("\n".join(lines).rstrip() + "\n")

@@ -1,0 +1,131 @@
+"""Verbs that need no running role: sample, verify, inspect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from relay.app.adapters import verifiers
+from relay.app.trust import read_trust
+from relay.core.bundle import MANIFEST, parse_bundle_manifest
+from relay.core.bundlezip import FileSource, content, read_parts
+from relay.core.canonical import loads_strict
+from relay.core.checkpoint import parse_checkpoint
+from relay.core.errors import Malformed
+from relay.core.grants import parse_grant
+from relay.core.limits import BUNDLE_MANIFEST_BYTES_MAX
+from relay.core.records import parse_sd_jwt
+from relay.core.times import format_utc
+from relay.core.tlogproof import parse_tlog_proof
+from relay.core.verdict import Finding
+from relay.core.verify import verify_bundle as verify
+from relay.sample import generate
+
+Advance = Callable[[int, int], None]
+INSPECT_BYTES_MAX: Final = 64 * 1024 * 1024
+_EXIT: Final = {Finding.CONSISTENT: 0, Finding.INCONSISTENT: 1, Finding.NOT_FOUND: 1}
+
+
+def sample(out: Path, loans: int, seed: int, advance: Advance) -> dict[str, int]:
+    """Write sample dossiers."""
+    return generate(out, loans, seed, advance)
+
+
+def verify_bundle(bundle: Path, trust: Path, advance: Advance) -> dict[str, Any]:
+    """The verdict document on a bundle file. Raises `Malformed` only for the trust roots, OSError for an unreadable bundle."""
+    roots = read_trust(trust)
+    with bundle.open("rb") as file:
+        return verify(FileSource(file), roots, verifiers(), advance).as_json()
+
+
+def exit_code(verdict: dict[str, Any]) -> int:
+    """0 CONSISTENT, 1 INCONSISTENT or NOT_FOUND, 3 whatever is open."""
+    return _EXIT.get(Finding(verdict["verdict"]), 3)
+
+
+def verdict_lines(verdict: dict[str, Any]) -> Iterator[str]:
+    """The verdict for people: records first, then steps, then what it does not prove."""
+    yield f"Dossier {verdict['dossier'] or '(unknown)'}, case {verdict['case'] or '(unknown)'}"
+    for row in verdict["records"]:
+        anchored = format_utc(row["anchored_ms"] // 1000) if row["anchored_ms"] else "not anchored yet"
+        said = row["verdict"] if row["status"] == "disclosed" else f"{row['verdict']} ({row['status']})"
+        reason = f"  {row['reason']}" if row["reason"] else ""
+        yield f"  seq {row['seq']:>3}  {row['kind']:<26} {said:<24} {anchored}{reason}"
+    for step in verdict["steps"]:
+        yield f"  step {step['number']:>2}  {step['name']:<19} {step['result']:<8} {step['detail']}"
+    yield f"{verdict['verdict']}: {verdict['summary']}"
+    for line in verdict["does_not_prove"]:
+        yield f"  note: {line}"
+
+
+def inspect(path: Path) -> dict[str, Any]:
+    """What a file says, judged by nothing. Raises `Malformed` when it is none of ours."""
+    try:
+        size = path.stat().st_size
+        head = path.open("rb").read(64)
+    except OSError as error:
+        raise Malformed(str(path), "", f"cannot be read: {error.strerror}") from None
+    try:
+        if head.startswith(b"PK\x03\x04"):
+            return _inspect_bundle(path)
+        if size > INSPECT_BYTES_MAX:
+            raise Malformed("file", "", f"{size} bytes; at most {INSPECT_BYTES_MAX}")
+        return _inspect_small(path.read_bytes())
+    except Malformed as error:
+        raise error.within(str(path)) from None
+
+
+def _inspect_bundle(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        source = FileSource(file)
+        parts = {p.part.name: p for p in read_parts(source)}
+        if MANIFEST not in parts or parts[MANIFEST].part.size > BUNDLE_MANIFEST_BYTES_MAX:
+            raise Malformed("bundle", MANIFEST, "is missing or too big")
+        data = b"".join(content(source, parts[MANIFEST]))
+    manifest = parse_bundle_manifest(data)
+    return {
+        "this is": "an evidence bundle; nothing of it was verified here",
+        "lender": manifest.lender,
+        "court": manifest.court,
+        "case": manifest.case,
+        "dossier": manifest.dossier,
+        "origin": manifest.origin,
+        "made at": format_utc(manifest.made_at_s),
+        "anchors": [{"size": a.size, "root": a.root.hex()} for a in manifest.anchors],
+        "records": [{"seq": r.seq, "kind": r.kind, "status": r.status, "log index": r.index} for r in manifest.records],
+        "parts": [{"name": p.name, "size": p.size} for p in manifest.parts],
+    }
+
+
+def _inspect_small(data: bytes) -> dict[str, Any]:
+    text = data.removesuffix(b"\n")
+    if text.startswith(b"c2sp.org/tlog-proof@"):
+        proof = parse_tlog_proof(data)
+        return {"this is": "a tlog-proof", "index": proof.index, "hashes": [h.hex() for h in proof.hashes],
+                "checkpoint": proof.checkpoint.decode()}  # fmt: skip
+    if text.startswith(b"{"):
+        value = loads_strict(data, what="file", bytes_max=INSPECT_BYTES_MAX)
+        return {"this is": "a JSON document", "content": value}
+    if b"~" in text:
+        record = parse_sd_jwt(text)
+        return {"this is": "a record; its signature was not checked", "kind": record.kind, "seq": record.seq,
+                "dossier": record.dossier, "event time": format_utc(record.event_time_s), "fields": record.fields,
+                "withheld members": record.hidden, "payloads": [p.name for p in record.payloads]}  # fmt: skip
+    if text.count(b".") == 2 and b"\n" not in text:
+        grant = parse_grant(text)
+        return {"this is": "a grant; its signature was not checked", "digest": grant.digest.hex(),
+                "issuer": grant.iss, "court": grant.aud, "case": grant.case, "dossiers": list(grant.dossiers),
+                "kinds": list(grant.kinds), "mode": grant.mode, "uses": grant.uses, "valid from": format_utc(grant.nbf),
+                "valid until": format_utc(grant.exp)}  # fmt: skip
+    checkpoint, note = parse_checkpoint(data)
+    return {"this is": "a checkpoint; its signatures were not checked", "origin": checkpoint.origin,
+            "size": checkpoint.size, "root": checkpoint.root.hex(),
+            "signatures": [s.name for s in note.signatures]}  # fmt: skip
+
+
+def loads(data: bytes) -> dict[str, Any]:
+    """What `--json` printed."""
+    value: dict[str, Any] = json.loads(data)
+    return value

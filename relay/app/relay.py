@@ -1,0 +1,80 @@
+"""Wires and runs a relay."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from relay.app.adapters import load_adapter
+from relay.app.runtime import SystemClock, announce, backoff, until_signalled, workers
+from relay.app.trust import only
+from relay.config.roles import read_relay
+from relay.ports.ledgers import AnchorSource
+from relay.services.forwarding.advance import Advancer
+from relay.services.forwarding.intake import LogIntake
+from relay.services.forwarding.origins import OriginConfig, Origins
+from relay.services.forwarding.receipts import Receipts
+from relay.services.forwarding.route import Router
+from relay.services.forwarding.status import RelayStatus
+from relay.services.forwarding.watch import Watcher
+from relay.store.relay import SqliteRelayStore
+from relay.transport.channels import channel
+from relay.transport.servers import serving
+from relay.wire.court_client import GrpcCourtLink
+from relay.wire.relay_server import ALLOW, LONG_LIVED, CourtPort, CustodianPort, RelayAdmin
+from relay.wire.v1 import relay_pb2_grpc
+
+
+async def run_relay(path: Path) -> None:
+    """Serve until SIGTERM. Raises `Malformed` for a wrong configuration, `Conflict` when another process holds the data."""
+    config = read_relay(path)
+    common = config.common
+    origins = Origins(
+        {
+            served.origin: OriginConfig(
+                origin=served.origin, custodian=served.custodian, log_key=served.log_key, ledger=served.ledger
+            )
+            for served in config.origins
+        }
+    )
+    async with AsyncExitStack() as stack:
+        store = await SqliteRelayStore.open(common.data)
+        stack.push_async_callback(store.close)
+        sources: dict[str, AnchorSource] = {}
+        for one in config.sources:
+            source = await load_adapter(one.family).open_source(one.settings)
+            stack.push_async_callback(source.close)
+            sources[source.ledger] = source
+        registry = await load_adapter(config.court_ledger.family).open_court(config.court_ledger.settings)
+        stack.push_async_callback(registry.close)
+        court = GrpcCourtLink(await stack.enter_async_context(channel(config.court, common.tls)))
+        watchers = [
+            Watcher(source, store, origins, sleep=asyncio.sleep, backoff=backoff) for source in sources.values()
+        ]
+        advancers = [
+            Advancer(room, store, sources, court, registry, sleep=asyncio.sleep, backoff=backoff) for room in origins
+        ]
+        router = Router(registry, SystemClock())
+        custodians = CustodianPort(LogIntake(store, origins), Receipts(store, origins, registry), router)
+        courts = CourtPort(router)
+        admin = RelayAdmin(RelayStatus(store, origins, router, watchers, advancers))
+        port = await stack.enter_async_context(
+            serving(
+                [
+                    lambda server: relay_pb2_grpc.add_CustodianPortServicer_to_server(custodians, server),
+                    lambda server: relay_pb2_grpc.add_CourtPortServicer_to_server(courts, server),
+                    lambda server: relay_pb2_grpc.add_RelayAdminServicer_to_server(admin, server),
+                ],
+                address=common.listen,
+                tls=common.tls,
+                allow=ALLOW,
+                long_lived=LONG_LIVED,
+                may=only(common.operators),
+            )
+        )
+        jobs = [(f"watch {w.ledger}", w.run()) for w in watchers]
+        jobs += [(f"advance {room.config.origin}", a.run()) for room, a in zip(origins, advancers, strict=True)]
+        await stack.enter_async_context(workers(*jobs))
+        announce("relay", f"{common.listen.rpartition(':')[0]}:{port}")
+        await until_signalled()

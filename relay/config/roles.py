@@ -1,0 +1,215 @@
+"""The configuration of custodian, relay, court gateway and desks (docs/operate.md shows each file)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from relay.config.strict import Table, read_table
+from relay.core.identity import Role
+from relay.core.note import VerifierKey
+from relay.core.errors import Malformed
+from relay.transport.credentials import TlsFiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """What every role has. `operators` are the only people's identities that may use its desk."""
+
+    identity: str
+    listen: str
+    operators: frozenset[str]
+    trust: Path
+    data: Path
+    tls: TlsFiles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerConfig:
+    """An adapter family and the settings that belong to it alone."""
+
+    family: str
+    settings: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustodianConfig:
+    """`relay` is an address; key files are Ed25519 PEM, except `sealing` and `master`: 32 raw bytes."""
+
+    common: Common
+    origin: str
+    relay: str
+    ledger: LedgerConfig
+    record_key: Path
+    log_key: Path
+    grant_key: Path
+    sealing_key: Path
+    master_key: Path
+    interval_s: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedOrigin:
+    """A log that a relay serves."""
+
+    origin: str
+    custodian: str
+    ledger: str
+    log_key: VerifierKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayConfig:
+    """`court` is an address."""
+
+    common: Common
+    court: str
+    court_ledger: LedgerConfig
+    sources: tuple[LedgerConfig, ...]
+    origins: tuple[ServedOrigin, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourtConfig:
+    """`relay` is an address; `witness_name` and `custody_origin` are note key names."""
+
+    common: Common
+    relay: str
+    court_ledger: LedgerConfig
+    witness_name: str
+    custody_origin: str
+    witness_key: Path
+    seal_key: Path
+    request_key: Path
+    custody_key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskConfig:
+    """Where a desk is and who calls it. `court` is the court that the lender's desk grants to by default."""
+
+    address: str
+    tls: TlsFiles
+    court: str
+
+
+def _tls(table: Table) -> TlsFiles:
+    inner = table.table("tls")
+    files = TlsFiles(ca=inner.file("ca"), certificate=inner.file("certificate"), key=inner.file("key"))
+    inner.done()
+    return files
+
+
+def _common(table: Table, role: Role) -> Common:
+    return Common(
+        identity=table.identity("identity", role),
+        listen=table.text("listen"),
+        operators=table.identities("operators", Role.OPERATOR),
+        trust=table.file("trust"),
+        data=table.file("data"),
+        tls=_tls(table),
+    )
+
+
+def _ledger(table: Table, tls: TlsFiles) -> LedgerConfig:
+    """The role's own TLS files unless the ledger's table names others."""
+    family = table.text("family")
+    own = {"ca": str(tls.ca), "certificate": str(tls.certificate), "key": str(tls.key)}
+    return LedgerConfig(family=family, settings={**own, **table.rest()})
+
+
+def read_custodian(path: Path) -> CustodianConfig:
+    """Raises `Malformed` naming file and key, as all readers here."""
+    table = read_table(path)
+    common = _common(table, Role.CUSTODIAN)
+    keys, anchoring, relay = table.table("keys"), table.table("anchoring"), table.table("relay")
+    config = CustodianConfig(
+        common=common,
+        origin=table.text("origin"),
+        relay=relay.text("address"),
+        ledger=_ledger(table.table("ledger"), common.tls),
+        record_key=keys.file("record"),
+        log_key=keys.file("log"),
+        grant_key=keys.file("grant"),
+        sealing_key=keys.file("sealing"),
+        master_key=keys.file("master"),
+        interval_s=anchoring.seconds("interval_s", low=0.05, high=86_400),
+        count=anchoring.integer("count", low=1, high=10_000_000),
+    )
+    for one in (table, keys, anchoring, relay):
+        one.done()
+    return config
+
+
+def read_relay(path: Path) -> RelayConfig:
+    """The relay's file."""
+    table = read_table(path)
+    common = _common(table, Role.RELAY)
+    court = table.table("court")
+    config = RelayConfig(
+        common=common,
+        court=court.text("address"),
+        court_ledger=_ledger(table.table("court_ledger"), common.tls),
+        sources=tuple(_ledger(source, common.tls) for source in table.tables("sources")),
+        origins=tuple(_origin(origin) for origin in table.tables("origins")),
+    )
+    court.done()
+    table.done()
+    known = {str(source.settings.get("ledger")) for source in config.sources}
+    for origin in config.origins:
+        if origin.ledger not in known:
+            raise Malformed(str(path), "origins", f"{origin.origin} is anchored on {origin.ledger}, which is no source here")
+    return config
+
+
+def _origin(table: Table) -> ServedOrigin:
+    text = table.text("log_key")
+    try:
+        key = VerifierKey.parse(text)
+    except Malformed as error:
+        raise table.refuse("log_key", error.reason) from None
+    origin = ServedOrigin(
+        origin=table.text("origin"),
+        custodian=table.identity("custodian", Role.CUSTODIAN),
+        ledger=table.text("ledger"),
+        log_key=key,
+    )
+    table.done()
+    if key.name != origin.origin:
+        raise table.refuse("log_key", f"is of {key.name}, not of {origin.origin}")
+    return origin
+
+
+def read_court(path: Path) -> CourtConfig:
+    """The court gateway's file."""
+    table = read_table(path)
+    common = _common(table, Role.COURT)
+    keys, relay = table.table("keys"), table.table("relay")
+    config = CourtConfig(
+        common=common,
+        relay=relay.text("address"),
+        court_ledger=_ledger(table.table("court_ledger"), common.tls),
+        witness_name=table.text("witness_name"),
+        custody_origin=table.text("custody_origin"),
+        witness_key=keys.file("witness"),
+        seal_key=keys.file("seal"),
+        request_key=keys.file("request"),
+        custody_key=keys.file("custody"),
+    )
+    for one in (table, keys, relay):
+        one.done()
+    return config
+
+
+def read_desk(path: Path) -> DeskConfig:
+    """A desk's file."""
+    table = read_table(path)
+    config = DeskConfig(
+        address=table.text("address"),
+        tls=_tls(table),
+        court=table.identity("court", Role.COURT) if table.has("court") else "",
+    )
+    table.done()
+    return config

@@ -1,0 +1,118 @@
+"""Read one TOML table strictly: every key typed, unknown keys refused, errors with file and key."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Final
+
+from relay.core.errors import Malformed
+from relay.core.identity import Role, parse_identity
+
+CONFIG_BYTES_MAX: Final = 1024 * 1024
+
+
+class Table:
+    """One table being read. Call a reader per key, then `done()`. Every reader raises only `Malformed`."""
+
+    def __init__(self, values: dict[str, object], *, file: Path, path: str = "") -> None:
+        self._values = dict(values)
+        self._file = file
+        self._path = path
+
+    def at(self, key: str) -> str:
+        """The key with its table."""
+        return f"{self._path}.{key}" if self._path else key
+
+    def refuse(self, key: str, reason: str) -> Malformed:
+        """The error for a key; the caller raises it."""
+        return Malformed(str(self._file), self.at(key), reason)
+
+    def has(self, key: str) -> bool:
+        """Whether an optional key is there."""
+        return key in self._values
+
+    def done(self) -> None:
+        """Refuse what nobody asked for."""
+        if self._values:
+            raise self.refuse(min(self._values), "is not a known key here")
+
+    def _take(self, key: str) -> object:
+        if key not in self._values:
+            raise self.refuse(key, "is missing")
+        return self._values.pop(key)
+
+    def text(self, key: str) -> str:
+        """A non-empty string."""
+        value = self._take(key)
+        if not isinstance(value, str) or not value:
+            raise self.refuse(key, "must be a non-empty string")
+        return value
+
+    def file(self, key: str) -> Path:
+        """A path, relative to the configuration file."""
+        return (self._file.parent / self.text(key)).resolve()
+
+    def integer(self, key: str, *, low: int, high: int) -> int:
+        """A whole number within [low, high]."""
+        value = self._take(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self.refuse(key, f"must be a whole number from {low} to {high}")
+        return value
+
+    def seconds(self, key: str, *, low: float, high: float) -> float:
+        """A duration in seconds within [low, high]."""
+        value = self._take(key)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            raise self.refuse(key, f"must be seconds from {low} to {high}")
+        return float(value)
+
+    def identity(self, key: str, role: Role) -> str:
+        """A SPIFFE id of that role."""
+        text = self.text(key)
+        if parse_identity(text, what=str(self._file), field=self.at(key)).role is not role:
+            raise self.refuse(key, f"must be the id of a {role.value}")
+        return text
+
+    def identities(self, key: str, role: Role) -> frozenset[str]:
+        """A non-empty list of SPIFFE ids of that role."""
+        value = self._take(key)
+        if not isinstance(value, list) or not value:
+            raise self.refuse(key, "must be a non-empty list: empty means that nobody may")
+        for item in value:
+            if not isinstance(item, str) or parse_identity(item, what=str(self._file), field=self.at(key)).role is not role:
+                raise self.refuse(key, f"must hold ids of a {role.value}")
+        return frozenset(str(item) for item in value)
+
+    def table(self, key: str) -> Table:
+        """A table inside."""
+        value = self._take(key)
+        if not isinstance(value, dict):
+            raise self.refuse(key, "must be a table")
+        return Table(value, file=self._file, path=self.at(key))
+
+    def tables(self, key: str) -> list[Table]:
+        """A non-empty array of tables."""
+        value = self._take(key)
+        if not isinstance(value, list) or not value or not all(isinstance(item, dict) for item in value):
+            raise self.refuse(key, "must be a non-empty array of tables")
+        return [Table(item, file=self._file, path=f"{self.at(key)}[{i}]") for i, item in enumerate(value)]
+
+    def rest(self) -> dict[str, object]:
+        """All keys that no reader asked for: an adapter's own."""
+        values, self._values = self._values, {}
+        return values
+
+
+def read_table(path: Path) -> Table:
+    """A configuration file. Raises `Malformed` naming the file."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Malformed(str(path), "", f"cannot be read: {error.strerror}; `courtrelay init` makes it") from None
+    if len(data) > CONFIG_BYTES_MAX:
+        raise Malformed(str(path), "", f"{len(data)} bytes; at most {CONFIG_BYTES_MAX}")
+    try:
+        return Table(tomllib.loads(data.decode("utf-8")), file=path)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Malformed(str(path), "", f"is not TOML: {error}") from None
