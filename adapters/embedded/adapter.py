@@ -164,9 +164,9 @@ class EmbeddedCourt:
         request = ledger_pb2.RecordGrantRequest(statement=statement)
         return (await call(self._node.stub.RecordGrant(request, timeout=CALL_DEADLINE_S), writing=True)).tx_id
 
-    async def grant_state(self, digest: bytes) -> GrantState:
+    async def grant_state(self, issuer: str, digest: bytes) -> GrantState:
         """See the port."""
-        request = ledger_pb2.GrantStateRequest(digest=digest)
+        request = ledger_pb2.GrantStateRequest(issuer=issuer, digest=digest)
         reply = await call(self._node.stub.GrantState(request, timeout=CALL_DEADLINE_S))
         return GrantState(
             registered_ms=reply.registered_ms, revoked_ms=reply.revoked_ms, registration=reply.registration

@@ -12,7 +12,8 @@ from relay.core.base64strict import b64encode
 from relay.core.canonical import dumps, loads_strict
 from relay.core.errors import Malformed
 from relay.core.fields import Fields
-from relay.core.note import PUBLIC_KEY_BYTES
+from relay.core.limits import NOTE_SIGNATURES_MAX
+from relay.core.note import PUBLIC_KEY_BYTES, check_name
 from relay.core.trust import LedgerRoot, Validator
 
 FORMAT: Final = "courtrelay-genesis/v1"
@@ -115,6 +116,10 @@ def read_genesis(path: Path) -> Genesis:
         custody=_keys(fields, "custody"),
     )
     fields.done()
+    if genesis.threshold > NOTE_SIGNATURES_MAX:
+        raise Malformed(what, "threshold", f"at most {NOTE_SIGNATURES_MAX}: a block carries no more signatures")
+    for validator in genesis.validators:
+        check_name(f"{genesis.ledger}/{validator.name}", f"{what}: validators")
     if genesis.threshold > len(genesis.validators):
         raise Malformed(what, "threshold", f"{genesis.threshold} of {len(genesis.validators)} validators can never sign")
     return genesis

@@ -184,7 +184,9 @@ class Ledger:
                 outcomes.append(error)
             else:
                 outcomes.append(stands)
-                if stands == own and body not in bodies:
+                # the same write again is the transaction that stands here already
+                written = c.execute("SELECT 1 FROM tx WHERE id = ?", (own,)).fetchone()
+                if stands == own and written is None and body not in bodies:
                     bodies.append(body)
             c.execute("RELEASE draft")
         if drafts and not bodies:
@@ -259,15 +261,15 @@ class Ledger:
             raise NotFound("no such transaction on this ledger")
         return _placed(row)
 
-    async def grant_state(self, digest: bytes) -> GrantView:
+    async def grant_state(self, issuer: str, digest: bytes) -> GrantView:
         """Registration and revocation of a grant."""
         row = await self._database.read(
             lambda c: c.execute(
                 "SELECT g.registered, rb.time_ms, vb.time_ms FROM grant_state g"
                 " JOIN tx rt ON rt.id = g.registered JOIN block rb ON rb.height = rt.height"
                 " LEFT JOIN tx vt ON vt.id = g.revoked LEFT JOIN block vb ON vb.height = vt.height"
-                " WHERE g.digest = ?",
-                (digest,),
+                " WHERE g.issuer = ? AND g.digest = ?",
+                (issuer, digest),
             ).fetchone()
         )
         if row is None:

@@ -84,19 +84,24 @@ def _path(fields: Fields) -> list[bytes]:
 
 
 def _check_signatures(note: Note, header: Header, root: LedgerRoot) -> None:
-    known = {validator_key(root.ledger, v.name, v.public_key).name: v for v in root.validators}
+    known = {validator_key(root.ledger, v.name, v.public_key).name for v in root.validators}
+    valid = {
+        validator_key(root.ledger, v.name, v.public_key).name: v
+        for v in root.validators
+        if v.valid_from_ms <= header.time_ms < v.valid_to_ms
+    }
     names = [s.name for s in note.signatures]
     if len(names) != root.threshold:
         raise Unverified("quorum", f"{len(names)} signatures; exactly {root.threshold} are needed")
     if names != sorted(set(names)):
         raise Unverified("quorum", "signatures must be of different validators in the order of their names")
     for signature in note.signatures:
-        validator = known.get(signature.name)
-        if validator is None:
+        if signature.name not in known:
             raise Unverified("quorum", f"{signature.name} is not a pinned validator")
-        key = validator_key(root.ledger, validator.name, validator.public_key)
-        if not validator.valid_from_ms <= header.time_ms < validator.valid_to_ms:
+        validator = valid.get(signature.name)
+        if validator is None:
             raise Unverified("quorum", f"the key of {signature.name} was not valid at the block's time")
+        key = validator_key(root.ledger, validator.name, validator.public_key)
         if key.key_id != signature.key_id:
             raise Unverified("quorum", f"the signature of {signature.name} names another key")
         if not check_ed25519(key.public_key, signature.signature, note.text.encode()):

@@ -31,7 +31,9 @@ CREATE TABLE fact (
 ) STRICT;
 CREATE INDEX fact_by_tx ON fact (tx);
 CREATE TABLE owner (origin TEXT PRIMARY KEY, sender TEXT NOT NULL) STRICT;
-CREATE TABLE grant_state (digest BLOB PRIMARY KEY, registered BLOB NOT NULL, revoked BLOB) STRICT;
+CREATE TABLE grant_state (
+    issuer TEXT NOT NULL, digest BLOB NOT NULL, registered BLOB NOT NULL, revoked BLOB, PRIMARY KEY (issuer, digest)
+) STRICT;
 """
 
 Fact = dict[str, object]
@@ -126,23 +128,24 @@ def draft_grant(genesis: Genesis, statement_bytes: bytes, sender: str) -> Draft:
         "type": "grant",
         "action": statement.action,
         "grant": statement.grant,
+        "issuer": statement.iss,
         "statement": statement.jws.token,
         "sender": sender,
     }
     if statement.exp is not None:
         fact["exp"] = statement.exp
-    digest = bytes.fromhex(statement.grant)
+    state = (statement.iss, bytes.fromhex(statement.grant))  # nobody speaks for another lender's grant
 
     def apply(c: sqlite3.Connection, tx: bytes) -> bytes:
-        row = c.execute("SELECT registered, revoked FROM grant_state WHERE digest = ?", (digest,)).fetchone()
+        row = c.execute("SELECT registered, revoked FROM grant_state WHERE issuer = ? AND digest = ?", state).fetchone()
         if statement.action == "register":
             if row is None:
-                c.execute("INSERT INTO grant_state VALUES (?, ?, NULL)", (digest, tx))
+                c.execute("INSERT INTO grant_state VALUES (?, ?, ?, NULL)", (*state, tx))
             return tx if row is None else bytes(row[0])
         if row is None:
             raise Conflict("a grant that was never registered cannot be revoked")
         if row[1] is None:
-            c.execute("UPDATE grant_state SET revoked = ? WHERE digest = ?", (tx, digest))
+            c.execute("UPDATE grant_state SET revoked = ? WHERE issuer = ? AND digest = ?", (tx, *state))
         return tx if row[1] is None else bytes(row[1])
 
     return Draft(fact=fact, apply=apply)

@@ -156,7 +156,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
         self, request: ledger_pb2.GrantStateRequest, context: Context
     ) -> ledger_pb2.GrantStateReply:
         """Registration and revocation."""
-        state = await self._ledger.grant_state(request.digest)
+        state = await self._ledger.grant_state(request.issuer, request.digest)
         return ledger_pb2.GrantStateReply(
             registered_ms=state.registered_ms, revoked_ms=state.revoked_ms, registration=state.registration
         )

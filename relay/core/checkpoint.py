@@ -10,7 +10,7 @@ from typing import Final
 from relay.core.base64strict import b64decode, b64encode
 from relay.core.errors import Malformed, Unverified
 from relay.core.limits import TREE_SIZE_MAX
-from relay.core.merkle import HASH_BYTES
+from relay.core.merkle import EMPTY_ROOT, HASH_BYTES
 from relay.core.note import (
     COSIGNATURE_V1,
     Note,
@@ -58,6 +58,8 @@ def parse_checkpoint_text(text: str) -> Checkpoint:
     root = b64decode(lines[2], what=what, field="root")
     if len(root) != HASH_BYTES:
         raise Malformed(what, "root", f"must be {HASH_BYTES} bytes")
+    if int(lines[1]) == 0 and root != EMPTY_ROOT:
+        raise Malformed(what, "root", "a checkpoint of no entries must have the root of the empty tree")
     return Checkpoint(origin=parse_origin(lines[0]), size=int(lines[1]), root=root)
 
 

@@ -108,7 +108,7 @@ def check_registration(
     proof: LedgerProof, grant: Grant, court: str, trust: TrustRoots, verifiers: Verifiers
 ) -> ProvenFact:
     """The grant's digest was registered on the court's ledger."""
-    wanted = {"type": "grant", "action": "register", "grant": grant.digest.hex(), "exp": grant.exp}
+    wanted = {"type": "grant", "action": "register", "grant": grant.digest.hex(), "issuer": grant.iss, "exp": grant.exp}
     return check_ledger_fact("grant registration", proof, trust.court(court).ledger, wanted, trust, verifiers)
 
 

@@ -1,6 +1,6 @@
 """Package: up to 256 entries that end at a tile border or at the checkpoint's size, with their proof.
 
-The shape and the check are those of C2SP tlog-mirror's entry packages; what travels is docs/spec/retrieval.md's neighbour, the
+The shape and the check are those of C2SP tlog-mirror's entry packages; what travels (docs/spec/entry.md) is the
 `Package` message of `proto/relay/wire/v1/log.proto`.
 """
 

@@ -15,7 +15,8 @@ from typing import Final
 from relay.core.canonical import Fields, loads_strict
 from relay.core.errors import Malformed, Unverified
 from relay.core.jose import PUBLIC_KEY_BYTES
-from relay.core.limits import TIME_S_MAX, TRUST_KEYS_MAX, TRUST_ROOTS_BYTES_MAX
+from relay.core.limits import NOTE_SIGNATURES_MAX, TIME_S_MAX, TRUST_KEYS_MAX, TRUST_ROOTS_BYTES_MAX
+from relay.core.note import check_name
 from relay.core.pinned import (
     KEY_USES,
     CourtRoot,
@@ -192,7 +193,10 @@ def _check_ledgers(roots: TrustRoots) -> None:
         if not 1 <= root.threshold <= len(names):
             reason = f"is {root.threshold}; must be 1 to {len(names)}, the number of validators"
             raise Malformed(_WHAT, f"ledgers[{i}].threshold", reason)
+        if root.threshold > NOTE_SIGNATURES_MAX:
+            raise Malformed(_WHAT, f"ledgers[{i}].threshold", f"at most {NOTE_SIGNATURES_MAX}: a block carries no more")
         for j, validator in enumerate(root.validators):
+            check_name(f"{root.ledger}/{validator.name}", f"{_WHAT}: {place}[{j}]")
             _check_period(f"{place}[{j}]", validator)
             if len(validator.public_key) != PUBLIC_KEY_BYTES:
                 raise Malformed(_WHAT, f"{place}[{j}].public_key", f"must be {PUBLIC_KEY_BYTES} bytes")

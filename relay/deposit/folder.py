@@ -56,9 +56,9 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
         with path.open("rb") as file:
             number = 0
-            while data := file.readline(RECORD_JSON_BYTES_MAX + 2):
+            while data := file.readline(RECORD_JSON_BYTES_MAX + 3):
                 number += 1
-                if len(data) > RECORD_JSON_BYTES_MAX + 1:
+                if len(data.rstrip(b"\r\n")) > RECORD_JSON_BYTES_MAX:
                     raise Malformed(f"{path} line {number}", "", f"is longer than {RECORD_JSON_BYTES_MAX} bytes")
                 stripped = data.rstrip(b"\r\n")
                 if stripped:

@@ -152,8 +152,8 @@ class CourtRegistry(Protocol):
         Raises `Unverified` (signature), `Conflict` (revoking what was never registered).
         """
 
-    async def grant_state(self, digest: bytes) -> GrantState:
-        """Registration and revocation of a grant digest."""
+    async def grant_state(self, issuer: str, digest: bytes) -> GrantState:
+        """Registration and revocation of a grant digest by its issuer; what others say of it does not count."""
 
     async def append_custody_head(self, checkpoint: bytes, old_size: int, consistency: tuple[bytes, ...]) -> bytes:
         """Append a custody log's signed checkpoint; it must extend the last one of its origin. Returns the tx id."""

@@ -10,6 +10,7 @@ import grpc.aio
 from relay.core.errors import Malformed
 from relay.core.identity import Role
 from relay.core.limits import CHUNK_PLAINTEXT_BYTES
+from relay.core.limits import SEALED_HEADER_BYTES_MAX as HEADER_BYTES_MAX
 from relay.core.package import Package
 from relay.services.forwarding.intake import LogIntake
 from relay.services.forwarding.receipts import Receipts
@@ -23,7 +24,6 @@ from relay.wire.v1 import relay_pb2, relay_pb2_grpc
 
 REQUEST_ID_BYTES: Final = 32
 SEALED_CHUNK_BYTES_MAX: Final = CHUNK_PLAINTEXT_BYTES + 16
-HEADER_BYTES_MAX: Final = 8192
 
 ALLOW: Final[Mapping[str, frozenset[Role]]] = {
     "/relay.wire.v1.CustodianPort/PushLog": frozenset({Role.CUSTODIAN}),

@@ -133,10 +133,12 @@ class FindReply(_message.Message):
     def __init__(self, found: _Optional[bool] = ..., fact: _Optional[_Union[Fact, _Mapping]] = ...) -> None: ...
 
 class GrantStateRequest(_message.Message):
-    __slots__ = ("digest",)
+    __slots__ = ("digest", "issuer")
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
     digest: bytes
-    def __init__(self, digest: _Optional[bytes] = ...) -> None: ...
+    issuer: str
+    def __init__(self, digest: _Optional[bytes] = ..., issuer: _Optional[str] = ...) -> None: ...
 
 class GrantStateReply(_message.Message):
     __slots__ = ("registered_ms", "revoked_ms", "registration")

@@ -182,7 +182,7 @@ class Retrieval:
             raise Unverified("grant", f"is not valid yet: from {grant.nbf}, now {now_s}")
         if now_s >= grant.exp:
             raise Unverified("grant", f"has expired: at {grant.exp}, now {now_s}")
-        state = await self._registry.grant_state(grant.digest)
+        state = await self._registry.grant_state(grant.iss, grant.digest)
         if not state.registration:
             raise Unavailable("the grant is not registered on the court ledger yet; ask again in a moment")
         if state.revoked_ms:

@@ -204,7 +204,7 @@ class Grants:
         if verifier is None or proof.ledger not in {court.ledger for court in self._trust.courts}:
             raise Unverified("grant registration", f"{proof.ledger} is not the ledger of a court that is pinned here")
         fact = verifier(proof, root)
-        wanted = {"type": "grant", "action": pending.action, "grant": pending.grant.hex()}
+        wanted = {"type": "grant", "action": pending.action, "grant": pending.grant.hex(), "issuer": self._identity}
         for name, value in wanted.items():
             if fact.fact.get(name) != value:
                 raise Unverified("grant registration", f"the court ledger's {name} is not that of our statement")

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Final
 
 from relay.core.errors import Conflict, Denied, NotFound, Unavailable
+from relay.core.limits import FUTURE_SKEW_S
 from relay.core.requests import RetrievalRequest, parse_request, request_digest
 from relay.ports.common import Clock
 from relay.ports.ledgers import CourtRegistry
@@ -115,9 +116,9 @@ class Router:
         now_s = self._clock.now_ms() // 1000
         if request.iss != court or request.aud != custodian:
             raise Denied("the request names other parties than this call")
-        if not request.iat - 300 <= now_s < request.exp:
+        if not request.iat - FUTURE_SKEW_S <= now_s < request.exp:
             raise Denied("the request is outside its time window")
-        state = await self._registry.grant_state(bytes.fromhex(request.grant))
+        state = await self._registry.grant_state(request.aud, bytes.fromhex(request.grant))
         if not state.registered_ms or state.revoked_ms:
             raise Denied("the grant is not registered on the court ledger, or revoked")
 
