@@ -48,7 +48,12 @@ from relay.core.dossier import check_sequence
 from relay.core.errors import Malformed, Unverified
 from relay.core.evidence import Evidence, NotShown, Progress, RecordState, open_container
 from relay.core.grants import parse_grant
-from relay.core.limits import BUNDLE_MANIFEST_BYTES_MAX, BUNDLE_SMALL_PART_BYTES_MAX, MANIFEST_BYTES_MAX
+from relay.core.limits import (
+    BUNDLE_MANIFEST_BYTES_MAX,
+    BUNDLE_SMALL_PART_BYTES_MAX,
+    FUTURE_SKEW_S,
+    MANIFEST_BYTES_MAX,
+)
 from relay.core.merkle import leaf_hash, verify_consistency, verify_inclusion
 from relay.core.note import VerifierKey
 from relay.core.requests import parse_request
@@ -108,7 +113,7 @@ def _registration(e: Evidence) -> str:
     grant, manifest = e.need_grant(), e.need_manifest()
     proof = parse_ledger_proof(e.part(GRANT_REGISTERED), what=GRANT_REGISTERED)
     fact = check_registration(proof, grant, manifest.court, e.trust, e.verifiers)
-    if fact.time_ms > manifest.made_at_s * 1000:
+    if fact.time_ms > (manifest.made_at_s + FUTURE_SKEW_S) * 1000:
         raise Unverified("grant registration", "was registered after this bundle was made")
     e.proof_kinds.add(proof.kind)
     return f"registered on {fact.ledger} in block {fact.height}"

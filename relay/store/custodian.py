@@ -197,6 +197,11 @@ class SqliteCustodianStore:
             for place, (name, p) in enumerate(r.payloads)
         ]
 
+    async def append_entries(self, entries: Sequence[bytes]) -> int:
+        """Entries made elsewhere, such as a ledger's own events; returns the new size."""
+        async with self._writing:
+            return await self._log.append(entries)
+
     async def indices(self, dossier: str) -> list[int]:
         """See the port."""
         rows = await self._database.read(

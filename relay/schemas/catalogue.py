@@ -1,0 +1,124 @@
+"""The record kinds a custodian accepts: one JSON Schema (draft 2020-12) a kind and version, in `kinds/<kind>.v<version>.json`."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from relay.core.deposit import CONFIDENTIALITY
+from relay.core.errors import Malformed
+from relay.core.kinds import KindInfo, Stage
+
+_FILE: Final = re.compile(r"([a-z][a-z0-9_]{0,63})\.v([1-9][0-9]{0,5})\.json")
+_WHAT: Final = "record"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    info: KindInfo
+    schema: dict[str, Any]
+    validator: Any
+
+
+class KindCatalogue:
+    """Implements relay.ports.common.RecordCatalogue with the packaged schemas. Raises RuntimeError for a broken package."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, int], _Kind] = {}
+        for entry in files("relay.schemas").joinpath("kinds").iterdir():
+            match = _FILE.fullmatch(entry.name)
+            if match is not None:
+                name, version = match[1], int(match[2])
+                self._kinds[name, version] = _load(name, version, entry.read_bytes())
+        if not self._kinds:
+            raise RuntimeError("the package holds no record kinds")
+
+    def names(self) -> list[str]:
+        """All kinds, sorted."""
+        return sorted({name for name, _ in self._kinds})
+
+    def schema(self, name: str, version: int) -> dict[str, Any]:
+        """The JSON Schema of a kind's `fields`. Raises `Malformed`."""
+        return self._find(name, version).schema
+
+    def kind(self, name: str, version: int) -> KindInfo:
+        """See the port."""
+        return self._find(name, version).info
+
+    def check(self, name: str, version: int, fields: Mapping[str, object]) -> None:
+        """See the port. The reason never repeats a value: values may be personal."""
+        errors = self._find(name, version).validator.iter_errors(dict(fields))
+        first = min(errors, key=lambda error: [str(part) for part in error.absolute_path], default=None)
+        if first is not None:
+            raise Malformed(_WHAT, _path(first), _reason(first))
+
+    def _find(self, name: str, version: int) -> _Kind:
+        found = self._kinds.get((name, version))
+        if found is not None:
+            return found
+        versions = sorted(v for n, v in self._kinds if n == name)
+        if versions:
+            known = ", ".join(str(v) for v in versions)
+            raise Malformed(_WHAT, "kind_version", f"{version} of kind {name} is not known; known: {known}")
+        near = difflib.get_close_matches(name, self.names(), 3, 0.6)
+        hint = f"; did you mean {' or '.join(near)}?" if near else "; docs/spec/record-kinds.md lists all kinds"
+        raise Malformed(_WHAT, "kind", f"{name[:64]!a} is not a known record kind{hint}")
+
+
+def _load(name: str, version: int, data: bytes) -> _Kind:
+    schema = json.loads(data)
+    Draft202012Validator.check_schema(schema)
+    if schema["x-confidentiality"] not in CONFIDENTIALITY:
+        raise RuntimeError(f"kind {name} has an unknown confidentiality class")
+    info = KindInfo(
+        name=name,
+        version=version,
+        stage=Stage(schema["x-stage"]).value,
+        confidentiality=schema["x-confidentiality"],
+        retention=schema["x-retention"],
+        lender_unfavourable=schema["x-lender-unfavourable"],
+        personal=frozenset(n for n, p in schema["properties"].items() if p.get("x-personal")),
+        schema_sha256=hashlib.sha256(data).digest(),
+    )
+    return _Kind(info, schema, Draft202012Validator(schema))
+
+
+def _path(error: ValidationError) -> str:
+    path = "fields"
+    for part in error.absolute_path:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        return f"{path}.{missing[0]}"
+    if error.validator == "additionalProperties":
+        unknown = sorted(set(error.instance) - set(error.schema.get("properties", {})))
+        return f"{path}.{unknown[0][:64]}"
+    return path
+
+
+def _reason(error: ValidationError) -> str:
+    """What is wrong, told from the schema alone."""
+    limit = error.validator_value
+    reasons = {
+        "required": "is missing",
+        "additionalProperties": "is not a member of this kind",
+        "type": f"must be of type {limit}",
+        "pattern": f"does not have the required form {limit}",
+        "enum": f"must be one of {', '.join(str(v) for v in limit)}" if error.validator == "enum" else "",
+        "maxLength": f"is longer than {limit} characters",
+        "minLength": "must not be empty",
+        "maximum": f"is above {limit}",
+        "minimum": f"is below {limit}",
+        "maxItems": f"has more than {limit} values",
+        "minItems": f"has fewer than {limit} values",
+    }
+    return reasons.get(str(error.validator), f"does not satisfy {error.validator}")

@@ -1,0 +1,438 @@
+"""The whole way in one event loop: real stores, real services, two real embedded ledgers over mutual TLS; clock and randomness given.
+
+Custodian, relay and court gateway call each other directly here instead of over gRPC, so that a test can freeze time, seed
+randomness, and stand in the middle. The processes and their wire are tested in tests/processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from adapters.embedded.adapter import open_court, open_source
+from adapters.embedded.node import read_node_config, run_node
+from relay.app.adapters import verifiers
+from relay.app.trust import read_trust
+from relay.config.roles import read_court, read_custodian, read_relay
+from relay.core.ledgerproof import LedgerProof
+from relay.core.note import VerifierKey
+from relay.core.package import Package
+from relay.core.sealing import Kem, SealingPrivateKey
+from relay.ports.custodian import PackageMaker, ReceiptOffer
+from relay.ports.forwarding import CourtState
+from relay.schemas import KindCatalogue
+from relay.services.court.custody import CustodyKeeper
+from relay.services.court.mirror import CourtMirror
+from relay.services.court.receipts import ReceiptReader
+from relay.services.court.retrieval import Done, Retrieval, RetrievalCommand, Seen
+from relay.services.custodian.anchoring import Anchoring, AnchorPolicy
+from relay.services.custodian.deposit import Deposits, StoredDossier
+from relay.services.custodian.disclosure import Disclosures
+from relay.services.custodian.grants import GrantCommand, Grants
+from relay.services.custodian.pushing import Pusher, ReceiptCheck
+from relay.services.forwarding.advance import Advancer
+from relay.services.forwarding.intake import LogIntake
+from relay.services.forwarding.origins import OriginConfig, Origins
+from relay.services.forwarding.receipts import Receipts
+from relay.services.forwarding.route import Router
+from relay.services.forwarding.watch import Watcher
+from relay.setup.keys import load_signing_key
+from relay.store.court import SqliteCourtStore
+from relay.store.custodian import SqliteCustodianStore
+from relay.store.relay import SqliteRelayStore
+from relay.store.vault import Vault
+
+TURNS_MAX = 20_000
+
+
+class TestClock:
+    """Stands still unless moved."""
+
+    __test__ = False
+
+    def __init__(self, now_ms: int) -> None:
+        self.ms = now_ms
+
+    def now_ms(self) -> int:
+        return self.ms
+
+
+class SeededBytes:
+    """Random bytes that are the same for the same seed."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed.encode()
+        self._count = 0
+
+    def __call__(self, length: int) -> bytes:
+        self._count += 1
+        return hashlib.shake_256(self._seed + self._count.to_bytes(8, "big")).digest(length)
+
+
+def no_waits() -> Iterator[float]:
+    """Try again at once."""
+    while True:
+        yield 0.0
+
+
+async def settle(condition: Callable[[], Any], what: str) -> None:
+    """Let the loop turn until a condition holds; a condition may be a coroutine function."""
+    for _ in range(TURNS_MAX):
+        value = condition()
+        if asyncio.iscoroutine(value):
+            value = await value
+        if value:
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError(f"never came to be: {what}")
+
+
+class DirectRelayLink:
+    """relay.ports.custodian.RelayLink, straight into the relay's services."""
+
+    def __init__(self, custodian: str, intake: LogIntake, receipts: Receipts, router: Router) -> None:
+        self._custodian = custodian
+        self._intake = intake
+        self._receipts = receipts
+        self._router = router
+
+    async def push(self, checkpoint: bytes, packages: PackageMaker) -> AsyncIterator[int]:
+        start: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        async def groups() -> AsyncIterator[Sequence[Package]]:
+            async for package in packages(await start):
+                yield [package]
+
+        async for next_index in self._intake.push(self._custodian, checkpoint, groups()):
+            if not start.done():
+                start.set_result(next_index)
+            yield next_index
+
+    async def receipts(self, origin: str, above_size: int) -> list[ReceiptOffer]:
+        rows = await self._receipts.above(self._custodian, origin, above_size)
+        return [
+            ReceiptOffer(size=r.receipt.size, root=r.receipt.root, proof=r.proof, cosigned=r.cosigned) for r in rows
+        ]
+
+    async def record_grant(self, statement: str) -> LedgerProof:
+        return await self._receipts.record_grant(statement.encode())
+
+    @asynccontextmanager
+    async def requests(self, origin: str) -> AsyncIterator[AsyncIterator[tuple[bytes, bytes]]]:
+        async with self._router.subscribed(self._custodian) as queue:
+
+            async def items() -> AsyncIterator[tuple[bytes, bytes]]:
+                yield b"", b""
+                while True:
+                    yield await queue.get()
+
+            yield items()
+
+    async def answer(self, request_id: bytes, header: bytes, chunks: AsyncIterator[bytes]) -> None:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield header
+            async for chunk in chunks:
+                yield chunk
+
+        await self._router.answer(self._custodian, request_id, pieces())
+
+    async def refuse(self, request_id: bytes) -> None:
+        await self._router.refuse(self._custodian, request_id)
+
+
+class DirectCourtLink:
+    """relay.ports.forwarding.CourtLink, straight into the court's mirror."""
+
+    def __init__(self, mirror: CourtMirror) -> None:
+        self._mirror = mirror
+
+    async def latest(self, origin: str) -> CourtState:
+        return await self._mirror.latest(origin)
+
+    async def add_checkpoint(
+        self, checkpoint: bytes, old_size: int, consistency: Sequence[bytes], anchor: LedgerProof
+    ) -> CourtState:
+        return await self._mirror.add_checkpoint(checkpoint, old_size, consistency, anchor)
+
+    async def add_entries(self, origin: str, size: int, packages: AsyncIterator[Package]) -> bytes:
+        async def groups() -> AsyncIterator[Sequence[Package]]:
+            async for package in packages:
+                yield [package]
+
+        cosigned = b""
+        async for state in self._mirror.add_entries(origin, size, groups()):
+            cosigned = state.cosigned
+        return cosigned
+
+
+class DirectRetrievalLink:
+    """relay.ports.court.RetrievalLink, straight into the relay's router. `tamper` may change what passes."""
+
+    def __init__(self, court: str, router: Router) -> None:
+        self._court = court
+        self._router = router
+        self.tamper: Callable[[int, bytes], bytes | None] = lambda _number, piece: piece
+
+    @asynccontextmanager
+    async def retrieve(self, custodian: str, request: bytes) -> AsyncIterator[AsyncIterator[bytes]]:
+        async def pieces() -> AsyncIterator[bytes]:
+            number = 0
+            async for piece in self._router.retrieve(self._court, custodian, request):
+                changed = self.tamper(number, piece)
+                number += 1
+                if changed is not None:
+                    yield changed
+
+        yield pieces()
+
+
+class Way:
+    """Built by `open_way`. Members are the real services; tests use them directly."""
+
+    home: Path
+    clock: TestClock
+    custodian_store: SqliteCustodianStore
+    court_store: SqliteCourtStore
+    relay_store: SqliteRelayStore
+    deposits: Deposits
+    anchoring: Anchoring
+    pusher: Pusher
+    receipt_check: ReceiptCheck
+    grants: Grants
+    disclosures: Disclosures
+    retrieval: Retrieval
+    custody: CustodyKeeper
+    mirror: CourtMirror
+    receipt_reader: ReceiptReader
+    advancer: Advancer
+    link: DirectRetrievalLink
+    router: Router
+    vault: Vault
+    registry: Any
+    source: Any
+    origin: str
+    court: str
+
+    async def deposit(self, reference: str, lines: Sequence[tuple[dict[str, Any], Sequence[bytes]]]) -> StoredDossier:
+        """One dossier from (line, payload contents)."""
+        intake = self.deposits.begin(reference)
+        try:
+            for number, (line, payloads) in enumerate(lines, 1):
+                await intake.record(number, json.dumps({"dossier": reference, **line}).encode())
+                for data in payloads:
+                    await intake.payload(data, last=True)
+            return await self.deposits.store(intake)
+        except BaseException:
+            intake.discard()
+            raise
+
+    async def forward(self) -> None:
+        """Anchor, and bring everything to the court ledger and its receipts back."""
+        await self.anchoring.now()
+        size = self.custodian_store.size
+
+        async def pushed() -> bool:
+            counts = await self.custodian_store.counts()
+            if counts.anchored_size < size:
+                return False
+            await self._push()
+            await self.receipt_check.check()
+            return (await self.custodian_store.counts()).confirmed_size == size
+
+        await settle(pushed, "every checkpoint is confirmed")
+
+        async def read() -> bool:
+            return await self.receipt_reader.read() == 0
+
+        await settle(read, "the court has read its receipts")
+
+    async def _push(self) -> None:
+        from relay.core.errors import Unavailable
+
+        try:
+            await self.pusher.push_all()
+        except Unavailable:
+            return
+
+    async def grant(self, dossier: str, *, kinds: tuple[str, ...] = ("*",), uses: int = 3, days: int = 1) -> str:
+        """A registered grant for one dossier."""
+        now_s = self.clock.ms // 1000
+        return await self.grants.issue(
+            GrantCommand(
+                court=self.court,
+                case="Case 1",
+                dossiers=(dossier,),
+                kinds=kinds,
+                mode="retrieve",
+                purpose="filing",
+                not_before_s=now_s,
+                expires_s=now_s + days * 86_400,
+                uses=uses,
+            )
+        )
+
+    async def retrieve(self, grant: str) -> tuple[list[Seen], Done, bytes]:
+        """Rows, the result, and the bundle's bytes."""
+        seen: list[Seen] = []
+        done: Done | None = None
+        command = RetrievalCommand(grant=grant.encode(), dossier="", officer="judge-7", purpose="filing")
+        async for event in self.retrieval.run(command):
+            if isinstance(event, Seen):
+                seen.append(event)
+            elif isinstance(event, Done):
+                done = event
+        assert done is not None
+        with await self.court_store.open_bundle(done.bundle_id) as file:
+            return seen, done, file.read()
+
+
+@asynccontextmanager
+async def open_way(home: Path, *, now_ms: int, seed: str) -> AsyncIterator[Way]:
+    """A home made by `relay.app.initialise`, with the custodian's request stream open and the relay's workers running."""
+    way = Way()
+    way.home, way.clock = home, TestClock(now_ms)
+    random_bytes = SeededBytes(seed)
+    lender, relay, court = (
+        read_custodian(home / "custodian/config.toml"),
+        read_relay(home / "relay/config.toml"),
+        read_court(home / "court/config.toml"),
+    )
+    trust = read_trust(home / "trust.json")
+    way.origin, way.court = lender.origin, court.common.identity
+    async with AsyncExitStack() as stack:
+        tasks: list[asyncio.Task[None]] = []
+        for role in ("lender-ledger", "court-ledger"):
+            tasks.append(await _start_ledger(home / role / "config.toml", way.clock))
+        way.source = await open_source(lender.ledger.settings)
+        relay_source = await open_source(relay.sources[0].settings)
+        relay_registry = await open_court(relay.court_ledger.settings)
+        way.registry = await open_court(court.court_ledger.settings)
+        for client in (way.source, relay_source, relay_registry, way.registry):
+            stack.push_async_callback(client.close)
+        way.relay_store = await SqliteRelayStore.open(relay.common.data)
+        way.court_store = await SqliteCourtStore.open(court.common.data)
+        way.custodian_store = await SqliteCustodianStore.open(lender.common.data, lender.master_key.read_bytes())
+        for store in (way.relay_store, way.court_store, way.custodian_store):
+            stack.push_async_callback(store.close)
+        _wire_court(way, court, trust, random_bytes)
+        origins = Origins(
+            {o.origin: OriginConfig(origin=o.origin, custodian=o.custodian, log_key=o.log_key, ledger=o.ledger)
+             for o in relay.origins}
+        )  # fmt: skip
+        way.router = Router(relay_registry, way.clock)
+        link = DirectRelayLink(
+            lender.common.identity,
+            LogIntake(way.relay_store, origins),
+            Receipts(way.relay_store, origins, relay_registry),
+            way.router,
+        )
+        _wire_custodian(way, lender, trust, random_bytes, link)
+        way.link = DirectRetrievalLink(court.common.identity, way.router)
+        way.retrieval = _retrieval(way, court, trust, random_bytes)
+        watcher = Watcher(relay_source, way.relay_store, origins, sleep=asyncio.sleep, backoff=no_waits)
+        way.advancer = Advancer(
+            origins.room(way.origin),
+            way.relay_store,
+            {relay_source.ledger: relay_source},
+            DirectCourtLink(way.mirror),
+            relay_registry,
+            sleep=asyncio.sleep,
+            backoff=no_waits,
+        )
+        tasks += [asyncio.create_task(job) for job in (watcher.run(), way.advancer.run(), way.disclosures.run())]
+        await settle(lambda: way.disclosures.connected, "the custodian listens")
+        try:
+            yield way
+        finally:
+            for task in reversed(tasks):
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _start_ledger(path: Path, clock: TestClock) -> asyncio.Task[None]:
+    ready = asyncio.Event()
+    task = asyncio.create_task(
+        run_node(
+            read_node_config(path), now_ms=clock.now_ms, stopped=asyncio.Event(), ready=lambda _l, _a: ready.set()
+        )
+    )
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if not ready.is_set():
+        waiting.cancel()
+        await task
+    return task
+
+
+def _wire_court(way: Way, court: Any, trust: Any, random_bytes: Callable[[int], bytes]) -> None:
+    witness, custody = load_signing_key(court.witness_key), load_signing_key(court.custody_key)
+    way.mirror = CourtMirror(
+        way.court_store, trust, verifiers(), VerifierKey.cosigner(court.witness_name, witness.public_key), witness,
+        way.clock,
+    )  # fmt: skip
+    way.receipt_reader = ReceiptReader(
+        court.common.identity, way.court_store, way.registry, trust, verifiers(), way.mirror.cosigned, no_waits
+    )
+    way.custody = CustodyKeeper(
+        identity=court.common.identity,
+        store=way.court_store,
+        registry=way.registry,
+        key=VerifierKey.ed25519(court.custody_origin, custody.public_key),
+        signer=custody,
+        clock=way.clock,
+        random_bytes=random_bytes,
+        backoff=no_waits,
+    )
+
+
+def _retrieval(way: Way, court: Any, trust: Any, random_bytes: Callable[[int], bytes]) -> Retrieval:
+    return Retrieval(
+        identity=court.common.identity,
+        store=way.court_store,
+        link=way.link,
+        registry=way.registry,
+        custody=way.custody,
+        trust=trust,
+        verifiers=verifiers(),
+        request_key=load_signing_key(court.request_key),
+        seal_key=load_signing_key(court.seal_key),
+        clock=way.clock,
+        random_bytes=random_bytes,
+    )
+
+
+def _wire_custodian(way: Way, lender: Any, trust: Any, random_bytes: Callable[[int], bytes], link: Any) -> None:
+    identity = lender.common.identity
+    record, log = load_signing_key(lender.record_key), load_signing_key(lender.log_key)
+    log_key = VerifierKey.ed25519(lender.origin, log.public_key)
+    way.vault = Vault(lender.common.data / "vault")
+    catalogue = KindCatalogue()
+    way.deposits = Deposits(
+        identity=identity, store=way.custodian_store, vault=way.vault, catalogue=catalogue, signer=record,
+        clock=way.clock, random_bytes=random_bytes,
+    )  # fmt: skip
+    way.anchoring = Anchoring(
+        store=way.custodian_store, source=way.source, log_key=log_key, signer=log,
+        policy=AnchorPolicy(interval_s=1.0, count=1), grown=way.deposits.grown, backoff=no_waits,
+    )  # fmt: skip
+    way.pusher = Pusher(way.custodian_store, link, way.anchoring.anchored, no_waits)
+    way.receipt_check = ReceiptCheck(
+        store=way.custodian_store, relay=link, log_key=log_key, trust=trust, verifiers=verifiers(), clock=way.clock,
+        backoff=no_waits,
+    )  # fmt: skip
+    way.grants = Grants(
+        identity=identity, store=way.custodian_store, relay=link, catalogue=catalogue,
+        signer=load_signing_key(lender.grant_key), trust=trust, verifiers=verifiers(), clock=way.clock,
+        random_bytes=random_bytes, backoff=no_waits,
+    )  # fmt: skip
+    way.disclosures = Disclosures(
+        identity=identity, origin=lender.origin, store=way.custodian_store, vault=way.vault, relay=link,
+        signer=record,
+        sealing_key=SealingPrivateKey(kem=Kem.MLKEM768_X25519, raw=lender.sealing_key.read_bytes()),
+        clock=way.clock, random_bytes=random_bytes, backoff=no_waits,
+    )  # fmt: skip
