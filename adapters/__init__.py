@@ -1,0 +1,1 @@
+"""Ledger families, one folder each. They see ports, core, transport and durable only."""

@@ -1,0 +1,1 @@
+"""courtrelay: the open relay between lenders' ledgers and courts' judicial ledgers."""

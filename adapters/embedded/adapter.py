@@ -172,9 +172,7 @@ class EmbeddedCourt:
             registered_ms=reply.registered_ms, revoked_ms=reply.revoked_ms, registration=reply.registration
         )
 
-    async def append_custody_head(
-        self, checkpoint: bytes, old_size: int, consistency: tuple[bytes, ...]
-    ) -> bytes:
+    async def append_custody_head(self, checkpoint: bytes, old_size: int, consistency: tuple[bytes, ...]) -> bytes:
         """See the port."""
         request = ledger_pb2.AppendCustodyRequest(checkpoint=checkpoint, old_size=old_size, consistency=consistency)
         return (await call(self._node.stub.AppendCustody(request, timeout=CALL_DEADLINE_S), writing=True)).tx_id

@@ -121,7 +121,9 @@ def read_genesis(path: Path) -> Genesis:
     for validator in genesis.validators:
         check_name(f"{genesis.ledger}/{validator.name}", f"{what}: validators")
     if genesis.threshold > len(genesis.validators):
-        raise Malformed(what, "threshold", f"{genesis.threshold} of {len(genesis.validators)} validators can never sign")
+        raise Malformed(
+            what, "threshold", f"{genesis.threshold} of {len(genesis.validators)} validators can never sign"
+        )
     return genesis
 
 

@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -76,9 +77,7 @@ _PLACED: Final = (
 
 
 def _placed(row: tuple[str, int, bytes, int, bytes, bytes, int]) -> Placed:
-    return Placed(
-        origin=row[0], size=row[1], root=row[2], height=row[3], block_hash=row[4], tx=row[5], time_ms=row[6]
-    )
+    return Placed(origin=row[0], size=row[1], root=row[2], height=row[3], block_hash=row[4], tx=row[5], time_ms=row[6])
 
 
 class Ledger:
@@ -167,9 +166,7 @@ class Ledger:
             else:
                 waiting.done.set_result(outcome)
 
-    def _commit(
-        self, c: sqlite3.Connection, drafts: Sequence[Draft]
-    ) -> tuple[list[bytes | RelayError], Header | None]:
+    def _commit(self, c: sqlite3.Connection, drafts: Sequence[Draft]) -> tuple[list[bytes | RelayError], Header | None]:
         """State rules for each draft in a savepoint of its own, then one block of those that are new."""
         outcomes: list[bytes | RelayError] = []
         bodies: list[bytes] = []
@@ -221,7 +218,10 @@ class Ledger:
                 yield view
                 height = view.height + 1
             async with self._grown:
-                await self._grown.wait_for(lambda: self.height >= height)
+                await self._grown.wait_for(partial(self._reached, height))
+
+    def _reached(self, height: int) -> bool:
+        return self.height >= height
 
     async def _read_blocks(self, start: int) -> list[BlockView]:
         def read(c: sqlite3.Connection) -> list[BlockView]:
@@ -235,9 +235,7 @@ class Ledger:
                     f"{_PLACED} WHERE t.height = ? AND f.kind = 'anchor' ORDER BY t.position", (height,)
                 ).fetchall()
                 anchors = tuple(_placed(row) for row in found)
-                views.append(
-                    BlockView(height=height, hash=hashed, previous=previous, time_ms=time_ms, anchors=anchors)
-                )
+                views.append(BlockView(height=height, hash=hashed, previous=previous, time_ms=time_ms, anchors=anchors))
             return views
 
         return await self._database.read(read)

@@ -43,7 +43,9 @@ def verify_quorum(proof: LedgerProof, root: LedgerRoot) -> ProvenFact:
     """Check a proof against the pinned validators of its ledger. Raises `Malformed`, `Unverified`."""
     # 1. The proof is of this ledger and of this family.
     if proof.ledger != root.ledger or proof.kind != KIND or root.kind != KIND:
-        raise Unverified("ledger", f"the proof is of {proof.ledger} ({proof.kind}), pinned is {root.ledger} ({root.kind})")
+        raise Unverified(
+            "ledger", f"the proof is of {proof.ledger} ({proof.kind}), pinned is {root.ledger} ({root.kind})"
+        )
     # 2. The body is canonical JSON with exactly the known members.
     fields = Fields(loads(proof.body, what=_WHAT, bytes_max=PROOF_BYTES_MAX), what=_WHAT)
     fields.literal("format", FORMAT)

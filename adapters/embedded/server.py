@@ -80,9 +80,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
             final_height=ledger.final_height,
         )
 
-    async def Blocks(
-        self, request: ledger_pb2.BlocksRequest, context: Context
-    ) -> AsyncIterator[ledger_pb2.Block]:
+    async def Blocks(self, request: ledger_pb2.BlocksRequest, context: Context) -> AsyncIterator[ledger_pb2.Block]:
         """The live feed."""
         async for view in self._ledger.blocks(request.start):
             yield ledger_pb2.Block(
@@ -101,9 +99,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
         draft = rules.draft_anchor(self._ledger.genesis, checkpoint, str(peer_identity(context)))
         return _fact(await self._ledger.by_tx(await self._ledger.submit(draft)))
 
-    async def SubmitCheckpoint(
-        self, request: ledger_pb2.SubmitCheckpointRequest, context: Context
-    ) -> ledger_pb2.Fact:
+    async def SubmitCheckpoint(self, request: ledger_pb2.SubmitCheckpointRequest, context: Context) -> ledger_pb2.Fact:
         """Accept a checkpoint that extends the last."""
         source = LedgerProof(
             kind=request.source_kind, ledger=request.source_ledger, body=_bounded(request.source_proof, "proof", 2**20)
@@ -152,9 +148,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
             kind = "custody"
         return _found(await self._ledger.latest(kind, request.origin))
 
-    async def GrantState(
-        self, request: ledger_pb2.GrantStateRequest, context: Context
-    ) -> ledger_pb2.GrantStateReply:
+    async def GrantState(self, request: ledger_pb2.GrantStateRequest, context: Context) -> ledger_pb2.GrantStateReply:
         """Registration and revocation."""
         state = await self._ledger.grant_state(request.issuer, request.digest)
         return ledger_pb2.GrantStateReply(

@@ -24,7 +24,9 @@ def load_adapter(family: str) -> AdapterFamily:
         found = {point.name: point for point in entry_points(group=GROUP)}
         if family not in found:
             known = ", ".join(sorted({*BUILT_IN, *found}))
-            raise Malformed("configuration", "family", f"{family!a} is not an installed ledger family; known are {known}")
+            raise Malformed(
+                "configuration", "family", f"{family!a} is not an installed ledger family; known are {known}"
+            )
         adapter = found[family].load()
     if not isinstance(adapter, AdapterFamily):
         raise Malformed("configuration", "family", f"{family!a} does not announce an AdapterFamily")

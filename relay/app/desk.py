@@ -167,7 +167,9 @@ async def list_grants(home: Path) -> list[dict[str, Any]]:
         grant = parse_grant(row.grant)
         state = "revoked" if row.revoked_ms else "registered" if row.registered_ms else "not registered yet"
         facts = {**_grant_facts(row.grant), "dossiers": ", ".join(grant.dossiers)}
-        listed.append({"digest": row.digest.hex(), **facts, "uses": f"{row.uses_spent} of {grant.uses}", "state": state})
+        listed.append(
+            {"digest": row.digest.hex(), **facts, "uses": f"{row.uses_spent} of {grant.uses}", "state": state}
+        )
     return listed
 
 
@@ -178,7 +180,9 @@ async def revoke_grant(home: Path, digest: str, reason: str) -> int:
     except ValueError:
         raw = b""
     if len(raw) != 32 or raw.hex() != digest:
-        raise Malformed("grant revoke", "digest", "must be 64 lower-case hex digits, as `courtrelay grant list` shows them")
+        raise Malformed(
+            "grant revoke", "digest", "must be 64 lower-case hex digits, as `courtrelay grant list` shows them"
+        )
     async with _desk(home, "lender-desk") as (opened, _):
         return await CustodianDeskClient(opened).revoke_grant(raw, reason)
 

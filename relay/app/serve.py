@@ -59,7 +59,9 @@ async def _all(home: Path) -> None:
         ended = [task for task in done if task is not signalled]
         signalled.cancel()
         if ended and signalled not in done:
-            raise Unavailable(f"{ended[0].get_name()} ended by itself with code {ended[0].result()}; all others were ended")
+            raise Unavailable(
+                f"{ended[0].get_name()} ended by itself with code {ended[0].result()}; all others were ended"
+            )
     finally:
         for process in reversed(processes):
             await process.end()

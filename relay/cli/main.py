@@ -98,7 +98,9 @@ def deposit_command(
         for stored in report.stored:
             again = f", {stored.already_stored} of them before" if stored.already_stored else ""
             last = f" up to log index {stored.indices[-1]}" if stored.indices else ""
-            output.say(f"stored  {stored.reference}: dossier {stored.dossier}, {len(stored.indices)} records{last}{again}")
+            output.say(
+                f"stored  {stored.reference}: dossier {stored.dossier}, {len(stored.indices)} records{last}{again}"
+            )
         for refused in report.refused:
             output.complain(f"refused {refused.reference}: line {refused.line}: {refused.field}: {refused.reason}")
         output.say(f"{len(report.stored)} dossiers stored, {len(report.refused)} refused")

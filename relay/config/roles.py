@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relay.config.strict import Table, read_table
+from relay.core.errors import Malformed
 from relay.core.identity import Role
 from relay.core.note import VerifierKey
-from relay.core.errors import Malformed
 from relay.transport.credentials import TlsFiles
 
 
@@ -160,7 +160,9 @@ def read_relay(path: Path) -> RelayConfig:
     known = {str(source.settings.get("ledger")) for source in config.sources}
     for origin in config.origins:
         if origin.ledger not in known:
-            raise Malformed(str(path), "origins", f"{origin.origin} is anchored on {origin.ledger}, which is no source here")
+            raise Malformed(
+                str(path), "origins", f"{origin.origin} is anchored on {origin.ledger}, which is no source here"
+            )
     return config
 
 

@@ -80,7 +80,10 @@ class Table:
         if not isinstance(value, list) or not value:
             raise self.refuse(key, "must be a non-empty list: empty means that nobody may")
         for item in value:
-            if not isinstance(item, str) or parse_identity(item, what=str(self._file), field=self.at(key)).role is not role:
+            if (
+                not isinstance(item, str)
+                or parse_identity(item, what=str(self._file), field=self.at(key)).role is not role
+            ):
                 raise self.refuse(key, f"must hold ids of a {role.value}")
         return frozenset(str(item) for item in value)
 

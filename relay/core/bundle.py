@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from relay.core.base64strict import b64decode, b64encode
@@ -142,9 +143,7 @@ def parse_bundle_manifest(data: bytes) -> BundleManifest:
     """Raises only `Malformed`."""
     fields = Fields(loads(data, what=_WHAT, bytes_max=BUNDLE_MANIFEST_BYTES_MAX), what=_WHAT)
     fields.literal("format", FORMAT)
-    anchors = tuple(
-        _read_anchor(f) for f in fields.objects("anchors", count_max=BUNDLE_ANCHORS_MAX, empty=True)
-    )
+    anchors = tuple(_read_anchor(f) for f in fields.objects("anchors", count_max=BUNDLE_ANCHORS_MAX, empty=True))
     manifest = BundleManifest(
         origin=fields.identifier("origin"),
         lender=fields.party("lender", "custodian"),
@@ -157,7 +156,7 @@ def parse_bundle_manifest(data: bytes) -> BundleManifest:
         made_at_s=fields.time_s("made_at"),
     )
     fields.done()
-    for earlier, later in zip(anchors, anchors[1:], strict=False):
+    for earlier, later in pairwise(anchors):
         if later.size <= earlier.size:
             raise Malformed(_WHAT, "anchors", "must ascend by size")
     return manifest
@@ -222,18 +221,14 @@ def seal_digest(manifest: bytes) -> bytes:
 
 def make_seal(*, iss: str, manifest: bytes, iat: int, public_key: bytes, sign: Callable[[bytes], bytes]) -> str:
     """The court's seal over a manifest."""
-    return sign_jws(
-        SEAL_TYP, {"iss": iss, "manifest": seal_digest(manifest).hex(), "iat": iat}, public_key, sign
-    )
+    return sign_jws(SEAL_TYP, {"iss": iss, "manifest": seal_digest(manifest).hex(), "iat": iat}, public_key, sign)
 
 
 def parse_seal(token: bytes) -> Seal:
     """Raises only `Malformed`."""
     jws = parse_jws(token, what="seal", typ=SEAL_TYP, bytes_max=JWS_BYTES_MAX)
     fields = jws.fields()
-    seal = Seal(
-        jws=jws, iss=fields.party("iss", "court"), manifest=fields.digest("manifest"), iat=fields.time_s("iat")
-    )
+    seal = Seal(jws=jws, iss=fields.party("iss", "court"), manifest=fields.digest("manifest"), iat=fields.time_s("iat"))
     fields.done()
     return seal
 

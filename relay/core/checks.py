@@ -153,7 +153,14 @@ def check_seal(seal: Seal, digest: bytes, court: str, made_at_s: int, trust: Tru
 
 
 def check_completeness(
-    statement: Completeness, *, court: str, origin: str, dossier: str, key: bytes, checkpoint: Checkpoint, trust: TrustRoots
+    statement: Completeness,
+    *,
+    court: str,
+    origin: str,
+    dossier: str,
+    key: bytes,
+    checkpoint: Checkpoint,
+    trust: TrustRoots,
 ) -> None:
     """The court's statement is about this dossier and this tree, and its absent tag is the next one."""
     step = "completeness"
@@ -168,7 +175,14 @@ def check_completeness(
 
 
 def check_record(
-    record: Record, *, entry: ManifestEntry, lender: str, dossier: str, commitment: bytes, anchored_ms: int, trust: TrustRoots
+    record: Record,
+    *,
+    entry: ManifestEntry,
+    lender: str,
+    dossier: str,
+    commitment: bytes,
+    anchored_ms: int,
+    trust: TrustRoots,
 ) -> None:
     """The record is the committed one, signed by the lender's key valid at anchoring, and what the lender's list says it is."""
     step = "record"

@@ -19,7 +19,9 @@ TYP: Final = "courtrelay-completeness+jwt"
 BYTES_MAX: Final = 4 * 1024 * 1024
 LOOK_AHEAD: Final = 64
 """Tags looked up beyond the first absent one, so that a hole followed by later records shows too."""
-SCOPE: Final = "tags derived from the dossier key were looked up in this court's own mirror of the whole log at this size"
+SCOPE: Final = (
+    "tags derived from the dossier key were looked up in this court's own mirror of the whole log at this size"
+)
 _WHAT: Final = "completeness statement"
 
 

@@ -267,7 +267,9 @@ class Frontier:
 
     def __init__(self, size: int, peaks: Sequence[bytes]) -> None:
         if size < 0 or len(peaks) != size.bit_count() or any(len(p) != HASH_BYTES for p in peaks):
-            raise Malformed("frontier", "", f"a tree of {size} has {max(size, 0).bit_count()} peaks of {HASH_BYTES} bytes")
+            raise Malformed(
+                "frontier", "", f"a tree of {size} has {max(size, 0).bit_count()} peaks of {HASH_BYTES} bytes"
+            )
         self.size = size
         self._peaks = list(peaks)
 

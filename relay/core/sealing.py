@@ -133,7 +133,7 @@ def new_sealing_key(kem: Kem, random_bytes: Callable[[int], bytes]) -> SealingPr
 
 
 def hpke_seal(recipient: SealingPublicKey, plaintext: bytes, info: bytes) -> bytes:
-    """encapsulated key ‖ ciphertext ‖ tag. Raises `Malformed` for a key of low order (RFC 9180 section 7.1.4)."""
+    """Encapsulated key ‖ ciphertext ‖ tag. Raises `Malformed` for a key of low order (RFC 9180 section 7.1.4)."""
     try:
         return _SUITES[recipient.kem].encrypt(plaintext, recipient.load(), info)
     except ValueError:

@@ -148,7 +148,9 @@ def _disclosure(e: Evidence) -> str:
         e.records[entry.seq] = state
         if entry.seq not in held:
             state.status = "missing"
-            state.fail(6, Unverified("disclosure", f"seq {entry.seq} missing from the bundle, though the lender lists it"))
+            state.fail(
+                6, Unverified("disclosure", f"seq {entry.seq} missing from the bundle, though the lender lists it")
+            )
     for seq, record in held.items():
         if seq >= len(disclosure.entries):
             raise Unverified("disclosure", f"the bundle has seq {seq}, which the lender's list does not name")
@@ -280,9 +282,7 @@ def _custody(e: Evidence) -> str:
         same("custody", f"event {i}: its request", event.subject.get("request"), request.digest.hex())
         proof = parse_tlog_proof(e.part(custody_proof_part(i)))
         same("custody", f"event {i}: its checkpoint and extra", (proof.checkpoint, proof.extra), (note, None))
-        verify_inclusion(
-            leaf_hash(custody_entry(line)), proof.index, checkpoint.size, proof.hashes, checkpoint.root
-        )
+        verify_inclusion(leaf_hash(custody_entry(line)), proof.index, checkpoint.size, proof.hashes, checkpoint.root)
         actions.add(event.action)
     if "request" not in actions:
         raise Unverified("custody", "the court's log does not hold its own request")
@@ -307,7 +307,9 @@ def _verdict(e: Evidence) -> Verdict:
 def _supersede(e: Evidence) -> None:
     """A consistent record that a later consistent one replaces; both stay in the evidence."""
     for state in e.records.values():
-        replaced = e.records.get(state.record.supersedes) if state.record and state.record.supersedes is not None else None
+        replaced = (
+            e.records.get(state.record.supersedes) if state.record and state.record.supersedes is not None else None
+        )
         if replaced is not None and state.verdict is Finding.CONSISTENT and replaced.verdict is Finding.CONSISTENT:
             replaced.verdict = Finding.SUPERSEDED
             replaced.reason = f"replaced by seq {state.seq}"

@@ -112,7 +112,9 @@ def payloads(e: Evidence) -> str:
                 if name not in e.parts:
                     raise Unverified("payload", f"{payload.name} is missing")
                 if e.parts[name].part.size != payload.size or e.digests[name] != payload.sha256:
-                    raise Unverified("payload", f"{payload.name} was changed: its bytes are not those of the signed record")
+                    raise Unverified(
+                        "payload", f"{payload.name} was changed: its bytes are not those of the signed record"
+                    )
             except Unverified as error:
                 state.fail(12, error)
     unread = {f"records/{state.seq:06d}/" for _, state in rows if state.step and state.record is None}

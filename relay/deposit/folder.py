@@ -33,7 +33,9 @@ def read_folder(folder: Path) -> list[FolderDossier]:
     """
     path = folder / RECORDS
     if not folder.is_dir():
-        raise Malformed(str(folder), "", "is no folder; a deposit is a folder with records.jsonl and the files it names")
+        raise Malformed(
+            str(folder), "", "is no folder; a deposit is a folder with records.jsonl and the files it names"
+        )
     found: dict[str, FolderDossier] = {}
     for number, data in _lines(path):
         reference = _reference(data, f"{path} line {number}")
@@ -73,7 +75,9 @@ def _reference(data: bytes, what: str) -> str:
         value = loads_strict(data, what=what, bytes_max=RECORD_JSON_BYTES_MAX)
         return Fields(value, what=what).string("dossier")
     except Malformed as error:
-        raise Malformed(what, error.field, f"{error.reason}; nobody can say whose record this is, so nothing was sent") from None
+        raise Malformed(
+            what, error.field, f"{error.reason}; nobody can say whose record this is, so nothing was sent"
+        ) from None
 
 
 def _file(folder: Path, payload: DepositPayload, place: int, what: str) -> Path:

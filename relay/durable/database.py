@@ -167,7 +167,7 @@ class Database:
             if is_unsafe(error) or not self._writer.in_transaction:
                 raise
             work.failure = _mistake(self._path, error)
-        except BaseException as error:  # noqa: BLE001 - belongs to the caller, who gets it; this thread must live on
+        except BaseException as error:
             work.failure = error
         if work.failure is not None:
             self._writer.execute("ROLLBACK TO one")

@@ -94,7 +94,9 @@ def _check_owner(connection: sqlite3.Connection, path: Path, application: int, n
     if found != application and not (found == 0 and version == 0 and empty):
         raise Malformed(str(path), "application", f"belongs to another program (id {found:#x}); choose another folder")
     if not 0 <= version <= newest:
-        reason = f"version {version}; this program knows versions up to {newest}: update the program, or restore the backup"
+        reason = (
+            f"version {version}; this program knows versions up to {newest}: update the program, or restore the backup"
+        )
         raise Malformed(str(path), "schema", f"{reason} made before the update")
     return int(version)
 

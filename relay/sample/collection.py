@@ -107,7 +107,7 @@ def collect(loan: Loan, paid: int, months: int) -> date:
 
 def _notice(loan: Loan, day: date, days: int, overdue: int) -> None:
     channel = loan.dice.one(("sms", "sms", "app", "letter"))
-    attached = ()
+    attached: tuple[Attachment, ...] = ()
     if channel == "letter":
         attached = (
             Attachment(name="notice.pdf", media_type="application/pdf", data=notice_paper(loan, days, overdue)),
@@ -133,7 +133,7 @@ def _notice(loan: Loan, day: date, days: int, overdue: int) -> None:
 def _call(loan: Loan, day: date) -> None:
     connected = loan.dice.chance(55)
     seconds = loan.dice.between(4, 9) if connected else 0
-    attached = ()
+    attached: tuple[Attachment, ...] = ()
     if connected:
         attached = (Attachment(name="call.wav", media_type="audio/wav", data=recording(loan.dice, seconds)),)
     loan.add(

@@ -63,10 +63,35 @@ def mediate(loan: Loan, day: date, claim: int) -> None:
 
 def sue(loan: Loan, day: date, claim: tuple[int, int, int], *, judged: bool) -> date:
     """Elements, evidence list, filing, acceptance, service, hearing, and a judgment; returns the last day."""
-    dice = loan.dice
-    case = f"({day.year})云0192民初{dice.between(100, 9999)}号"
+    case = f"({day.year})云0192民初{loan.dice.between(100, 9999)}号"
+    total = sum(claim)
+    _file(loan, day, case, claim)
+    accepted = day + timedelta(days=5)
+    _accept(loan, accepted, case, total)
+    served = accepted + timedelta(days=4)
+    if loan.dice.chance(50):
+        _object(loan, served + timedelta(days=6))
+    held = served + timedelta(days=20)
+    loan.add(
+        loan.at(held, 9, 0),
+        "hearing",
+        {
+            "court": COURT,
+            "case_number": case,
+            "held_at": loan.stamp(loan.at(held, 9, 0)),
+            "mode": "online",
+            "duration_s": loan.dice.between(1200, 4000),
+            "present": [LENDER, loan.borrower.name],
+        },
+        source="court",
+    )
+    return _judge(loan, held + timedelta(days=12), case, total) if judged else held
+
+
+def _file(loan: Loan, day: date, case: str, claim: tuple[int, int, int]) -> None:
+    """What the lender hands in."""
     principal, interest, late = claim
-    total = principal + interest + late
+    total = sum(claim)
     elements = {
         "court": COURT,
         "cause_of_action": CAUSE,
@@ -77,10 +102,8 @@ def sue(loan: Loan, day: date, claim: tuple[int, int, int], *, judged: bool) -> 
         "cut_off": day.isoformat(),
         "defendant_name": loan.borrower.name,
     }
-    loan.add(
-        loan.at(day, 9, 0), "complaint_elements", elements, source="filing system",
-        refers={"calculation_seqs": "balance"},
-    )  # fmt: skip
+    refers = {"calculation_seqs": "balance"}
+    loan.add(loan.at(day, 9, 0), "complaint_elements", elements, source="filing system", refers=refers)
     loan.add(
         loan.at(day, 9, 30),
         "evidence_list",
@@ -101,26 +124,29 @@ def sue(loan: Loan, day: date, claim: tuple[int, int, int], *, judged: bool) -> 
             "cause_of_action": CAUSE,
             "claim_cents": total,
             "currency": CURRENCY,
-            "receipt_number": f"SA{dice.hex(5)}",
+            "receipt_number": f"SA{loan.dice.hex(5)}",
         },
         (_paper("complaint.pdf", "民事起诉状", loan, case, [f"请求判令偿还人民币 {yuan(total)} 元。"]),),
         source="court's filing system",
     )
-    accepted = day + timedelta(days=5)
+
+
+def _accept(loan: Loan, day: date, case: str, total: int) -> None:
+    """The court takes the case and serves it."""
     loan.add(
-        loan.at(accepted, 9, 0),
+        loan.at(day, 9, 0),
         "acceptance",
         {
             "court": COURT,
             "case_number": case,
-            "accepted_on": accepted.isoformat(),
+            "accepted_on": day.isoformat(),
             "fee_cents": max(25_00, total // 100),
             "currency": CURRENCY,
             "procedure": "summary",
         },
         source="court's filing system",
     )
-    served = accepted + timedelta(days=4)
+    served = day + timedelta(days=4)
     loan.add(
         loan.at(served, 9, 0),
         "service_of_process",
@@ -133,23 +159,6 @@ def sue(loan: Loan, day: date, claim: tuple[int, int, int], *, judged: bool) -> 
         },
         source="court's service system",
     )
-    if dice.chance(50):
-        _object(loan, served + timedelta(days=6))
-    held = served + timedelta(days=20)
-    loan.add(
-        loan.at(held, 9, 0),
-        "hearing",
-        {
-            "court": COURT,
-            "case_number": case,
-            "held_at": loan.stamp(loan.at(held, 9, 0)),
-            "mode": "online",
-            "duration_s": dice.between(1200, 4000),
-            "present": [LENDER, loan.borrower.name],
-        },
-        source="court",
-    )
-    return _judge(loan, held + timedelta(days=12), case, total) if judged else held
 
 
 def _object(loan: Loan, day: date) -> None:
@@ -201,7 +210,7 @@ def _judge(loan: Loan, day: date, case: str, total: int) -> date:
     )
     frozen = applied + timedelta(days=10)
     recovered = total * loan.dice.between(20, 100) // 100
-    for kind, fields in (
+    ends: tuple[tuple[str, dict[str, object]], ...] = (
         ("measure", {"type": "freeze", "ordered_on": frozen.isoformat(), "case_number": case,
                      "institution": "云州商业银行", "account": loan.borrower.account, "amount_cents": recovered,
                      "currency": CURRENCY}),
@@ -210,7 +219,8 @@ def _judge(loan: Loan, day: date, case: str, total: int) -> date:
         ("closure", {"reason": "paid" if recovered == total else "terminated_no_assets",
                      "closed_on": frozen.isoformat(), "recovered_cents": recovered,
                      "written_off_cents": total - recovered, "currency": CURRENCY}),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for kind, fields in ends:
         loan.add(loan.at(frozen, 9, 0), kind, fields, source="court's enforcement system")
     return frozen
 

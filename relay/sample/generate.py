@@ -173,9 +173,7 @@ def _closure() -> dict[str, object]:
             "currency": CURRENCY}  # fmt: skip
 
 
-def heavy_dossier(
-    out: Path, records: int, payload_bytes: int, seed: int, advance: Advance = _quiet
-) -> dict[str, int]:
+def heavy_dossier(out: Path, records: int, payload_bytes: int, seed: int, advance: Advance = _quiet) -> dict[str, int]:
     """One dossier of so many call records whose files have about so many bytes together: for benchmarks."""
     _new_folder(out)
     dice = Dice(f"courtrelay heavy {seed}")

@@ -90,9 +90,7 @@ class Loan:
             "witnesses": witnesses,
             "corroboration": corroboration,
         }
-        self.events.append(
-            Event(moment, kind, fields, attachments, provenance, mark, supersedes, refers or {})
-        )
+        self.events.append(Event(moment, kind, fields, attachments, provenance, mark, supersedes, refers or {}))
 
     def in_order(self) -> list[Event]:
         """Events by time; those of one moment stay as they were added."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from relay.sample.documents import contract_paper, consent_paper, voucher_paper
+from relay.sample.documents import consent_paper, contract_paper, voucher_paper
 from relay.sample.loan import COURT, CURRENCY, LENDER, PRODUCTS, Attachment, Loan
 from relay.sample.media import image
 

@@ -94,20 +94,23 @@ def _load(name: str, version: int, data: bytes) -> _Kind:
 
 def _path(error: ValidationError) -> str:
     path = "fields"
+    limit: Any = error.validator_value
+    instance: Any = error.instance
+    schema: Any = error.schema
     for part in error.absolute_path:
         path += f"[{part}]" if isinstance(part, int) else f".{part}"
     if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
+        missing = [name for name in limit if name not in instance]
         return f"{path}.{missing[0]}"
     if error.validator == "additionalProperties":
-        unknown = sorted(set(error.instance) - set(error.schema.get("properties", {})))
+        unknown = sorted(set(instance) - set(schema.get("properties", {})))
         return f"{path}.{unknown[0][:64]}"
     return path
 
 
 def _reason(error: ValidationError) -> str:
     """What is wrong, told from the schema alone."""
-    limit = error.validator_value
+    limit: Any = error.validator_value
     reasons = {
         "required": "is missing",
         "additionalProperties": "is not a member of this kind",

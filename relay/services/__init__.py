@@ -1,0 +1,1 @@
+"""What each role does: asynchronous, without sockets and SQL."""

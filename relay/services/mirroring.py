@@ -58,7 +58,7 @@ class PackageIntake:
                 check_shape(package, next_index=size + len(good), end=self._target.size)
                 entries = package.split()
                 check_proof(package, entries, before, self._target)
-            except Exception as failure:  # noqa: BLE001 - handed back whole, after what was good is stored
+            except Exception as failure:
                 return good, failure
             good.extend(entries)
             before = []

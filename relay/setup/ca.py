@@ -69,9 +69,7 @@ def make_authority(folder: Path, trust_domain: str, now: datetime.datetime) -> N
     (folder / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def issue(
-    authority: Path, identity: Identity, out: Path, now: datetime.datetime, *, days: int = LEAF_DAYS
-) -> None:
+def issue(authority: Path, identity: Identity, out: Path, now: datetime.datetime, *, days: int = LEAF_DAYS) -> None:
     """Write `tls.pem` and `tls.key` for an identity into a folder. Raises `Malformed`, `Conflict`."""
     try:
         ca = x509.load_pem_x509_certificate((authority / "ca.pem").read_bytes())

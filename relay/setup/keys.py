@@ -42,9 +42,7 @@ def write_secret(path: Path, data: bytes) -> None:
 def make_signing_key(path: Path) -> FileSigner:
     """A new Ed25519 key in a new file."""
     key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     write_secret(path, pem)
     return FileSigner(key)
 

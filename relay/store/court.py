@@ -53,7 +53,9 @@ _HELD: Final = (
 )
 
 
-def _held(row: tuple[str, int, bytes, bytes, str, str, bytes, int, bytes, str, str, bytes | None, int]) -> HeldCheckpoint:
+def _held(
+    row: tuple[str, int, bytes, bytes, str, str, bytes, int, bytes, str, str, bytes | None, int],
+) -> HeldCheckpoint:
     receipt = None if row[11] is None else LedgerProof(kind=row[9], ledger=row[10], body=row[11])
     return HeldCheckpoint(
         origin=row[0],
@@ -234,7 +236,9 @@ class SqliteCourtStore:
         part = self._directory / "bundles" / f"{bundle_id}.part"
         size = await asyncio.to_thread(_put_in_place, part)
         await self._database.write(
-            lambda c: c.execute("INSERT INTO bundle VALUES (?, ?, ?, ?, ?)", (bundle_id, origin, dossier, size, verdict))
+            lambda c: c.execute(
+                "INSERT INTO bundle VALUES (?, ?, ?, ?, ?)", (bundle_id, origin, dossier, size, verdict)
+            )
         )
         return size
 

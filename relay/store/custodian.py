@@ -7,19 +7,15 @@ key, so that a dossier can be erased by forgetting one row.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from relay.core.custody import custody_entry
-from relay.core.errors import Conflict, Denied, Malformed, NotFound
+from relay.core.errors import Conflict, Denied, NotFound
 from relay.core.ledgerproof import LedgerProof
 from relay.durable.database import Database
 from relay.ports.custodian import (
@@ -33,65 +29,20 @@ from relay.ports.custodian import (
     VaultPayload,
 )
 from relay.ports.ledgers import Anchor
+from relay.store.at_rest import KEY_BYTES, DossierKeys, MasterKey, seal, unseal
+from relay.store.custodian_schema import APPLICATION, SCHEMA
 from relay.store.log_files import LogPacks
-from relay.store.mirror_log import MIRROR_SCHEMA, StoredMirrorLog
-
-APPLICATION: Final = 0x43524355  # "CRCU"
-NONCE_BYTES: Final = 12
-KEY_BYTES: Final = 32
-
-SCHEMA: Final = (
-    MIRROR_SCHEMA
-    + """
-CREATE TABLE dossier (
-    id TEXT PRIMARY KEY, reference BLOB NOT NULL UNIQUE, sealed_reference BLOB NOT NULL, sealed_keys BLOB NOT NULL
-) STRICT;
-CREATE TABLE record (
-    dossier TEXT NOT NULL REFERENCES dossier, seq INTEGER NOT NULL, position INTEGER NOT NULL UNIQUE,
-    kind TEXT NOT NULL, event_time_s INTEGER NOT NULL, confidentiality TEXT NOT NULL,
-    sealed_text BLOB NOT NULL, input_digest BLOB NOT NULL, PRIMARY KEY (dossier, seq)
-) STRICT;
-CREATE TABLE payload (
-    dossier TEXT NOT NULL, seq INTEGER NOT NULL, place INTEGER NOT NULL, name TEXT NOT NULL, blob TEXT NOT NULL UNIQUE,
-    size INTEGER NOT NULL, sha256 TEXT NOT NULL, sealed_key BLOB NOT NULL, PRIMARY KEY (dossier, seq, place),
-    FOREIGN KEY (dossier, seq) REFERENCES record
-) STRICT;
-CREATE TABLE checkpoint (
-    size INTEGER PRIMARY KEY, root BLOB NOT NULL, note BLOB NOT NULL, anchored_height INTEGER NOT NULL DEFAULT 0,
-    anchored_ms INTEGER NOT NULL DEFAULT 0, anchor_tx BLOB, receipt_kind TEXT, receipt_ledger TEXT, receipt BLOB,
-    cosigned BLOB
-) STRICT;
-CREATE TABLE custody_event (position INTEGER PRIMARY KEY, event BLOB NOT NULL) STRICT;
-CREATE TABLE grant_record (
-    digest BLOB PRIMARY KEY, number INTEGER NOT NULL, token TEXT NOT NULL, uses_spent INTEGER NOT NULL DEFAULT 0,
-    registered_ms INTEGER NOT NULL DEFAULT 0, revoked_ms INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE TABLE statement (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL REFERENCES grant_record, action TEXT NOT NULL,
-    token TEXT NOT NULL, recorded_ms INTEGER NOT NULL DEFAULT 0, UNIQUE (digest, action)
-) STRICT;
-CREATE TABLE nonce (nonce TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-"""
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Keys:
-    dossier: bytes
-    data: bytes
+from relay.store.mirror_log import StoredMirrorLog
 
 
 class SqliteCustodianStore:
     """Implements relay.ports.custodian.CustodianStore."""
 
-    def __init__(
-        self, database: Database, log: StoredMirrorLog, custody: StoredMirrorLog, master_key: bytes
-    ) -> None:
+    def __init__(self, database: Database, log: StoredMirrorLog, custody: StoredMirrorLog, master_key: bytes) -> None:
         self._database = database
         self._log = log
         self._custody = custody
-        self._master = AESGCM(master_key)
-        self._blind = hashlib.sha256(b"courtrelay/reference/v1" + master_key).digest()
+        self._master = MasterKey(master_key)
         self._writing = asyncio.Lock()
 
     @classmethod
@@ -103,7 +54,7 @@ class SqliteCustodianStore:
         store = cls(database, log, custody, master_key)
         row = await database.read(lambda c: c.execute("SELECT id, sealed_keys FROM dossier LIMIT 1").fetchone())
         if row is not None:
-            store._open_keys(row[0], row[1])
+            store._master.unwrap(row[0], row[1])
         return store
 
     async def close(self) -> None:
@@ -134,7 +85,7 @@ class SqliteCustodianStore:
 
     async def find_dossier(self, reference: str) -> DossierState | None:
         """See the port."""
-        return await self._dossier("reference = ?", self._blinded(reference))
+        return await self._dossier("reference = ?", self._master.blinded(reference))
 
     async def dossier(self, dossier: str) -> DossierState | None:
         """See the port."""
@@ -151,7 +102,7 @@ class SqliteCustodianStore:
         found = await self._database.read(read)
         if found is None:
             return None
-        keys = self._open_keys(found[0], found[1])
+        keys = self._master.unwrap(found[0], found[1])
         return DossierState(id=found[0], key=keys.dossier, digests=tuple(found[2]))
 
     async def append_records(
@@ -160,8 +111,8 @@ class SqliteCustodianStore:
         """See the port. The custody entry is committed first: an event of a deposit that failed says too much, not too little."""
         async with self._writing:
             keys = await self._keys_of(dossier)
-            sealed_keys = self._seal(self._master, keys.dossier + keys.data, dossier.id.encode())
-            sealed_reference = self._seal(self._master, reference.encode(), dossier.id.encode())
+            sealed_keys = self._master.wrap(dossier.id, keys)
+            sealed_reference = self._master.seal_reference(dossier.id, reference)
             first = self._log.size
             data = AESGCM(keys.data)
             rows = [self._record_row(data, dossier.id, first + i, r) for i, r in enumerate(records)]
@@ -170,7 +121,7 @@ class SqliteCustodianStore:
             def also(c: sqlite3.Connection) -> None:
                 c.execute(
                     "INSERT INTO dossier VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-                    (dossier.id, self._blinded(reference), sealed_reference, sealed_keys),
+                    (dossier.id, self._master.blinded(reference), sealed_reference, sealed_keys),
                 )
                 c.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
                 c.executemany("INSERT INTO payload VALUES (?, ?, ?, ?, ?, ?, ?, ?)", payloads)
@@ -179,21 +130,21 @@ class SqliteCustodianStore:
             await self._log.append([r.entry for r in records], also)
             return list(range(first, first + len(records)))
 
-    async def _keys_of(self, dossier: DossierState) -> _Keys:
+    async def _keys_of(self, dossier: DossierState) -> DossierKeys:
         row = await self._database.read(
             lambda c: c.execute("SELECT sealed_keys FROM dossier WHERE id = ?", (dossier.id,)).fetchone()
         )
         if row is None:
-            return _Keys(dossier=dossier.key, data=secrets.token_bytes(KEY_BYTES))
-        return self._open_keys(dossier.id, row[0])
+            return DossierKeys(dossier=dossier.key, data=secrets.token_bytes(KEY_BYTES))
+        return self._master.unwrap(dossier.id, row[0])
 
     def _record_row(self, data: AESGCM, dossier: str, position: int, r: NewRecord) -> tuple[object, ...]:
-        sealed = self._seal(data, r.text.encode(), f"{dossier}/{r.seq}".encode())
+        sealed = seal(data, r.text.encode(), f"{dossier}/{r.seq}".encode())
         return dossier, r.seq, position, r.kind, r.event_time_s, r.confidentiality, sealed, r.input_digest
 
     def _payload_rows(self, data: AESGCM, dossier: str, r: NewRecord) -> list[tuple[object, ...]]:
         return [
-            (dossier, r.seq, place, name, p.blob, p.size, p.sha256, self._seal(data, p.key, p.blob.encode()))
+            (dossier, r.seq, place, name, p.blob, p.size, p.sha256, seal(data, p.key, p.blob.encode()))
             for place, (name, p) in enumerate(r.payloads)
         ]
 
@@ -239,10 +190,10 @@ class SqliteCustodianStore:
         rows: list[tuple[object, ...]],
         payloads: list[tuple[object, ...]],
     ) -> list[StoredRecord]:
-        data = AESGCM(self._open_keys(dossier, sealed_keys).data)
+        data = AESGCM(self._master.unwrap(dossier, sealed_keys).data)
         by_seq: dict[object, list[tuple[str, VaultPayload]]] = {}
         for seq, name, blob, size, sha256, sealed_key in payloads:
-            key = self._open(data, sealed_key, str(blob).encode())
+            key = unseal(data, sealed_key, str(blob).encode())
             payload = VaultPayload(blob=str(blob), size=int(str(size)), sha256=str(sha256), key=key)
             by_seq.setdefault(seq, []).append((str(name), payload))
         return [
@@ -252,7 +203,7 @@ class SqliteCustodianStore:
                 kind=str(kind),
                 event_time_s=int(str(event_time_s)),
                 confidentiality=str(confidentiality),
-                text=self._open(data, sealed, f"{dossier}/{seq}".encode()).decode(),
+                text=unseal(data, sealed, f"{dossier}/{seq}".encode()).decode(),
                 payloads=tuple(by_seq.get(seq, ())),
             )
             for seq, position, kind, event_time_s, confidentiality, sealed in rows
@@ -265,7 +216,6 @@ class SqliteCustodianStore:
 
     async def append_custody(self, event: bytes) -> int:
         """See the port."""
-
         return await self._append_custody(event, None)
 
     async def _append_custody(self, event: bytes, also: object) -> int:
@@ -420,22 +370,3 @@ class SqliteCustodianStore:
                 raise Denied("all uses of the grant are spent, or it is revoked")
 
         return await self._append_custody(custody, also)
-
-    def _blinded(self, reference: str) -> bytes:
-        return hashlib.sha256(self._blind + reference.encode()).digest()
-
-    def _seal(self, cipher: AESGCM, plaintext: bytes, context: bytes) -> bytes:
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + cipher.encrypt(nonce, plaintext, context)
-
-    def _open(self, cipher: AESGCM, sealed: object, context: bytes) -> bytes:
-        data = bytes(sealed)  # type: ignore[call-overload]
-        try:
-            opened: bytes = cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], context)
-        except InvalidTag:
-            raise Malformed("custodian store", "", "cannot be decrypted: is this the right master key?") from None
-        return opened
-
-    def _open_keys(self, dossier: str, sealed: bytes) -> _Keys:
-        keys = self._open(self._master, sealed, dossier.encode())
-        return _Keys(dossier=keys[:KEY_BYTES], data=keys[KEY_BYTES:])

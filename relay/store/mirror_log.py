@@ -54,9 +54,7 @@ class StoredMirrorLog:
         """For proofs and reading."""
         return self._files
 
-    async def append(
-        self, entries: Sequence[bytes], also: Callable[[sqlite3.Connection], None] | None = None
-    ) -> int:
+    async def append(self, entries: Sequence[bytes], also: Callable[[sqlite3.Connection], None] | None = None) -> int:
         """Packs first, then the size by compare-and-swap, together with what else belongs in that transaction.
 
         When the transaction fails, the packs are cut back and its error is raised. Cancelling the caller does not stop an
@@ -67,9 +65,7 @@ class StoredMirrorLog:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def _append(
-        self, entries: Sequence[bytes], also: Callable[[sqlite3.Connection], None] | None
-    ) -> int:
+    async def _append(self, entries: Sequence[bytes], also: Callable[[sqlite3.Connection], None] | None) -> int:
         async with self._appending:
             old, new = self._size, self._size + len(entries)
             await asyncio.to_thread(self._files.append, entries)

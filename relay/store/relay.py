@@ -267,9 +267,7 @@ class SqliteRelayStore:
         )
         return [
             Confirmation(
-                receipt=Receipt(
-                    ledger=r[0], origin=r[1], size=r[2], root=r[3], height=r[4], tx_id=r[5], time_ms=r[6]
-                ),
+                receipt=Receipt(ledger=r[0], origin=r[1], size=r[2], root=r[3], height=r[4], tx_id=r[5], time_ms=r[6]),
                 proof=LedgerProof(kind=r[7], ledger=r[0], body=r[8]),
                 cosigned=r[9],
             )
@@ -279,7 +277,9 @@ class SqliteRelayStore:
     async def last_confirmed(self, origin: str) -> int:
         """Size of the largest confirmed checkpoint, 0 before the first."""
         row = await self._database.read(
-            lambda c: c.execute("SELECT coalesce(max(size), 0) FROM confirmation WHERE origin = ?", (origin,)).fetchone()
+            lambda c: c.execute(
+                "SELECT coalesce(max(size), 0) FROM confirmation WHERE origin = ?", (origin,)
+            ).fetchone()
         )
         return int(row[0])
 

@@ -82,7 +82,7 @@ class Gate(grpc.aio.ServerInterceptor):
             try:
                 self._admit(method, context)
                 return await inner(request, context)
-            except Exception as error:  # noqa: BLE001 - every error becomes a status here
+            except Exception as error:
                 await _abort(context, error, method)
 
         make = (
@@ -98,13 +98,11 @@ class Gate(grpc.aio.ServerInterceptor):
                 self._admit(method, context)
                 async for reply in inner(request, context):
                     yield reply
-            except Exception as error:  # noqa: BLE001 - every error becomes a status here
+            except Exception as error:
                 await _abort(context, error, method)
 
         make = (
-            grpc.stream_stream_rpc_method_handler
-            if handler.request_streaming
-            else grpc.unary_stream_rpc_method_handler
+            grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
         )
         return make(call, handler.request_deserializer, handler.response_serializer)
 

@@ -57,7 +57,7 @@ def to_status(error: BaseException, method: str) -> Answer:
 
 def from_status(error: grpc.aio.AioRpcError, *, writing: bool = False) -> RelayError:
     """The domain error a peer reported, or what a broken call means: `Uncertain` when a write may have happened."""
-    trailer = {key: value for key, value in (error.trailing_metadata() or ())}
+    trailer = dict(error.trailing_metadata() or ())
     details = (error.details() or "")[:DETAILS_CHARS_MAX]
     kind = KINDS.get(str(trailer.get(KIND_KEY, "")))
     what = _text(trailer.get(WHAT_KEY, b""))

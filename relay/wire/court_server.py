@@ -11,10 +11,10 @@ import grpc.aio
 from relay.core.errors import Malformed
 from relay.core.identity import Role
 from relay.core.package import Package
+from relay.ports.court import CourtStore
 from relay.services.court.mirror import CourtMirror
 from relay.services.court.retrieval import Done, Progress, Retrieval, RetrievalCommand, Seen
 from relay.services.court.status import CourtStatus
-from relay.ports.court import CourtStore
 from relay.services.mirroring import GROUP_PACKAGES_MAX
 from relay.wire.convert import bounded_note, evidence_from, package_from
 from relay.wire.grouping import grouped
@@ -137,7 +137,5 @@ def _event(event: Progress | Seen | Done) -> court_pb2.DeskRetrieveEvent:
             record=court_pb2.RecordVerdict(seq=event.seq, kind=event.kind, verdict=event.verdict, reason=event.reason)
         )
     return court_pb2.DeskRetrieveEvent(
-        done=court_pb2.RetrieveDone(
-            bundle_id=event.bundle_id, bundle_bytes=event.bundle_bytes, verdict=event.verdict
-        )
+        done=court_pb2.RetrieveDone(bundle_id=event.bundle_id, bundle_bytes=event.bundle_bytes, verdict=event.verdict)
     )

@@ -9,13 +9,13 @@ from typing import Any, Final
 import grpc.aio
 
 from relay.core.errors import Malformed
+from relay.core.grants import grant_digest
 from relay.core.identity import Role
 from relay.services.custodian.anchoring import Anchoring
 from relay.services.custodian.deposit import Deposits, StoredDossier
 from relay.services.custodian.grants import GrantCommand, Grants
 from relay.services.custodian.intake import DossierIntake
 from relay.services.custodian.status import CustodianStatus
-from relay.core.grants import grant_digest
 from relay.wire.v1 import custodian_pb2, custodian_pb2_grpc
 
 OPERATOR: Final = frozenset({Role.OPERATOR})

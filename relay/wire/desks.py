@@ -122,9 +122,7 @@ def _outcome(reply: custodian_pb2.DepositReply) -> StoredDossier | RefusedDossie
             already_stored=stored.already_stored,
         )
     refused = reply.refused
-    return RefusedDossier(
-        reference=refused.reference, line=refused.line, field=refused.field, reason=refused.reason
-    )
+    return RefusedDossier(reference=refused.reference, line=refused.line, field=refused.field, reason=refused.reason)
 
 
 class RelayDeskClient:

@@ -23,7 +23,7 @@ async def grouped(source: AsyncIterator[T], most: int) -> AsyncIterator[list[T]]
         try:
             async for item in source:
                 await queue.put(item)
-        except Exception as error:  # noqa: BLE001 - carried to the reader, raised there
+        except Exception as error:
             failure.append(error)
         await queue.put(_END)
 

@@ -75,9 +75,7 @@ class CustodianPort(relay_pb2_grpc.CustodianPortServicer):
             ]
         )
 
-    async def RecordGrant(
-        self, request: relay_pb2.RecordGrantRequest, context: Context
-    ) -> relay_pb2.RecordGrantReply:
+    async def RecordGrant(self, request: relay_pb2.RecordGrantRequest, context: Context) -> relay_pb2.RecordGrantReply:
         """A grant statement on its way to the court ledger."""
         proof = await self._receipts.record_grant(request.statement)
         return relay_pb2.RecordGrantReply(evidence=evidence_to(proof))

@@ -58,7 +58,12 @@ def request_under(way: Way, grant: str, **changes: Any) -> bytes:
     parsed = parse_grant(grant)
     now_s = way.clock.ms // 1000
     key = changes.pop("key", None) or load_signing_key(way.home / "court/keys/request.pem")
-    values: dict[str, Any] = {"iss": parsed.aud, "aud": parsed.iss, "grant": changes.pop("digest", parsed.digest), "iat": now_s}
+    values: dict[str, Any] = {
+        "iss": parsed.aud,
+        "aud": parsed.iss,
+        "grant": changes.pop("digest", parsed.digest),
+        "iat": now_s,
+    }
     values["details"] = RequestDetails(
         case=changes.pop("case", parsed.case),
         dossier=changes.pop("dossier", parsed.dossiers[0]),
@@ -278,7 +283,8 @@ async def test_lender_cuts_the_tail_of_its_list(way: Way, monkeypatch: pytest.Mo
     verdict = await verdict_of(way)
     assert verdict["verdict"] == "INCONSISTENT"
     completeness = verdict["steps"][12]
-    assert completeness["result"] == "failed" and "seq 2 missing: the tail is cut off" in completeness["detail"]
+    assert completeness["result"] == "failed"
+    assert "seq 2 missing: the tail is cut off" in completeness["detail"]
 
 
 async def test_lender_gives_a_wrong_place_for_a_record(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,4 +78,3 @@ def other_values(data: bytes, offsets: Iterable[int]) -> Iterator[Change]:
         for value in range(256):
             if value != data[offset]:
                 yield offset, value
-

@@ -7,9 +7,8 @@ randomness, and stand in the middle. The processes and their wire are tested in 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,9 @@ from adapters.embedded.node import read_node_config, run_node
 from relay.app.adapters import verifiers
 from relay.app.trust import read_trust
 from relay.config.roles import read_court, read_custodian, read_relay
-from relay.core.ledgerproof import LedgerProof
+from relay.core.errors import Unavailable
 from relay.core.note import VerifierKey
-from relay.core.package import Package
 from relay.core.sealing import Kem, SealingPrivateKey
-from relay.ports.custodian import PackageMaker, ReceiptOffer
-from relay.ports.forwarding import CourtState
 from relay.schemas import KindCatalogue
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.mirror import CourtMirror
@@ -46,149 +42,8 @@ from relay.store.court import SqliteCourtStore
 from relay.store.custodian import SqliteCustodianStore
 from relay.store.relay import SqliteRelayStore
 from relay.store.vault import Vault
-
-TURNS_MAX = 20_000
-
-
-class TestClock:
-    """Stands still unless moved."""
-
-    __test__ = False
-
-    def __init__(self, now_ms: int) -> None:
-        self.ms = now_ms
-
-    def now_ms(self) -> int:
-        return self.ms
-
-
-class SeededBytes:
-    """Random bytes that are the same for the same seed."""
-
-    def __init__(self, seed: str) -> None:
-        self._seed = seed.encode()
-        self._count = 0
-
-    def __call__(self, length: int) -> bytes:
-        self._count += 1
-        return hashlib.shake_256(self._seed + self._count.to_bytes(8, "big")).digest(length)
-
-
-def no_waits() -> Iterator[float]:
-    """Try again at once."""
-    while True:
-        yield 0.0
-
-
-async def settle(condition: Callable[[], Any], what: str) -> None:
-    """Let the loop turn until a condition holds; a condition may be a coroutine function."""
-    for _ in range(TURNS_MAX):
-        value = condition()
-        if asyncio.iscoroutine(value):
-            value = await value
-        if value:
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError(f"never came to be: {what}")
-
-
-class DirectRelayLink:
-    """relay.ports.custodian.RelayLink, straight into the relay's services."""
-
-    def __init__(self, custodian: str, intake: LogIntake, receipts: Receipts, router: Router) -> None:
-        self._custodian = custodian
-        self._intake = intake
-        self._receipts = receipts
-        self._router = router
-
-    async def push(self, checkpoint: bytes, packages: PackageMaker) -> AsyncIterator[int]:
-        start: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-        async def groups() -> AsyncIterator[Sequence[Package]]:
-            async for package in packages(await start):
-                yield [package]
-
-        async for next_index in self._intake.push(self._custodian, checkpoint, groups()):
-            if not start.done():
-                start.set_result(next_index)
-            yield next_index
-
-    async def receipts(self, origin: str, above_size: int) -> list[ReceiptOffer]:
-        rows = await self._receipts.above(self._custodian, origin, above_size)
-        return [
-            ReceiptOffer(size=r.receipt.size, root=r.receipt.root, proof=r.proof, cosigned=r.cosigned) for r in rows
-        ]
-
-    async def record_grant(self, statement: str) -> LedgerProof:
-        return await self._receipts.record_grant(statement.encode())
-
-    @asynccontextmanager
-    async def requests(self, origin: str) -> AsyncIterator[AsyncIterator[tuple[bytes, bytes]]]:
-        async with self._router.subscribed(self._custodian) as queue:
-
-            async def items() -> AsyncIterator[tuple[bytes, bytes]]:
-                yield b"", b""
-                while True:
-                    yield await queue.get()
-
-            yield items()
-
-    async def answer(self, request_id: bytes, header: bytes, chunks: AsyncIterator[bytes]) -> None:
-        async def pieces() -> AsyncIterator[bytes]:
-            yield header
-            async for chunk in chunks:
-                yield chunk
-
-        await self._router.answer(self._custodian, request_id, pieces())
-
-    async def refuse(self, request_id: bytes) -> None:
-        await self._router.refuse(self._custodian, request_id)
-
-
-class DirectCourtLink:
-    """relay.ports.forwarding.CourtLink, straight into the court's mirror."""
-
-    def __init__(self, mirror: CourtMirror) -> None:
-        self._mirror = mirror
-
-    async def latest(self, origin: str) -> CourtState:
-        return await self._mirror.latest(origin)
-
-    async def add_checkpoint(
-        self, checkpoint: bytes, old_size: int, consistency: Sequence[bytes], anchor: LedgerProof
-    ) -> CourtState:
-        return await self._mirror.add_checkpoint(checkpoint, old_size, consistency, anchor)
-
-    async def add_entries(self, origin: str, size: int, packages: AsyncIterator[Package]) -> bytes:
-        async def groups() -> AsyncIterator[Sequence[Package]]:
-            async for package in packages:
-                yield [package]
-
-        cosigned = b""
-        async for state in self._mirror.add_entries(origin, size, groups()):
-            cosigned = state.cosigned
-        return cosigned
-
-
-class DirectRetrievalLink:
-    """relay.ports.court.RetrievalLink, straight into the relay's router. `tamper` may change what passes."""
-
-    def __init__(self, court: str, router: Router) -> None:
-        self._court = court
-        self._router = router
-        self.tamper: Callable[[int, bytes], bytes | None] = lambda _number, piece: piece
-
-    @asynccontextmanager
-    async def retrieve(self, custodian: str, request: bytes) -> AsyncIterator[AsyncIterator[bytes]]:
-        async def pieces() -> AsyncIterator[bytes]:
-            number = 0
-            async for piece in self._router.retrieve(self._court, custodian, request):
-                changed = self.tamper(number, piece)
-                number += 1
-                if changed is not None:
-                    yield changed
-
-        yield pieces()
+from tests.support.frozen import SeededBytes, TestClock, no_waits, settle
+from tests.support.links import DirectCourtLink, DirectRelayLink, DirectRetrievalLink
 
 
 class Way:
@@ -252,8 +107,6 @@ class Way:
         await settle(read, "the court has read its receipts")
 
     async def _push(self) -> None:
-        from relay.core.errors import Unavailable
-
         try:
             await self.pusher.push_all()
         except Unavailable:
@@ -357,9 +210,7 @@ async def open_way(home: Path, *, now_ms: int, seed: str) -> AsyncIterator[Way]:
 async def _start_ledger(path: Path, clock: TestClock) -> asyncio.Task[None]:
     ready = asyncio.Event()
     task = asyncio.create_task(
-        run_node(
-            read_node_config(path), now_ms=clock.now_ms, stopped=asyncio.Event(), ready=lambda _l, _a: ready.set()
-        )
+        run_node(read_node_config(path), now_ms=clock.now_ms, stopped=asyncio.Event(), ready=lambda _l, _a: ready.set())
     )
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)

@@ -45,7 +45,9 @@ class Network:
 
 
 async def until(
-    what: str, ask: Callable[[], Awaitable[dict[str, dict[str, Any]]]], done: Callable[[dict[str, dict[str, Any]]], bool]
+    what: str,
+    ask: Callable[[], Awaitable[dict[str, dict[str, Any]]]],
+    done: Callable[[dict[str, dict[str, Any]]], bool],
 ) -> dict[str, dict[str, Any]]:
     """Ask until `done` says so, at most WAIT_S seconds."""
     ends = time.monotonic() + WAIT_S

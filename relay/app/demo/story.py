@@ -79,7 +79,9 @@ class _Story:
         self._head(1, "A lender's loans, from application to enforcement")
         made = await asyncio.to_thread(offline.sample, self._base / "loans", loans, seed, lambda _d, _t: None)
         self._records, self._loans = made["records"], made["loans"]
-        self._say(f"     {made['loans']} loans, {made['records']} records, {made['payload_bytes'] / 1e6:.1f} MB of documents")
+        self._say(
+            f"     {made['loans']} loans, {made['records']} records, {made['payload_bytes'] / 1e6:.1f} MB of documents"
+        )
         self._head(2, "Five processes: two ledgers, custodian, relay, court gateway; mutual TLS between all of them")
         await self._network.start()
         for role in self._network.roles.values():
@@ -98,7 +100,9 @@ class _Story:
         relay.kill()
         await relay.wait()
         before = (await self._network.status())["custodian"]
-        self._head(4, f"SIGKILL for the relay (pid {relay.pid}) in the middle: {before['entries']} records are deposited,")
+        self._head(
+            4, f"SIGKILL for the relay (pid {relay.pid}) in the middle: {before['entries']} records are deposited,"
+        )
         self._say(f"     {before['confirmed']} of them confirmed on the court ledger. The lender goes on depositing.")
         reports = [await first, await self._deposit(slice(self._loans // 2, None))]
         stored = [one for report in reports for one in report.stored]
@@ -154,9 +158,7 @@ class _Story:
         await self._network.until("the custodian listens", lambda s: bool(s["custodian"].get("relay connected")))
         self._head(7, "The court retrieves it; every record is judged on arrival")
         bundle = self._base / "bundle.zip"
-        retrieval = desk.RetrieveWish(
-            grant=self._base / "grant.jwt", dossier="", officer="judge-7", purpose="filing"
-        )
+        retrieval = desk.RetrieveWish(grant=self._base / "grant.jwt", dossier="", officer="judge-7", purpose="filing")
         arrived: list[str] = []
         verdict = await desk.retrieve(
             self._home, retrieval, bundle, lambda _d, _t: None, lambda row: arrived.append(row.verdict)
@@ -166,7 +168,9 @@ class _Story:
         self._must(verdict["verdict"] == "CONSISTENT", "the dossier is CONSISTENT, record by record")
         self._must(set(arrived) == {"CONSISTENT"}, f"{len(arrived)} records were judged as they arrived")
         again = await self._verify(bundle)
-        self._must(again == verdict, f"`courtrelay verify` says the same of {bundle.name} in a process of its own, offline")
+        self._must(
+            again == verdict, f"`courtrelay verify` says the same of {bundle.name} in a process of its own, offline"
+        )
         return bundle
 
     async def _verify(self, bundle: Path) -> dict[str, Any]:
@@ -207,7 +211,9 @@ class _Story:
             if step["result"] != "ok":
                 self._say(f"     step {step['number']:>2} {step['name']}: {step['result']}: {step['detail']}")
         named = any(name in step["detail"] for step in verdict["steps"])
-        self._must(verdict["verdict"] == "INCONSISTENT" and named, f"caught: {verdict['verdict']}, and {name!r} is named")
+        self._must(
+            verdict["verdict"] == "INCONSISTENT" and named, f"caught: {verdict['verdict']}, and {name!r} is named"
+        )
 
 
 def _some_confirmed(status: dict[str, dict[str, Any]]) -> bool:

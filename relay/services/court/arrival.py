@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from relay.core.bundle import payload_part, record_part
 from relay.core.checks import check_record, same
 from relay.core.disclosure import DisclosureManifest, ManifestEntry
 from relay.core.dossier import make_entry, parse_entry, tag
@@ -32,7 +33,6 @@ from relay.core.trust import TrustRoots, Unpinned
 from relay.core.verdict import Finding
 from relay.ports.common import LogFiles
 from relay.services.court.bundle_file import StagedPart
-from relay.core.bundle import payload_part, record_part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,9 +228,7 @@ class Arrival:
         path = self._staging / file
         path.write_bytes(data)
         part = StagedPart.of(name, data)
-        self.parts.append(
-            StagedPart(name=name, size=part.size, sha256=part.sha256, crc32=part.crc32, content=path)
-        )
+        self.parts.append(StagedPart(name=name, size=part.size, sha256=part.sha256, crc32=part.crc32, content=path))
 
     def _need(self) -> Expectation:
         if self._expected is None:

@@ -98,9 +98,7 @@ def make_parts(retrieved: Retrieved, seal: Signer) -> list[StagedPart]:
             made_at_s=r.made_at_s,
         )
     )
-    token = make_seal(
-        iss=r.court, manifest=manifest, iat=r.made_at_s, public_key=seal.public_key, sign=seal.sign
-    )
+    token = make_seal(iss=r.court, manifest=manifest, iat=r.made_at_s, public_key=seal.public_key, sign=seal.sign)
     return [*parts, StagedPart.of(MANIFEST, manifest), StagedPart.of(SEAL, token.encode("ascii"))]
 
 

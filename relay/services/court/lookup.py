@@ -45,9 +45,7 @@ class DossierLookup:
         checkpoints = tuple(await self._store.receipted(chosen))
         size = checkpoints[-1].size if checkpoints else 0
         positions, looked_ahead = await self._positions(chosen, disclosure, size)
-        return Found(
-            origin=chosen, checkpoints=checkpoints, positions=positions, looked_ahead=looked_ahead
-        )
+        return Found(origin=chosen, checkpoints=checkpoints, positions=positions, looked_ahead=looked_ahead)
 
     async def _positions(self, origin: str, disclosure: DisclosureManifest, size: int) -> tuple[tuple[int, ...], int]:
         """Indices of tags 0, 1, 2, … up to the first absent one, and how many more were looked up and absent."""

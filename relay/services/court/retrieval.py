@@ -141,7 +141,9 @@ class Retrieval:
         if not command.dossier and len(grant.dossiers) > 1:
             raise Malformed("retrieval", "dossier", f"the grant names {len(grant.dossiers)} dossiers; say which one")
         if dossier not in grant.dossiers:
-            raise Malformed("retrieval", "dossier", "the grant does not name this dossier; `courtrelay inspect` shows it")
+            raise Malformed(
+                "retrieval", "dossier", "the grant does not name this dossier; `courtrelay inspect` shows it"
+            )
         now_s = self._clock.now_ms() // 1000
         custodian_key = self._trust.keys("sealing", party=grant.iss, at_ms=now_s * 1000)[0].sealing_key
         key = self._key_of(custodian_key.kem)
@@ -149,9 +151,7 @@ class Retrieval:
             iss=self._identity,
             aud=grant.iss,
             grant=grant.digest,
-            details=RequestDetails(
-                case=grant.case, dossier=dossier, officer=command.officer, purpose=command.purpose
-            ),
+            details=RequestDetails(case=grant.case, dossier=dossier, officer=command.officer, purpose=command.purpose),
             iat=now_s,
             exp=now_s + REQUEST_LIFETIME_S,
             recipient=key.public_key,
@@ -161,9 +161,7 @@ class Retrieval:
             random_bytes=self._random,
         )
         request = parse_request(token)
-        under = _Under(
-            grant=grant, registration=registration, dossier=dossier, request=request, key=key, events=[]
-        )
+        under = _Under(grant=grant, registration=registration, dossier=dossier, request=request, key=key, events=[])
         # durable before the request leaves
         detail = f"{command.officer}: {command.purpose}"
         under.events.append(await self._custody.note("request", _subject(under), "sent", detail))

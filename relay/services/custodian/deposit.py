@@ -69,9 +69,7 @@ class Deposits:
         async with self._storing:
             held = await self._store.find_dossier(intake.reference)
             if held is None:
-                dossier = DossierState(
-                    id=new_dossier_id(self._random), key=new_dossier_key(self._random), digests=()
-                )
+                dossier = DossierState(id=new_dossier_id(self._random), key=new_dossier_key(self._random), digests=())
             else:
                 dossier = held
             known = _match(taken, digests, dossier.digests)
@@ -113,9 +111,7 @@ class Deposits:
             supersedes=line.supersedes,
         )
         try:
-            issued = issue_record(
-                draft, taken.kind.personal, self._signer.public_key, self._signer.sign, self._random
-            )
+            issued = issue_record(draft, taken.kind.personal, self._signer.public_key, self._signer.sign, self._random)
         except Malformed as error:
             raise error.within(line_name(taken.number)) from None
         return NewRecord(
@@ -158,7 +154,9 @@ def _match(taken: Sequence[TakenRecord], digests: Sequence[bytes], held: Sequenc
         if record.line.seq >= len(held):
             break
         if held[record.line.seq] != digest:
-            reason = f"seq {record.line.seq} is stored with other content; a correction is a new record that supersedes it"
+            reason = (
+                f"seq {record.line.seq} is stored with other content; a correction is a new record that supersedes it"
+            )
             raise Malformed(line_name(record.number), "seq", reason)
         known += 1
     return known

@@ -143,7 +143,9 @@ class ReceiptCheck:
         wanted = {"type": "checkpoint", "origin": self._log_key.name, "size": mine.size, "root": mine.root.hex()}
         for name, value in wanted.items():
             if fact.fact.get(name) != value:
-                raise Unverified("receipt", f"the court ledger's {name} is not that of our checkpoint of size {mine.size}")
+                raise Unverified(
+                    "receipt", f"the court ledger's {name} is not that of our checkpoint of size {mine.size}"
+                )
         verify_checkpoint(offer.cosigned, self._log_key)
         witnesses = self._trust.keys("witness", at_ms=fact.time_ms)
         keys = [VerifierKey.cosigner(w.name, w.public_key) for w in witnesses]

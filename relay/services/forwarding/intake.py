@@ -22,9 +22,7 @@ class LogIntake:
         self._store = store
         self._origins = origins
 
-    async def push(
-        self, caller: str, note: bytes, groups: AsyncIterator[Sequence[Package]]
-    ) -> AsyncIterator[int]:
+    async def push(self, caller: str, note: bytes, groups: AsyncIterator[Sequence[Package]]) -> AsyncIterator[int]:
         """Yield the next index wanted: at once, then after each group is durable.
 
         Raises `Denied` (not the owner), `Unavailable` (the ledger does not show this anchor yet), `Unverified` (signature or
@@ -39,7 +37,9 @@ class LogIntake:
         if item is None:
             raise Unavailable(f"no anchor of {checkpoint.origin} at size {checkpoint.size} is seen on the ledger yet")
         if item.anchor.root != checkpoint.root:
-            reason = f"the checkpoint of size {checkpoint.size} and its anchor on {item.anchor.ledger} have different roots"
+            reason = (
+                f"the checkpoint of size {checkpoint.size} and its anchor on {item.anchor.ledger} have different roots"
+            )
             await self._store.halt(checkpoint.origin, reason, {"checkpoint": note})
             raise Unverified("root", reason)
         if room.pushing.locked():

@@ -104,4 +104,6 @@ class Watcher:
             await self._sleep(HEAD_POLL_S)
             return
         orphaned = await self._store.rewind(self._source.ledger, cursor.height - 1)
-        log.warning("%s reorganised: block %d left the chain, %d items orphaned", self._source.ledger, cursor.height, orphaned)
+        log.warning(
+            "%s reorganised: block %d left the chain, %d items orphaned", self._source.ledger, cursor.height, orphaned
+        )

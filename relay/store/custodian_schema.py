@@ -1,0 +1,43 @@
+"""The custodian's tables."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from relay.store.mirror_log import MIRROR_SCHEMA
+
+APPLICATION: Final = 0x43524355  # "CRCU"
+
+SCHEMA: Final = (
+    MIRROR_SCHEMA
+    + """
+CREATE TABLE dossier (
+    id TEXT PRIMARY KEY, reference BLOB NOT NULL UNIQUE, sealed_reference BLOB NOT NULL, sealed_keys BLOB NOT NULL
+) STRICT;
+CREATE TABLE record (
+    dossier TEXT NOT NULL REFERENCES dossier, seq INTEGER NOT NULL, position INTEGER NOT NULL UNIQUE,
+    kind TEXT NOT NULL, event_time_s INTEGER NOT NULL, confidentiality TEXT NOT NULL,
+    sealed_text BLOB NOT NULL, input_digest BLOB NOT NULL, PRIMARY KEY (dossier, seq)
+) STRICT;
+CREATE TABLE payload (
+    dossier TEXT NOT NULL, seq INTEGER NOT NULL, place INTEGER NOT NULL, name TEXT NOT NULL, blob TEXT NOT NULL UNIQUE,
+    size INTEGER NOT NULL, sha256 TEXT NOT NULL, sealed_key BLOB NOT NULL, PRIMARY KEY (dossier, seq, place),
+    FOREIGN KEY (dossier, seq) REFERENCES record
+) STRICT;
+CREATE TABLE checkpoint (
+    size INTEGER PRIMARY KEY, root BLOB NOT NULL, note BLOB NOT NULL, anchored_height INTEGER NOT NULL DEFAULT 0,
+    anchored_ms INTEGER NOT NULL DEFAULT 0, anchor_tx BLOB, receipt_kind TEXT, receipt_ledger TEXT, receipt BLOB,
+    cosigned BLOB
+) STRICT;
+CREATE TABLE custody_event (position INTEGER PRIMARY KEY, event BLOB NOT NULL) STRICT;
+CREATE TABLE grant_record (
+    digest BLOB PRIMARY KEY, number INTEGER NOT NULL, token TEXT NOT NULL, uses_spent INTEGER NOT NULL DEFAULT 0,
+    registered_ms INTEGER NOT NULL DEFAULT 0, revoked_ms INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE statement (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL REFERENCES grant_record, action TEXT NOT NULL,
+    token TEXT NOT NULL, recorded_ms INTEGER NOT NULL DEFAULT 0, UNIQUE (digest, action)
+) STRICT;
+CREATE TABLE nonce (nonce TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+"""
+)

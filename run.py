@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Everything a fresh machine needs: makes `.venv`, installs the locked requirements once, runs a verb.
+
+    python3 run.py demo [--stay] [--dir DIR]     the whole way of one dossier, as a story
+    python3 run.py test [pytest arguments]       the full test suite
+    python3 run.py check                         lint, types, layers, spelling, generated code, house rules
+    python3 run.py bench [arguments]             the table of speed and size
+    python3 run.py flips [--seed N] [--all]      every other value of every byte of a bundle's proof parts
+    python3 run.py proto                         generate the wire code again
+    python3 run.py cli ...                       the `courtrelay` command
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+RUNTIME = "requirements.txt"
+DEV = "requirements-dev.txt"
+GENERATED = ("relay/wire/v1", "adapters/embedded/v1")
+
+
+def fail(text: str) -> None:
+    """One line, and the end."""
+    print(f"run.py: {text}", file=sys.stderr)
+    sys.exit(1)
+
+
+def environment() -> dict[str, str]:
+    """The project's folder first on the path; nothing of another environment."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "VIRTUAL_ENV")}
+    return {**kept, "PYTHONPATH": str(ROOT), "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+def call(*command: str, quiet: bool = False) -> int:
+    """Run a command in the project's folder; its exit code."""
+    out = subprocess.DEVNULL if quiet else None
+    return subprocess.run(command, cwd=ROOT, env=environment(), stdout=out, check=False).returncode
+
+
+def ensure(requirements: str) -> None:
+    """`.venv` with what the file locks; done once for each content of the file."""
+    if sys.version_info < (3, 11):
+        fail(f"needs Python 3.11 or newer, this is {sys.version.split()[0]}")
+    if not PYTHON.exists():
+        print("run.py: making .venv ...", file=sys.stderr)
+        if subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False).returncode:
+            fail("cannot make .venv; on Debian: apt install python3-venv")
+    digest = hashlib.sha256((ROOT / requirements).read_bytes()).hexdigest()
+    stamps = [VENV / f"courtrelay-{name}.stamp" for name in {requirements, DEV}]
+    wanted = {hashlib.sha256((ROOT / name).read_bytes()).hexdigest() for name in {requirements, DEV}}
+    if any(stamp.exists() and stamp.read_text() in wanted for stamp in stamps):
+        return
+    print(f"run.py: installing {requirements} (once) ...", file=sys.stderr)
+    install = (
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+    )
+    if call(str(PYTHON), *install, "-r", requirements):
+        fail("installing failed; the machine must reach a package index once (see the lines above)")
+    (VENV / f"courtrelay-{requirements}.stamp").write_text(digest)
+
+
+def proto() -> int:
+    """Generate the wire code into the package."""
+    return generate(ROOT)
+
+
+def generate(out: Path) -> int:
+    """Generate the wire code under a folder."""
+    sources = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "proto").rglob("*.proto"))
+    targets = [f"--{kind}_out={out}" for kind in ("python", "pyi", "grpc_python", "mypy_grpc")]
+    return call(str(PYTHON), "-m", "grpc_tools.protoc", "-I", "proto", *targets, *sources, quiet=True)
+
+
+def check() -> int:
+    """All checks; every one runs, the worst code counts."""
+    tools = (
+        ("lint", ("-m", "ruff", "check", "--quiet", ".")),
+        ("format", ("-m", "ruff", "format", "--quiet", "--check", ".")),
+        ("types", ("-m", "mypy")),
+        ("layers", ("-c", "from importlinter.cli import lint_imports_command as c; c()", "--no-logo")),
+        ("spelling", ("-m", "codespell_lib", "relay", "adapters", "tests", "docs", "bench", "proto", "README.md")),
+        ("house", ("-m", "tests.support.house")),
+    )
+    worst = 0
+    for name, command in tools:
+        code = call(str(PYTHON), *command, quiet=name in ("layers", "types"))
+        if code and name in ("layers", "types"):
+            call(str(PYTHON), *command)
+        print(f"{name:<9} {'ok' if not code else 'FAILED'}")
+        worst = worst or code
+    return worst
+
+
+def main() -> int:
+    """Dispatch by verb."""
+    verb, *rest = sys.argv[1:] or ["help"]
+    if verb in ("demo", "cli"):
+        ensure(RUNTIME)
+        arguments = rest if verb == "cli" else ["demo", *rest]
+        return call(str(PYTHON), "-m", "relay.cli", *arguments)
+    if verb in ("test", "check", "bench", "flips", "proto"):
+        ensure(DEV)
+        if verb == "test":
+            return call(str(PYTHON), "-m", "pytest", *rest)
+        if verb == "bench":
+            return call(str(PYTHON), "-m", "bench", *rest)
+        if verb == "flips":
+            return call(str(PYTHON), "-m", "tests.support.flip_all", *rest)
+        return check() if verb == "check" else proto()
+    print(__doc__)
+    return 0 if verb in ("help", "-h", "--help") else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
