@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
-from relay.core.errors import Malformed, NotFound, Unverified
+from relay.core.errors import Malformed, Unverified
 from relay.core.limits import TREE_SIZE_MAX
-from relay.core.merkle import EMPTY_ROOT, HASH_BYTES, node_hash, range_hash
+from relay.core.merkle import EMPTY_ROOT, HASH_BYTES, node_hash
 
 TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 256
 TILE_BYTES: Final = TILE_WIDTH * HASH_BYTES
 TILE_LEVEL_MAX: Final = 6
+UPPER_HASHES: Final = 6
+UPPER_BYTES: Final = UPPER_HASHES * HASH_BYTES
 ENTRY_LENGTH_BYTES: Final = 2
 
 _sha256 = hashlib.sha256
@@ -29,8 +31,11 @@ _PATH: Final = re.compile(r"tile/(entries|[0-6])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p
 class TileSource(Protocol):
     """Where tiles are read from."""
 
-    def read_tile(self, level: int, index: int, width: int) -> bytes:
-        """The first `width` hashes of a tile, 32 bytes each. Raises `NotFound`."""
+    def read_hashes(self, level: int, start: int, count: int) -> bytes:
+        """`count` hashes of a level from hash `start` on, 32 bytes each; never across a tile's border. Raises `NotFound`."""
+
+    def read_upper(self, level: int, tile: int) -> bytes:
+        """The six upper hashes of a full tile: four of 64 hashes each, then two of 128. Raises `NotFound`."""
 
 
 def tile_path(level: int | None, index: int, width: int = TILE_WIDTH) -> str:
@@ -76,6 +81,15 @@ def decode_entries(data: bytes) -> list[bytes]:
     return entries
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """What one level's streams grow by: tile hashes, and the six upper hashes of every tile that became full."""
+
+    level: int
+    hashes: bytes
+    upper: bytes
+
+
 class TileAppender:
     """Grows the tiles. Holds the size and, for every level, the hashes of its last, partial tile."""
 
@@ -99,29 +113,34 @@ class TileAppender:
         while size >> TILE_HEIGHT * level:
             count = size >> TILE_HEIGHT * level
             width = count % TILE_WIDTH
-            data = source.read_tile(level, count // TILE_WIDTH, width) if width else b""
+            data = source.read_hashes(level, count - width, width) if width else b""
             partial.append(_hashes(data, width))
             level += 1
         return cls(size, partial)
 
-    def append(self, entries: Sequence[bytes]) -> list[tuple[int, bytes]]:
-        """Append entries; returns for each level that grew (level, bytes to append to its stream)."""
+    def append(self, entries: Sequence[bytes]) -> list[Growth]:
+        """Append entries; returns what each level's streams grow by, lowest level first."""
         sha = _sha256
         return self.append_leaves([sha(b"\x00" + entry).digest() for entry in entries])
 
-    def append_leaves(self, leaf_hashes: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    def append_leaves(self, leaf_hashes: Sequence[bytes]) -> list[Growth]:
         """The same for leaf hashes."""
         self.size += len(leaf_hashes)
         grown = []
         level = 0
         rising = list(leaf_hashes)
         while rising:
-            grown.append((level, b"".join(rising)))
+            hashes = b"".join(rising)
             if level == len(self._partial):
                 self._partial.append([])
             pending = self._partial[level] + rising
             whole = len(pending) - len(pending) % TILE_WIDTH
-            rising = [tile_root(pending[i : i + TILE_WIDTH]) for i in range(0, whole, TILE_WIDTH)]
+            rising, upper = [], []
+            for i in range(0, whole, TILE_WIDTH):
+                root, crown = tile_root(pending[i : i + TILE_WIDTH])
+                rising.append(root)
+                upper += crown
+            grown.append(Growth(level=level, hashes=hashes, upper=b"".join(upper)))
             self._partial[level] = pending[whole:]
             level += 1
         return grown
@@ -136,14 +155,17 @@ class TileAppender:
         return hashed or EMPTY_ROOT
 
 
-def tile_root(hashes: Sequence[bytes]) -> bytes:
-    """Root of a full tile: eight levels of pairs."""
+def tile_root(hashes: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
+    """Root of a full tile, and its upper hashes: the four of 64 leaves, then the two of 128."""
     sha = _sha256
     level = hashes
+    upper: list[bytes] = []
     while len(level) > 1:
         pairs = iter(level)
         level = [sha(b"\x01" + a + b).digest() for a, b in zip(pairs, pairs, strict=True)]
-    return level[0]
+        if len(level) in (4, 2):
+            upper += level
+    return level[0], upper
 
 
 def _ragged_root(level: list[bytes]) -> bytes:
@@ -160,92 +182,3 @@ def _hashes(data: bytes, width: int) -> list[bytes]:
     if len(data) != width * HASH_BYTES:
         raise Unverified("tile", f"{len(data)} bytes where {width} hashes should be")
     return [data[i : i + HASH_BYTES] for i in range(0, len(data), HASH_BYTES)]
-
-
-class TileHashReader:
-    """A `HashReader` over tiles with a bounded cache of expanded tiles; safe to share between threads that read.
-
-    A cached full tile holds its 510 hashes below the root, so that a proof is lookups only. Without cache, or for partial
-    tiles, the few hashes a proof needs are folded from the tile's bytes.
-    """
-
-    def __init__(self, source: TileSource, size: int, cache_tiles: int = 256) -> None:
-        self._source = source
-        self._size = size
-        self._cache_tiles = cache_tiles
-        self._cache: OrderedDict[tuple[int, int], list[list[bytes]]] = OrderedDict()
-
-    @property
-    def size(self) -> int:
-        """Leaves that may be read."""
-        return self._size
-
-    def grow(self, size: int) -> None:
-        """The tree has grown; full tiles in the cache stay true."""
-        self._size = max(self._size, size)
-
-    def node(self, level: int, index: int) -> bytes:
-        """See `HashReader`. Raises `NotFound` beyond the size, `Unverified` for a short tile."""
-        if (index + 1) << level > self._size:
-            raise NotFound(f"node {index} at level {level} is beyond a tree of {self._size}")
-        tile_level, height = divmod(level, TILE_HEIGHT)
-        position = index << height
-        tile, offset = divmod(position, TILE_WIDTH)
-        have = (self._size >> TILE_HEIGHT * tile_level) - tile * TILE_WIDTH
-        if have >= TILE_WIDTH and self._cache_tiles:
-            return self._expanded(tile_level, tile)[height][offset >> height]
-        data = self._source.read_tile(tile_level, tile, min(have, TILE_WIDTH))
-        return fold(data, offset, 1 << height)
-
-    def _expanded(self, level: int, tile: int) -> list[list[bytes]]:
-        key = (level, tile)
-        found = self._cache.get(key)
-        if found is not None:
-            try:
-                self._cache.move_to_end(key)
-            except KeyError:  # another thread dropped it meanwhile
-                pass
-            return found
-        levels = [_hashes(self._source.read_tile(level, tile, TILE_WIDTH), TILE_WIDTH)]
-        sha = _sha256
-        while len(levels[-1]) > 2:
-            pairs = iter(levels[-1])
-            levels.append([sha(b"\x01" + a + b).digest() for a, b in zip(pairs, pairs, strict=True)])
-        self._cache[key] = levels
-        while len(self._cache) > self._cache_tiles:
-            self._cache.popitem(last=False)
-        return levels
-
-
-def fold(data: bytes, offset: int, count: int) -> bytes:
-    """Root of `count` (a power of two) neighbouring hashes of a tile's bytes, from hash `offset` on."""
-    start, end = offset * HASH_BYTES, (offset + count) * HASH_BYTES
-    if end > len(data):
-        raise Unverified("tile", f"{len(data)} bytes; hash {offset + count - 1} is not in it")
-    if count == 1:
-        return data[start:end]
-    sha = _sha256
-    step = 2 * HASH_BYTES
-    level = [sha(b"\x01" + data[i : i + step]).digest() for i in range(start, end, step)]
-    while len(level) > 1:
-        pairs = iter(level)
-        level = [sha(b"\x01" + a + b).digest() for a, b in zip(pairs, pairs, strict=True)]
-    return level[0]
-
-
-def cold_inclusion_proof(index: int, size: int, source: TileSource) -> list[bytes]:
-    """An inclusion proof that reads each tile it touches once and keeps nothing (RFC 6962 section 2.1.1).
-
-    Inside one tile the siblings on the way up cover the whole tile once, so expanding it costs as much as folding them.
-    """
-    reader = TileHashReader(source, size, cache_tiles=TILE_LEVEL_MAX + 1)
-    proof = []
-    start, end = 0, size
-    ranges = []
-    while end - start > 1:
-        middle = start + (1 << ((end - start - 1).bit_length() - 1))
-        ranges.append((middle, end) if index < middle else (start, middle))
-        start, end = (start, middle) if index < middle else (middle, end)
-    for a, b in reversed(ranges):
-        proof.append(range_hash(a, b, reader))
-    return proof

@@ -1,4 +1,4 @@
-"""One log on disk: `entries.pack` and one pack a tile level, all append-only.
+"""One log on disk: `entries.pack` and one pack a tile level with one of upper hashes beside it, all append-only.
 
 `entries.pack` holds C2SP entry bundles one after the other (each entry with its length as uint16be), so a bundle is a slice.
 Entries are synced on every append. Tile hashes follow from the entries: their packs are written without a sync of
@@ -16,13 +16,14 @@ from relay.core import merkle
 from relay.core.errors import Malformed, NotFound
 from relay.core.limits import ENTRY_BYTES
 from relay.core.merkle import HASH_BYTES
-from relay.core.tiles import TILE_HEIGHT, TILE_LEVEL_MAX, TILE_WIDTH, TileAppender, TileHashReader, decode_entries
+from relay.core.tile_reader import TileHashReader
+from relay.core.tiles import TILE_HEIGHT, TILE_LEVEL_MAX, TILE_WIDTH, UPPER_BYTES, TileAppender, decode_entries
 from relay.durable.packs import Pack
 
 ROW_BYTES: Final = 2 + ENTRY_BYTES
 _PREFIX: Final = ENTRY_BYTES.to_bytes(2, "big")
 _REBUILD_ENTRIES: Final = 65_536
-CACHE_TILES: Final = 512
+CACHE_QUARTERS: Final = 2048
 
 
 class LogPacks:
@@ -31,6 +32,7 @@ class LogPacks:
     def __init__(self, folder: Path, committed_size: int) -> None:
         self._entries = Pack(folder / "entries.pack")
         self._tiles = [Pack(folder / f"tiles-{level}.pack") for level in range(TILE_LEVEL_MAX + 1)]
+        self._upper = [Pack(folder / f"upper-{level}.pack") for level in range(TILE_LEVEL_MAX + 1)]
         self._appending = threading.Lock()
         if self._entries.size < committed_size * ROW_BYTES:
             raise Malformed(
@@ -41,7 +43,7 @@ class LogPacks:
         self._entries.truncate(committed_size * ROW_BYTES)
         self._size = committed_size
         self._appender = self._restore()
-        self._reader = TileHashReader(self, self._size, CACHE_TILES)
+        self._reader = TileHashReader(self, self._size, CACHE_QUARTERS)
 
     @classmethod
     def open(cls, directory: Path, committed_size: int) -> LogPacks:
@@ -55,10 +57,16 @@ class LogPacks:
             count = pack.size // HASH_BYTES
             if count < self._size >> TILE_HEIGHT * level:
                 held = min(held, count << TILE_HEIGHT * level)
+        for level, pack in enumerate(self._upper):
+            tiles = pack.size // UPPER_BYTES
+            if tiles < self._size >> TILE_HEIGHT * (level + 1):
+                held = min(held, tiles << TILE_HEIGHT * (level + 1))
         if held < self._size:
             held -= held % TILE_WIDTH
         for level, pack in enumerate(self._tiles):
             pack.truncate((held >> TILE_HEIGHT * level) * HASH_BYTES)
+        for level, pack in enumerate(self._upper):
+            pack.truncate((held >> TILE_HEIGHT * (level + 1)) * UPPER_BYTES)
         appender = TileAppender.restore(held, self)
         while held < self._size:
             end = min(held + _REBUILD_ENTRIES, self._size)
@@ -67,8 +75,10 @@ class LogPacks:
         return appender
 
     def _write_tiles(self, appender: TileAppender, entries: Sequence[bytes]) -> None:
-        for level, data in appender.append(entries):
-            self._tiles[level].append(data)
+        for growth in appender.append(entries):
+            self._tiles[growth.level].append(growth.hashes)
+            if growth.upper:
+                self._upper[growth.level].append(growth.upper)
 
     @property
     def size(self) -> int:
@@ -102,11 +112,17 @@ class LogPacks:
             raise NotFound(f"entry bundle {index} of width {width}")
         return self._entries.read(start * ROW_BYTES, width * ROW_BYTES)
 
-    def read_tile(self, level: int, index: int, width: int) -> bytes:
-        """The first `width` hashes of a tile. Raises `NotFound`."""
+    def read_hashes(self, level: int, start: int, count: int) -> bytes:
+        """See relay.core.tiles.TileSource."""
         if not 0 <= level <= TILE_LEVEL_MAX:
             raise NotFound(f"tile level {level}")
-        return self._tiles[level].read(index * TILE_WIDTH * HASH_BYTES, width * HASH_BYTES)
+        return self._tiles[level].read(start * HASH_BYTES, count * HASH_BYTES)
+
+    def read_upper(self, level: int, tile: int) -> bytes:
+        """See relay.core.tiles.TileSource."""
+        if not 0 <= level <= TILE_LEVEL_MAX:
+            raise NotFound(f"tile level {level}")
+        return self._upper[level].read(tile * UPPER_BYTES, UPPER_BYTES)
 
     def root(self, size: int) -> bytes:
         """See the port."""
@@ -116,7 +132,9 @@ class LogPacks:
     def inclusion_proof(self, index: int, size: int) -> list[bytes]:
         """See the port."""
         self._check_size(size)
-        return merkle.inclusion_proof(index, size, self._reader)
+        if not 0 <= index < size:
+            raise NotFound(f"no entry {index} in a tree of {size}")
+        return self._reader.inclusion_proof(index, size)
 
     def consistency_proof(self, size1: int, size2: int) -> list[bytes]:
         """See the port."""
@@ -139,9 +157,9 @@ class LogPacks:
                 self._entries.truncate(size * ROW_BYTES)
                 self._size = size
                 self._appender = self._restore()
-                self._reader = TileHashReader(self, size, CACHE_TILES)
+                self._reader = TileHashReader(self, size, CACHE_QUARTERS)
 
     def close(self) -> None:
         """Close the files. Safe to call twice."""
-        for pack in (self._entries, *self._tiles):
+        for pack in (self._entries, *self._tiles, *self._upper):
             pack.close()

@@ -108,10 +108,12 @@ class Vault:
             raise Unverified("vault", "a payload was altered: its file has another length than when it was stored")
 
     def read(self, payload: VaultPayload) -> Iterator[bytes]:
-        """Plaintext in chunks. Raises `NotFound` (lost), `Unverified` (altered)."""
+        """Plaintext in chunks. Raises `NotFound` (lost), `Unverified` (altered).
+
+        The cipher authenticates every chunk, its place and the end, so that the digest need not be taken again.
+        """
         self.check(payload)
         cipher = AESGCM(payload.key)
-        digest = hashlib.sha256()
         left = payload.size
         index = 0
         with (self._folder / payload.blob).open("rb") as file:
@@ -122,14 +124,11 @@ class Vault:
                     chunk = cipher.decrypt(_nonce(index, last=last), sealed, payload.blob.encode())
                 except InvalidTag:
                     raise Unverified("vault", "a payload was altered in the vault") from None
-                digest.update(chunk)
                 yield chunk
                 left -= len(chunk)
                 index += 1
                 if last:
                     break
-        if digest.hexdigest() != payload.sha256:
-            raise Unverified("vault", "a payload was altered: its digest is not the stored one")
 
     def discard(self, payload: VaultPayload) -> None:
         """Remove a payload that no record refers to."""

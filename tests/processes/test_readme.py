@@ -15,7 +15,7 @@ def blocks() -> list[str]:
     """The shell blocks of "Your own records"."""
     text = (ROOT / "README.md").read_text()
     section = text.split("## Your own records", 1)[1].split("## Exit codes", 1)[0]
-    found = re.findall(r"```sh\n(.*?)```", section, re.S)
+    found = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     assert len(found) == 5
     return found
 

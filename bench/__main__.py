@@ -1,0 +1,104 @@
+"""`python3 run.py bench [--only tree|way|dossier] [--leaves-max N] [--json FILE]`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import tempfile
+from pathlib import Path
+
+from bench.table import Row, save, show
+from bench.tree import SEED, tree_rows
+from bench.way import dossier_way, entries_way
+from relay.sample import heavy_dossier
+
+SECTIONS = ("tree", "way", "dossier")
+ENTRIES = 1_000_000
+RECORDS = 250
+PAYLOAD_BYTES = 100_000_000
+RSS_MB = 150.0
+
+
+def way_rows(entries: int) -> list[Row]:
+    """Entries from custodian to court mirror, and memory during it."""
+    runs = [asyncio.run(entries_way(entries)) for _ in range(3)]
+    rows = [
+        Row(
+            name=f"custodian → relay → court mirror, {entries:,} entries",
+            values=tuple(run.rate for run in runs),
+            unit="entries/s wall",
+            target=50_000,
+        )
+    ]
+    rows += [
+        Row(
+            name=f"  peak resident memory, {role}",
+            values=tuple(run.rss_mb[role] for run in runs),
+            unit="MB",
+            target=RSS_MB,
+            below=True,
+        )
+        for role in runs[0].rss_mb
+    ]
+    return rows
+
+
+def dossier_rows() -> list[Row]:
+    """One big dossier: asked for, received, judged, bundled, verified, on the clerk's disk."""
+    with tempfile.TemporaryDirectory(prefix="courtrelay-bench-") as folder:
+        made = heavy_dossier(Path(folder) / "heavy", RECORDS, PAYLOAD_BYTES, SEED)
+        runs = asyncio.run(dossier_way(Path(folder) / "heavy", RECORDS, made["payload_bytes"], 5))
+    wrong = [run.verdict for run in runs if run.verdict != "CONSISTENT"]
+    if wrong:
+        raise SystemExit(f"a verdict was {wrong[0]}")
+    rows = [
+        Row(
+            name=f"dossier of {RECORDS} records, {PAYLOAD_BYTES // 10**6} MB, retrieved and verified",
+            values=tuple(run.rate for run in runs),
+            unit="MB/s",
+            target=50,
+        )
+    ]
+    rows += [
+        Row(
+            name=f"  peak resident memory, {role}",
+            values=(max(run.rss_mb[role] for run in runs),),
+            unit="MB",
+            target=RSS_MB,
+            below=True,
+        )
+        for role in ("custodian", "relay", "court")
+    ]
+    return rows
+
+
+def main() -> int:
+    """Print the table; 1 when a target is missed."""
+    parser = argparse.ArgumentParser(prog="run.py bench", description=__doc__)
+    parser.add_argument("--only", choices=SECTIONS, action="append")
+    parser.add_argument("--leaves-max", type=int, default=10_000_000)
+    parser.add_argument("--entries", type=int, default=ENTRIES)
+    parser.add_argument("--json", type=Path)
+    wanted = parser.parse_args()
+    sections = wanted.only or SECTIONS
+    print(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, seed {SEED}")
+    rows: list[Row] = []
+    if "tree" in sections:
+        rows += tree_rows(wanted.leaves_max)
+    if "way" in sections:
+        rows += way_rows(wanted.entries)
+    if "dossier" in sections:
+        rows += dossier_rows()
+    show(rows)
+    if wanted.json:
+        save(rows, wanted.json)
+    missed = [row.name for row in rows if row.reached == "NO"]
+    for name in missed:
+        print(f"missed: {name}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
