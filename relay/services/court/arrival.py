@@ -1,4 +1,4 @@
-"""A disclosure while it arrives: every chunk is opened, every record judged against the court's own mirror, payloads staged on disk.
+"""A disclosure while it arrives: every chunk is opened, every record judged against the court's own mirror, contents staged in one file.
 
 Synchronous, for a worker thread: only `Arrival.expect` comes from outside, between the manifest and the first record.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from relay.core.bundle import payload_part, record_part
 from relay.core.checks import check_record, same
@@ -87,12 +87,12 @@ class Arrival:
     def __init__(self, opener: StreamOpener, staging: Path, trust: TrustRoots, lender: str) -> None:
         self._opener = opener
         self._decoder = FrameDecoder()
-        self._staging = staging
+        self._file = staging.open("xb")
+        self._start = 0
         self._trust = trust
         self._lender = lender
         self._expected: Expectation | None = None
         self._open: _Open | None = None
-        self._file: BinaryIO | None = None
         self._digest: Any = None
         self._crc = 0
         self.manifest_token = ""
@@ -142,7 +142,7 @@ class Arrival:
         verdict, reason = self._judge(record, entry)
         self._open = _Open(record=record, entry=entry, verdict=verdict, reason=reason)
         self.records[record.seq] = record
-        self._stage(record_part(record.seq, "record.sd-jwt"), f"{record.seq:06d}.sd-jwt", frame.text.encode("ascii"))
+        self._stage(record_part(record.seq, "record.sd-jwt"), frame.text.encode("ascii"))
 
     def _judge(self, record: Record, entry: ManifestEntry) -> tuple[Finding, str]:
         """The record against the court's mirror and the lender's key."""
@@ -191,23 +191,19 @@ class Arrival:
         yield Judged(seq=open_.record.seq, kind=open_.record.kind, verdict=open_.verdict, reason=open_.reason)
 
     def _start_payload(self, start: PayloadStart) -> None:
-        self._file = (self._staging / f"{start.seq:06d}.{start.digest.name}").open("xb")
+        self._start = self._file.tell()
         self._digest = hashlib.sha256()
         self._crc = 0
 
     def _write(self, data: memoryview) -> None:
-        if self._file is None:
-            raise RuntimeError("no payload is open")
         self._file.write(data)
         self._digest.update(data)
         self._crc = zlib.crc32(data, self._crc)
 
     def _end_payload(self, end: PayloadEnd) -> None:
-        if self._file is None or self._open is None:
+        if self._open is None:
             raise RuntimeError("no payload is open")
-        size = self._file.tell()
-        self._file.close()
-        self._file = None
+        size = self._file.tell() - self._start
         digest = self._digest.hexdigest()
         declared = next(p for p in self._open.record.payloads if p.name == end.name)
         if digest != declared.sha256 and self._open.verdict is not Finding.INCONSISTENT:
@@ -220,15 +216,14 @@ class Arrival:
                 size=size,
                 sha256=digest,
                 crc32=self._crc,
-                content=self._staging / f"{end.seq:06d}.{end.name}",
+                content=self._start,
             )
         )
 
-    def _stage(self, name: str, file: str, data: bytes) -> None:
-        path = self._staging / file
-        path.write_bytes(data)
+    def _stage(self, name: str, data: bytes) -> None:
         part = StagedPart.of(name, data)
-        self.parts.append(StagedPart(name=name, size=part.size, sha256=part.sha256, crc32=part.crc32, content=path))
+        self.parts.append(replace(part, content=self._file.tell()))
+        self._file.write(data)
 
     def _need(self) -> Expectation:
         if self._expected is None:
@@ -236,7 +231,5 @@ class Arrival:
         return self._expected
 
     def close(self) -> None:
-        """Close what a broken stream left open."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Close the staging file: everything is in it, or the stream broke."""
+        self._file.close()

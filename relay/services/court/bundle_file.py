@@ -1,10 +1,11 @@
-"""Write the file of an evidence bundle from parts in memory and parts staged on disk."""
+"""Write the file of an evidence bundle from parts in memory and parts staged in one file on disk."""
 
 from __future__ import annotations
 
 import hashlib
 import zlib
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -17,13 +18,13 @@ COPY_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedPart:
-    """A part ready to be written; `sha256` in hex. `content` is a file where it may be long."""
+    """A part ready to be written; `sha256` in hex. `content` is an offset in the staging file where it may be long."""
 
     name: str
     size: int
     sha256: str
     crc32: int
-    content: bytes | Path
+    content: bytes | int
 
     @classmethod
     def of(cls, name: str, data: bytes) -> StagedPart:
@@ -39,22 +40,34 @@ def listed(parts: Sequence[StagedPart]) -> tuple[BundlePart, ...]:
     return tuple(sorted(rows, key=lambda row: row.name))
 
 
-def write_bundle(path: Path, parts: Sequence[StagedPart]) -> None:
-    """The same parts give the same bytes. Raises `Malformed` when the bundle is too big; nothing is synced here."""
+def write_bundle(path: Path, parts: Sequence[StagedPart], staging: Path | None = None) -> None:
+    """The same parts give the same bytes; `staging` is the file that long contents lie in.
+
+    Raises `Malformed` when the bundle is too big; nothing is synced here.
+    """
     by_name = {part.name: part for part in parts}
     ordered = sorted_parts([Part(name=p.name, size=p.size, crc32=p.crc32) for p in parts])
     end = directory(ordered)
-    with path.open("wb") as out:
+    with ExitStack() as stack:
+        out = stack.enter_context(path.open("wb"))
+        source = stack.enter_context(staging.open("rb")) if staging else None
         for part in ordered:
             out.write(local_header(part))
-            _copy(by_name[part.name].content, out)
+            _copy(by_name[part.name], source, out)
         out.write(end)
 
 
-def _copy(content: bytes | Path, out: BinaryIO) -> None:
-    if isinstance(content, bytes):
-        out.write(content)
+def _copy(part: StagedPart, source: BinaryIO | None, out: BinaryIO) -> None:
+    if isinstance(part.content, bytes):
+        out.write(part.content)
         return
-    with content.open("rb") as file:
-        while piece := file.read(COPY_BYTES):
-            out.write(piece)
+    if source is None:
+        raise RuntimeError(f"{part.name} is staged, but no staging file was given")
+    source.seek(part.content)
+    left = part.size
+    while left:
+        piece = source.read(min(left, COPY_BYTES))
+        if not piece:
+            raise RuntimeError(f"{part.name}: the staging file ends early")
+        out.write(piece)
+        left -= len(piece)

@@ -24,6 +24,7 @@ from relay.core.verify import verify_bundle
 from relay.ports.common import Clock, RandomBytes, Signer
 from relay.ports.court import CourtStore, RetrievalLink
 from relay.ports.ledgers import CourtRegistry
+from relay.services.ahead import one_ahead
 from relay.services.court.arrival import Arrival, Judged
 from relay.services.court.bundle_file import write_bundle
 from relay.services.court.bundling import Retrieved, make_parts
@@ -86,6 +87,7 @@ class _Under:
     disclosure: DisclosureManifest | None = None
     found: Found | None = None
     arrival: Arrival | None = None
+    staging: Path = Path()
 
 
 class Retrieval:
@@ -197,7 +199,8 @@ class Retrieval:
             if header is None:
                 raise Unavailable("the answer was empty")
             opener = StreamOpener(header, under.key, under.request.digest)
-            arrival = Arrival(opener, staging, self._trust, under.grant.iss)
+            under.staging = staging / "contents"
+            arrival = Arrival(opener, under.staging, self._trust, under.grant.iss)
             try:
                 async for event in self._chunks(under, arrival, stream):
                     yield event
@@ -211,6 +214,7 @@ class Retrieval:
         """One chunk is held back: only the end of the stream tells that it was the last."""
         seen = 0
         total = 0
+        stream = aiter(one_ahead(stream))
         held = await anext(stream, None)
         while held is not None:
             ahead = await anext(stream, None)
@@ -264,15 +268,15 @@ class Retrieval:
         )
         bundle_id = self._random(BUNDLE_ID_BYTES).hex()
         path = await self._store.new_bundle(bundle_id)
-        verdict = await asyncio.to_thread(self._write_and_verify, path, retrieved)
+        verdict = await asyncio.to_thread(self._write_and_verify, path, retrieved, under.staging)
         document = json.dumps(verdict.as_json(), ensure_ascii=False).encode()
         size = await self._store.save_bundle(bundle_id, under.found.origin, under.dossier, document)
         outcome = "consistent" if verdict.verdict is Finding.CONSISTENT else "not_consistent"
         await self._custody.note("verify", _subject(under), outcome, _one_line(verdict.summary))
         return Done(bundle_id=bundle_id, bundle_bytes=size, verdict=document)
 
-    def _write_and_verify(self, path: Path, retrieved: Retrieved) -> Verdict:
-        write_bundle(path, make_parts(retrieved, self._seal_key))
+    def _write_and_verify(self, path: Path, retrieved: Retrieved, staging: Path) -> Verdict:
+        write_bundle(path, make_parts(retrieved, self._seal_key), staging)
         with path.open("rb") as file:
             return verify_bundle(FileSource(file), self._trust, self._verifiers)
 

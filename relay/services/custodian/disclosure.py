@@ -28,7 +28,7 @@ from relay.core.requests import (
 from relay.core.sealing import SealingPrivateKey, StreamSealer
 from relay.ports.common import Clock, RandomBytes, Signer
 from relay.ports.custodian import CustodianStore, DossierState, PayloadVault, RelayLink, StoredRecord
-from relay.services.custodian.threads import from_thread
+from relay.services.ahead import from_thread
 
 log = logging.getLogger(__name__)
 
