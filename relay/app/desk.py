@@ -237,6 +237,7 @@ async def status(home: Path) -> dict[str, dict[str, Any]]:
 
 
 async def _ask(home: Path, desk: str, ask: Callable[[grpc.aio.Channel], Any]) -> dict[str, Any]:
+    read_desk(home / desk / "desk.toml")  # a home that is none is the caller's mistake, not the role's
     try:
         async with _desk(home, desk) as (opened, _):
             answer: dict[str, Any] = await ask(opened)
