@@ -24,6 +24,8 @@ from relay.core.sealing import Kem, SealingPrivateKey, SealingPublicKey, hpke_op
 
 TYP: Final = "courtrelay-request+jwt"
 NONCE_BYTES: Final = 16
+SEALED_BYTES_MIN: Final = 32 + 16
+"""An encapsulated key and an authentication tag."""
 _DOMAIN: Final = b"courtrelay/request/v1"
 _DETAILS_INFO: Final = b"courtrelay/request-details/v1"
 _DETAILS: Final = "request details"
@@ -114,6 +116,9 @@ def parse_request(token: str | bytes) -> RetrievalRequest:
     exp = fields.time_s("exp")
     if not iat < exp <= iat + REQUEST_LIFETIME_S_MAX:
         raise fields.refuse("exp", f"must be 1 to {REQUEST_LIFETIME_S_MAX} seconds after iat")
+    sealed = fields.b64url("sealed", bytes_max=REQUEST_DETAILS_BYTES_MAX + 2048)
+    if len(sealed) < SEALED_BYTES_MIN:
+        raise fields.refuse("sealed", f"{len(sealed)} bytes; sealed details have at least {SEALED_BYTES_MIN}")
     request = RetrievalRequest(
         jws=jws,
         iss=fields.party("iss", "court"),
@@ -123,7 +128,7 @@ def parse_request(token: str | bytes) -> RetrievalRequest:
         iat=iat,
         exp=exp,
         recipient=_recipient(fields),
-        sealed=fields.b64url("sealed", bytes_max=REQUEST_DETAILS_BYTES_MAX + 2048),
+        sealed=sealed,
     )
     fields.done()
     return request
