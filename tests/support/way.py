@@ -160,7 +160,7 @@ async def open_way(home: Path, *, now_ms: int, seed: str) -> AsyncIterator[Way]:
     async with AsyncExitStack() as stack:
         tasks: list[asyncio.Task[None]] = []
         for role in ("lender-ledger", "court-ledger"):
-            tasks.append(await _start_ledger(home / role / "config.toml", way.clock))
+            tasks.append(await start_ledger(home / role / "config.toml", way.clock))
         way.source = await open_source(lender.ledger.settings)
         relay_source = await open_source(relay.sources[0].settings)
         relay_registry = await open_court(relay.court_ledger.settings)
@@ -207,7 +207,7 @@ async def open_way(home: Path, *, now_ms: int, seed: str) -> AsyncIterator[Way]:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _start_ledger(path: Path, clock: TestClock) -> asyncio.Task[None]:
+async def start_ledger(path: Path, clock: TestClock) -> asyncio.Task[None]:
     ready = asyncio.Event()
     task = asyncio.create_task(
         run_node(read_node_config(path), now_ms=clock.now_ms, stopped=asyncio.Event(), ready=lambda _l, _a: ready.set())
