@@ -29,6 +29,11 @@ class Package:
         return len(self.entries) // ENTRY_BYTES
 
     @property
+    def whole(self) -> bool:
+        """It holds entries, and no part of one."""
+        return bool(self.entries) and len(self.entries) % ENTRY_BYTES == 0
+
+    @property
     def end(self) -> int:
         """Log index after the last entry."""
         return self.start + self.count
@@ -42,7 +47,7 @@ class Package:
 def check_shape(package: Package, *, next_index: int, end: int) -> None:
     """Bounds of a package that must start at `next_index` of a push that ends at `end`. Raises `Malformed`."""
     size = len(package.entries)
-    if size == 0 or size % ENTRY_BYTES or size > ENTRY_BYTES * PACKAGE_ENTRIES_MAX:
+    if not package.whole or size > ENTRY_BYTES * PACKAGE_ENTRIES_MAX:
         raise Malformed(
             "package", "entries", f"{size} bytes; must be 1 to {PACKAGE_ENTRIES_MAX} entries of {ENTRY_BYTES}"
         )

@@ -38,7 +38,8 @@ class PackageIntake:
         Packages that lie wholly below the log's size are skipped (a repeated push). Raises `Malformed` or `Unverified`
         at the first bad package, after the good ones before it are stored.
         """
-        fresh = [p for p in packages if p.end > self._log.size]
+        # one without whole entries ends nowhere: it is not skipped but refused for its shape
+        fresh = [p for p in packages if p.end > self._log.size or not p.whole]
         if not fresh:
             return self._log.size
         entries, failure = await asyncio.to_thread(self._check, fresh)
