@@ -18,6 +18,7 @@ from relay.core.sealing import PRIVATE_KEY_BYTES, Kem, SealingPrivateKey
 from relay.ports.ledgers import AnchorSource
 from relay.schemas import KindCatalogue
 from relay.services.custodian.anchoring import Anchoring, AnchorPolicy
+from relay.services.custodian.custody import CustodyAnchor
 from relay.services.custodian.deposit import Deposits
 from relay.services.custodian.disclosure import Disclosures
 from relay.services.custodian.grants import Grants
@@ -45,10 +46,11 @@ class _Services:
     receipts: ReceiptCheck
     grants: Grants
     disclosures: Disclosures
+    custody: CustodyAnchor
 
     def desk(self, origin: str, store: SqliteCustodianStore) -> CustodianDesk:
         """The lender's desk over these services."""
-        asked = (self.anchoring, self.pusher, self.receipts, self.grants, self.disclosures)
+        asked = (self.anchoring, self.pusher, self.receipts, self.grants, self.disclosures, self.custody)
         status = CustodianStatus(
             origin,
             store,
@@ -121,6 +123,7 @@ def _wire(
         receipts=receipts,
         grants=grants,
         disclosures=disclosures,
+        custody=CustodyAnchor(store=store, source=source, origin=config.custody_origin, backoff=backoff),
     )
 
 
@@ -155,6 +158,7 @@ async def run_custodian(path: Path) -> None:
                 ("receipts", services.receipts.run()),
                 ("grants", services.grants.run()),
                 ("disclosures", services.disclosures.run()),
+                ("custody", services.custody.run()),
             )
         )
         announce("custodian", f"{common.listen.rpartition(':')[0]}:{port}")

@@ -24,6 +24,7 @@ TRUST_DOMAIN: Final = "courtrelay.example"
 ORIGIN: Final = "lender.courtrelay.example/log/1"
 WITNESS: Final = "court.courtrelay.example/witness"
 CUSTODY: Final = "court.courtrelay.example/custody"
+LENDER_CUSTODY: Final = "lender.courtrelay.example/custody/1"
 LENDER_LEDGER: Final = "embedded:lender-1"
 COURT_LEDGER: Final = "embedded:court-1"
 KEY_YEARS: Final = 30
@@ -208,6 +209,7 @@ class _Maker:
             [
                 *self._common("custodian", "lender-desk"),
                 f'origin = "{ORIGIN}"',
+                f'custody_origin = "{LENDER_CUSTODY}"',
                 "",
                 *self._tls(),
                 "[keys]",

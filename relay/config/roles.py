@@ -39,6 +39,7 @@ class CustodianConfig:
 
     common: Common
     origin: str
+    custody_origin: str
     relay: str
     ledger: LedgerConfig
     record_key: Path
@@ -128,6 +129,7 @@ def read_custodian(path: Path) -> CustodianConfig:
     config = CustodianConfig(
         common=common,
         origin=table.text("origin"),
+        custody_origin=table.text("custody_origin"),
         relay=relay.text("address"),
         ledger=_ledger(table.table("ledger"), common.tls),
         record_key=keys.file("record"),

@@ -15,12 +15,14 @@ from relay.core.ledgerproof import LedgerProof
 from relay.core.lifecycle import ItemState
 from relay.core.note import Note, VerifierKey, format_note, sign_note
 from relay.core.package import Package, package_borders
+from relay.services.custodian.custody import CustodyAnchor
 from relay.services.mirroring import make_packages
 from relay.setup.keys import FileSigner, load_signing_key, make_signing_key
 from tests.support.bundles import make_home, noon_of
+from tests.support.frozen import no_waits, settle
 from tests.support.lines import small_dossier
 from tests.support.links import DirectRelayLink
-from tests.support.way import Way, open_way, settle
+from tests.support.way import Way, open_way
 
 LENDER = "spiffe://courtrelay.example/custodian/lender"
 
@@ -226,3 +228,22 @@ async def test_item_states_only_move_forward(way: Way) -> None:
         await way.relay_store.move(item.id, ItemState.CONFIRMED, ItemState.SEEN)
     with pytest.raises(Conflict):
         await way.relay_store.move(item.id, ItemState.FINAL, ItemState.PROVEN)
+
+
+async def test_anchors_of_origins_it_does_not_serve_are_passed_over(way: Way) -> None:
+    """Another lender's log, or this lender's custody log, on the same ledger: no item, no halt."""
+    await way.source.anchor(Checkpoint(origin="lender.courtrelay.example/custody/1", size=5, root=bytes(32)))
+    await way.deposit("loan", small_dossier(2))
+    await way.forward()
+    counts = await way.relay_store.counts()
+    assert sum(counts.values()) == counts["confirmed"] == 1
+
+
+async def test_custody_log_of_the_lender_is_anchored_under_its_own_origin(way: Way) -> None:
+    origin = "lender.courtrelay.example/custody/1"
+    keeper = CustodyAnchor(store=way.custodian_store, source=way.source, origin=origin, backoff=no_waits)
+    await way.deposit("loan", small_dossier(2))
+    for _ in range(2):
+        await keeper.now()
+    anchor = await way.source.find(origin, way.custodian_store.custody_size)
+    assert anchor.root == way.custodian_store.custody_files.root(anchor.size)

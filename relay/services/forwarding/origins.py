@@ -44,6 +44,11 @@ class Origins:
     def __iter__(self) -> Iterator[OriginRoom]:
         return iter(self._rooms.values())
 
+    def serves(self, origin: str, ledger: str) -> bool:
+        """Whether an anchor of this origin on this ledger is for this relay; others belong to other relays or to nobody."""
+        room = self._rooms.get(origin)
+        return room is not None and room.config.ledger == ledger
+
     def room(self, origin: str) -> OriginRoom:
         """Raises `NotFound` for an origin that is not configured."""
         try:

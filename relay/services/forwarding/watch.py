@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from relay.core.errors import Conflict, RelayError, Unavailable
@@ -70,7 +71,8 @@ class Watcher:
             await self._sleep(next(waits))
 
     async def _take(self, block: AnchorBlock) -> None:
-        new = await self._store.take_block(self._source.ledger, block)
+        ours = tuple(anchor for anchor in block.anchors if self._origins.serves(anchor.origin, anchor.ledger))
+        new = await self._store.take_block(self._source.ledger, replace(block, anchors=ours))
         if new:
             await self._settle()
 
