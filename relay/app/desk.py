@@ -166,7 +166,7 @@ async def list_grants(home: Path) -> list[dict[str, Any]]:
     for row in rows:
         grant = parse_grant(row.grant)
         state = "revoked" if row.revoked_ms else "registered" if row.registered_ms else "not registered yet"
-        facts = {**_grant_facts(row.grant), "dossiers": ", ".join(grant.dossiers)}
+        facts = {**_grant_facts(row.grant), "dossiers": ", ".join(grant.dossiers), "kinds": ", ".join(grant.kinds)}
         listed.append(
             {"digest": row.digest.hex(), **facts, "uses": f"{row.uses_spent} of {grant.uses}", "state": state}
         )

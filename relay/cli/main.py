@@ -152,8 +152,12 @@ def grant_list(home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
     if as_json:
         output.as_json(rows)
         return
-    columns = ("digest", "court", "case", "dossiers", "mode", "uses", "expires", "state")
-    output.table("", columns, [[row[c] for c in columns] for row in rows])
+    for row in rows:
+        output.say(row["digest"])
+        for name in ("state", "case", "court", "dossiers", "kinds", "mode", "uses", "expires"):
+            output.say(f"  {name:<9} {row[name]}")
+    if not rows:
+        output.say("no grant was issued here yet")
 
 
 @grant_app.command("revoke")

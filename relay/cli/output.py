@@ -12,7 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-out: Final = Console(soft_wrap=True, highlight=False)
+WIDE: Final = 200
+"""Columns where the output is no terminal, so that nothing is folded for a program or a file."""
+
+out: Final = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDE)
 err: Final = Console(stderr=True, soft_wrap=True, highlight=False)
 
 Advance = Callable[[int, int], None]

@@ -96,6 +96,8 @@ def read_parts(source: ByteSource) -> list[PlacedPart]:
     magic, _, _, _, count, length, start, _ = _END.unpack(end)
     if magic != b"PK\x05\x06" or start + length + _END.size != source.size or count > BUNDLE_PARTS_MAX:
         raise Malformed(_WHAT, "end record", "is not that of an evidence bundle: cut off, or no bundle at all")
+    if length > BUNDLE_PARTS_MAX * (_CENTRAL.size + NAME_CHARS_MAX):
+        raise Malformed(_WHAT, "central directory", f"{length} bytes; longer than any bundle's can be")
     central = source.read(start, length)
     parts = _read_central(central, count)
     if directory(parts) != central + end:

@@ -249,8 +249,8 @@ def _completeness(e: Evidence) -> str:
     final = [record for record in manifest.records if record.anchor is not None]
     for record in final:
         if record.seq >= statement.count:
-            state = e.records[record.seq]
-            if not state.step:
+            state = e.records.get(record.seq)
+            if state is not None and not state.step:
                 state.verdict, state.step = Finding.NOT_FOUND, 13
                 state.reason = "its tag is not in the court's mirror of the log"
         else:

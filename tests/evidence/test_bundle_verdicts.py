@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -140,8 +141,6 @@ def test_unpinned_court_ledger_is_unverifiable_not_inconsistent(made: Made) -> N
 
 def _without_verifier(made: Made) -> object:
     """Trust roots that pin the log but none of the lender's record keys."""
-    from dataclasses import replace
-
     return replace(made.trust, pinned_keys=tuple(k for k in made.trust.pinned_keys if k.use != "record"))  # type: ignore[return-value]
 
 
@@ -156,3 +155,38 @@ def test_no_bundle_at_all_is_inconsistent_at_step_one(made: Made, data: bytes) -
 def test_bytes_after_or_before_the_bundle_are_refused(made: Made) -> None:
     for data in (made.data + b"x", b"x" + made.data, made.data[:-1], made.data[1:]):
         assert made.verify(data).verdict is Finding.INCONSISTENT
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"{}", b"a.b.c", b"\xff" * 50, b"[" * 5000])
+def test_any_part_replaced_by_garbage_gives_a_verdict(made: Made, data: bytes) -> None:
+    """Whatever the bytes are, verification ends with a verdict and never with an exception."""
+    for name in made.parts():
+        if name in ("manifest.json", "seal.jwt"):
+            verdict = made.verify(put_together({**made.parts(), name: data}))
+        else:
+            verdict = made.verify(made.sealed_again({**made.parts(), name: data}))
+        assert verdict.verdict in (Finding.INCONSISTENT, Finding.UNVERIFIABLE), name
+        assert len(verdict.steps) == 14
+
+
+@pytest.mark.parametrize("seq", [3, 99_999])
+def test_record_the_lender_never_listed_is_refused(made: Made, seq: int) -> None:
+    parts = made.parts()
+    rows = parse_bundle_manifest(parts["manifest.json"]).records
+    invented = replace(rows[-1], seq=seq)
+    verdict = made.verify(made.sealed_again(parts, records=(*rows, invented)))
+    assert verdict.verdict is Finding.INCONSISTENT
+    assert f"seq {seq}" in failed(verdict)[6]
+
+
+def test_anchors_dropped_or_exchanged_are_refused(made: Made) -> None:
+    parts = made.parts()
+    manifest = parse_bundle_manifest(parts["manifest.json"])
+    none = made.verify(
+        made.sealed_again(parts, anchors=(), records=tuple(replace(r, anchor=None) for r in manifest.records))
+    )
+    assert none.verdict is not Finding.CONSISTENT
+    wrong = replace(manifest.anchors[0], root=bytes(32))
+    assert made.verify(made.sealed_again(parts, anchors=(wrong,))).verdict is Finding.INCONSISTENT
+    bigger = replace(manifest.anchors[0], size=manifest.anchors[0].size + 1)
+    assert made.verify(made.sealed_again(parts, anchors=(bigger,))).verdict is Finding.INCONSISTENT

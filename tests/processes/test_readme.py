@@ -40,6 +40,9 @@ def test_a_new_user_follows_the_readme(tmp_path: Path) -> None:
         await_status(tmp_path / "home", "confirmed", all_confirmed(2))
         issued = shell(grant, tmp_path)
         assert issued.returncode == 0, issued.stderr
+        digest = re.findall(r"\b[0-9a-f]{64}\b", issued.stdout)
+        assert len(digest) == 2
+        assert digest[0] == digest[1]
         assert "registered" in issued.stdout
         retrieved = shell(retrieve, tmp_path)
         assert retrieved.returncode == 0, retrieved.stderr + retrieved.stdout
