@@ -201,7 +201,7 @@ class SqliteRelayStore:
         return await self._database.write(write)
 
     async def save_checkpoint(self, origin: str, size: int, note: bytes) -> None:
-        """See the port. A second, different note of the same size is refused: two signatures of one size are kept apart."""
+        """See the port. The first note of a size stays: its signature was checked, and its root is the ledger's."""
 
         def write(c: sqlite3.Connection) -> None:
             c.execute(
