@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from relay.core.bundle import MANIFEST, SEAL
 from relay.core.verdict import Finding
 from tests.support.bundles import Made, make_bundle, put_together
-from tests.support.flips import Change, Tally, bit_flips, judge, other_values, proof_bytes
+from tests.support.flips import Change, Tally, bit_flips, judge, other_values, pool, proof_bytes
 
 WORKERS = 2
 SEED = 20_261_124
@@ -26,8 +25,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Made:
 def judge_all(made: Made, changes: list[Change]) -> list[Tally]:
     """Spread over processes."""
     shares = [changes[i::WORKERS] for i in range(WORKERS)]
-    with ProcessPoolExecutor(WORKERS) as pool:
-        return list(pool.map(judge, [made.data] * WORKERS, [made.trust] * WORKERS, shares))
+    with pool(WORKERS) as workers:
+        return list(workers.map(judge, [made.data] * WORKERS, [made.trust] * WORKERS, shares))
 
 
 def test_every_single_bit_flip_is_refused(tiny: Made) -> None:

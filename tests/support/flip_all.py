@@ -6,11 +6,10 @@ import argparse
 import os
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from tests.support.bundles import make_bundle
-from tests.support.flips import Change, Tally, bit_flips, judge, other_values, proof_bytes
+from tests.support.flips import Change, Tally, bit_flips, judge, other_values, pool, proof_bytes
 
 SHARE = 4000
 
@@ -30,8 +29,8 @@ def main() -> int:
     began = time.monotonic()
     tallies: list[Tally] = []
     shares = [changes[i : i + SHARE] for i in range(0, len(changes), SHARE)]
-    with ProcessPoolExecutor(workers) as pool:
-        for tally in pool.map(judge, [made.data] * len(shares), [made.trust] * len(shares), shares):
+    with pool(workers) as processes:
+        for tally in processes.map(judge, [made.data] * len(shares), [made.trust] * len(shares), shares):
             tallies.append(tally)
             if len(tallies) % 50 == 0:
                 print(f"  {len(tallies) * SHARE} judged, {time.monotonic() - began:.0f} s", flush=True)

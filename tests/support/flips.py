@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 
 from relay.app.adapters import verifiers
 from relay.core.bundlezip import FileSource, read_parts
@@ -53,6 +55,11 @@ def _opens(data: bytearray, trust: TrustRoots) -> bool:
     except (Malformed, Unverified):
         return False
     return True
+
+
+def pool(workers: int) -> ProcessPoolExecutor:
+    """Fresh processes: gRPC's threads do not survive a fork."""
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
 
 
 def bit_flips(data: bytes) -> Iterator[Change]:

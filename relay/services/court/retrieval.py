@@ -18,6 +18,7 @@ from relay.core.grants import Grant, parse_grant
 from relay.core.ledgerproof import LedgerProof
 from relay.core.requests import RequestDetails, RetrievalRequest, make_request, parse_request
 from relay.core.sealing import Kem, SealingPrivateKey, StreamOpener, new_sealing_key
+from relay.core.times import format_utc
 from relay.core.trust import TrustRoots
 from relay.core.verdict import Finding, Verdict
 from relay.core.verify import verify_bundle
@@ -179,14 +180,14 @@ class Retrieval:
         if grant.request_key != self._request_key.public_key:
             raise Unverified("grant", "is bound to another key than this court's")
         if now_s < grant.nbf:
-            raise Unverified("grant", f"is not valid yet: from {grant.nbf}, now {now_s}")
+            raise Unverified("grant", f"is not valid yet: it begins at {format_utc(grant.nbf)}")
         if now_s >= grant.exp:
-            raise Unverified("grant", f"has expired: at {grant.exp}, now {now_s}")
+            raise Unverified("grant", f"has expired: at {format_utc(grant.exp)}")
         state = await self._registry.grant_state(grant.iss, grant.digest)
         if not state.registration:
             raise Unavailable("the grant is not registered on the court ledger yet; ask again in a moment")
         if state.revoked_ms:
-            raise Unverified("grant", f"was revoked on the court ledger at {state.revoked_ms} ms")
+            raise Unverified("grant", f"was revoked on the court ledger at {format_utc(state.revoked_ms // 1000)}")
         registration = await self._registry.prove(state.registration)
         check_registration(registration, grant, self._identity, self._trust, self._verifiers)
         return grant, registration

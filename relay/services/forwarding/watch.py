@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from relay.core.errors import Conflict, RelayError, Unavailable
+from relay.core.errors import Conflict, RelayError
 from relay.ports.forwarding import RelayStore
 from relay.ports.ledgers import AnchorBlock, AnchorSource
 from relay.services.forwarding.origins import Origins
@@ -74,18 +74,22 @@ class Watcher:
         ours = tuple(anchor for anchor in block.anchors if self._origins.serves(anchor.origin, anchor.ledger))
         new = await self._store.take_block(self._source.ledger, replace(block, anchors=ours))
         if new:
-            await self._settle()
+            await self._read_head()
 
     async def _follow_head(self) -> None:
         while True:
             try:
-                head = await self._source.head()
-                if head.final_height > self.final_height:
-                    self.final_height = head.final_height
-                await self._settle()
-            except Unavailable as error:
+                await self._read_head()
+            except RelayError as error:
                 self.problem = f"head of {self._source.ledger}: {error}"
             await self._sleep(HEAD_POLL_S)
+
+    async def _read_head(self) -> None:
+        """Ask what is final now: at once when an anchor came, and from time to time."""
+        head = await self._source.head()
+        if head.final_height > self.final_height:
+            self.final_height = head.final_height
+        await self._settle()
 
     async def _settle(self) -> None:
         """Whatever is at or below the final height is FINAL now; wake the origins."""
