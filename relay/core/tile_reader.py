@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Final
 
 from relay.core.errors import NotFound, Unverified
@@ -118,10 +119,8 @@ class TileHashReader:
         key = (level, quarter)
         found = self._cache.get(key)
         if found is not None:
-            try:
+            with suppress(KeyError):  # another thread dropped it meanwhile
                 self._cache.move_to_end(key)
-            except KeyError:  # another thread dropped it meanwhile
-                pass
             return found
         data = self._source.read_hashes(level, quarter * QUARTER, QUARTER)
         upper = self._source.read_upper(level, quarter // 4)

@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -135,13 +136,11 @@ class Database:
         Each write submits one call; those whose write an earlier call has taken along find nothing to do.
         """
         group: list[_Write] = []
-        try:
+        with suppress(Empty):
             while len(group) < GROUP_WRITES_MAX:
                 work = self._queue.get_nowait()
                 if not work.done.cancelled():
                     group.append(work)
-        except Empty:
-            pass
         if group:
             self._run_group(group)
             _answer(group)

@@ -7,18 +7,7 @@ from pathlib import Path
 
 from relay.core.errors import NotFound
 from relay.durable.errors import StorageFailed
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the creation or renaming of a file in it durable. Raises `StorageFailed`."""
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise StorageFailed(f"{folder}: {error}") from error
+from relay.durable.files import make_folder, sync_folder
 
 
 class Pack:
@@ -26,7 +15,7 @@ class Pack:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(path.parent)
         created = not path.exists()
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if created:

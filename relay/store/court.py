@@ -17,6 +17,7 @@ from relay.core.custody import custody_entry
 from relay.core.errors import Conflict, NotFound
 from relay.core.ledgerproof import LedgerProof
 from relay.durable.database import Database
+from relay.durable.files import sync_folder
 from relay.ports.court import CourtCounts, HeldCheckpoint
 from relay.store.mirror_log import MIRROR_SCHEMA, StoredMirrorLog
 
@@ -272,9 +273,5 @@ def _put_in_place(part: Path) -> int:
     with part.open("rb") as f:
         os.fsync(f.fileno())
     part.rename(part.with_suffix(".zip"))
-    folder = os.open(part.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(part.parent)
     return part.with_suffix(".zip").stat().st_size

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from relay.core.errors import NotFound, Unverified
 from relay.durable.errors import StorageFailed
-from relay.durable.packs import sync_folder
+from relay.durable.files import make_folder, sync_folder
 from relay.ports.custodian import VaultPayload
 
 CHUNK_BYTES: Final = 1024 * 1024
@@ -86,7 +86,7 @@ class Vault:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder)
 
     def begin(self) -> VaultWriter:
         """Start a payload."""
