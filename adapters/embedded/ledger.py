@@ -67,6 +67,7 @@ class GrantView:
 @dataclass(slots=True)
 class _Waiting:
     draft: Draft
+    body: bytes
     done: asyncio.Future[bytes]
 
 
@@ -108,6 +109,7 @@ class Ledger:
         self.height = 0
         self.head_hash = NO_BLOCK
         self._time_ms = 0
+        self._written_height = 0
 
     @classmethod
     async def open(
@@ -119,13 +121,17 @@ class Ledger:
         *,
         final_depth: int = 0,
     ) -> Ledger:
-        """A ledger over an open database (schema `SCHEMA`), at its last block."""
+        """A ledger over an open database (schema `SCHEMA`), at its last block, whose writes are final when this returns."""
         ledger = cls(genesis, database, signers, now_ms, final_depth=final_depth)
         row = await database.read(
             lambda c: c.execute("SELECT height, hash, time_ms FROM block ORDER BY height DESC LIMIT 1").fetchone()
         )
         if row is not None:
             ledger.height, ledger.head_hash, ledger._time_ms = row
+        ledger._written_height = await database.read(
+            lambda c: c.execute("SELECT coalesce(max(height), 0) FROM tx").fetchone()[0]
+        )
+        await ledger._make_final()
         return ledger
 
     @property
@@ -134,10 +140,14 @@ class Ledger:
         return max(0, self.height - self._final_depth)
 
     async def submit(self, draft: Draft) -> bytes:
-        """Put a draft into a block; returns the id of the transaction that stands for it once its block is final."""
+        """Put a draft into a block; returns the id of the transaction that stands for it once its block is final.
+
+        The bytes are made here: a draft that has none is its sender's error and never reaches a block.
+        """
+        body = encode_tx(draft.fact)
         done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         try:
-            self._queue.put_nowait(_Waiting(draft, done))
+            self._queue.put_nowait(_Waiting(draft, body, done))
         except asyncio.QueueFull:
             raise Unavailable("the ledger has too many transactions waiting") from None
         return await done
@@ -148,34 +158,36 @@ class Ledger:
             group = [await self._queue.get()]
             while len(group) < BLOCK_TXS_MAX and not self._queue.empty():
                 group.append(self._queue.get_nowait())
-            await self._make_block(group)
-            for _ in range(self._final_depth):
-                await self._make_block([])
+            outcomes = await self._make_block(group)
+            await self._make_final()
+            _answer(group, outcomes)
 
-    async def _make_block(self, group: Sequence[_Waiting]) -> None:
-        outcomes, header = await self._database.write(lambda c: self._commit(c, [w.draft for w in group]))
+    async def _make_final(self) -> None:
+        """Put as many empty blocks on top of the last write as finality asks for."""
+        while self.final_height < self._written_height:
+            await self._make_block([])
+
+    async def _make_block(self, group: Sequence[_Waiting]) -> list[bytes | RelayError]:
+        outcomes, header = await self._database.write(lambda c: self._commit(c, group))
         if header is not None:
             async with self._grown:
                 self.height, self.head_hash, self._time_ms = header.height, header.hash, header.time_ms
+                if header.tx_count:
+                    self._written_height = header.height
                 self._grown.notify_all()
-        for waiting, outcome in zip(group, outcomes, strict=True):
-            if waiting.done.cancelled():
-                continue
-            if isinstance(outcome, RelayError):
-                waiting.done.set_exception(outcome)
-            else:
-                waiting.done.set_result(outcome)
+        return outcomes
 
-    def _commit(self, c: sqlite3.Connection, drafts: Sequence[Draft]) -> tuple[list[bytes | RelayError], Header | None]:
+    def _commit(
+        self, c: sqlite3.Connection, group: Sequence[_Waiting]
+    ) -> tuple[list[bytes | RelayError], Header | None]:
         """State rules for each draft in a savepoint of its own, then one block of those that are new."""
         outcomes: list[bytes | RelayError] = []
         bodies: list[bytes] = []
-        for draft in drafts:
-            body = encode_tx(draft.fact)
-            own = tx_id(body)
+        for waiting in group:
+            own = tx_id(waiting.body)
             c.execute("SAVEPOINT draft")
             try:
-                stands = draft.apply(c, own)
+                stands = waiting.draft.apply(c, own)
             except RelayError as error:
                 c.execute("ROLLBACK TO draft")
                 outcomes.append(error)
@@ -183,10 +195,10 @@ class Ledger:
                 outcomes.append(stands)
                 # the same write again is the transaction that stands here already
                 written = c.execute("SELECT 1 FROM tx WHERE id = ?", (own,)).fetchone()
-                if stands == own and written is None and body not in bodies:
-                    bodies.append(body)
+                if stands == own and written is None and waiting.body not in bodies:
+                    bodies.append(waiting.body)
             c.execute("RELEASE draft")
-        if drafts and not bodies:
+        if group and not bodies:
             return outcomes, None
         return outcomes, self._write_block(c, bodies)
 
@@ -291,6 +303,16 @@ class Ledger:
         note, bodies, position = found
         path = MemoryTree([leaf_hash(body) for body in bodies]).inclusion_proof(position)
         return build_proof(note, bodies[position], position, path)
+
+
+def _answer(group: Sequence[_Waiting], outcomes: Sequence[bytes | RelayError]) -> None:
+    for waiting, outcome in zip(group, outcomes, strict=True):
+        if waiting.done.cancelled():
+            continue
+        if isinstance(outcome, RelayError):
+            waiting.done.set_exception(outcome)
+        else:
+            waiting.done.set_result(outcome)
 
 
 async def open_database(path: Path) -> Database:

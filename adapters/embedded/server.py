@@ -16,7 +16,7 @@ from relay.core.checkpoint import Checkpoint, parse_origin
 from relay.core.errors import Malformed
 from relay.core.identity import Role
 from relay.core.ledgerproof import LedgerProof
-from relay.core.limits import NOTE_BYTES_MAX, PROOF_HASHES_MAX, TREE_SIZE_MAX
+from relay.core.limits import JSON_INT_MAX, NOTE_BYTES_MAX, PROOF_HASHES_MAX, TREE_SIZE_MAX
 from relay.transport.peer import peer_identity
 
 STATEMENT_BYTES_MAX: Final = 32 * 1024
@@ -57,6 +57,12 @@ def _bounded(data: bytes, field: str, most: int) -> bytes:
     return data
 
 
+def _number(value: int, field: str, most: int) -> int:
+    if value > most:
+        raise Malformed("request", field, f"must be at most {most}")
+    return value
+
+
 def _proof_hashes(hashes: list[bytes]) -> list[bytes]:
     if len(hashes) > PROOF_HASHES_MAX or any(len(h) != HASH_BYTES for h in hashes):
         raise Malformed("request", "consistency", f"must be at most {PROOF_HASHES_MAX} hashes of {HASH_BYTES} bytes")
@@ -82,7 +88,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
 
     async def Blocks(self, request: ledger_pb2.BlocksRequest, context: Context) -> AsyncIterator[ledger_pb2.Block]:
         """The live feed."""
-        async for view in self._ledger.blocks(request.start):
+        async for view in self._ledger.blocks(min(request.start, TREE_SIZE_MAX)):
             yield ledger_pb2.Block(
                 height=view.height,
                 block_hash=view.hash,
@@ -108,10 +114,10 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
             rules.draft_checkpoint,
             self._ledger.genesis,
             _bounded(request.checkpoint, "checkpoint", NOTE_BYTES_MAX),
-            request.old_size,
+            _number(request.old_size, "old_size", TREE_SIZE_MAX),
             _proof_hashes(list(request.consistency)),
             source,
-            request.attempt,
+            _number(request.attempt, "attempt", JSON_INT_MAX),
             str(peer_identity(context)),
         )
         return _fact(await self._ledger.by_tx(await self._ledger.submit(draft)))
@@ -131,7 +137,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
         draft = rules.draft_custody(
             self._ledger.genesis,
             _bounded(request.checkpoint, "checkpoint", NOTE_BYTES_MAX),
-            request.old_size,
+            _number(request.old_size, "old_size", TREE_SIZE_MAX),
             _proof_hashes(list(request.consistency)),
             str(peer_identity(context)),
         )

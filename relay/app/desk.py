@@ -77,7 +77,8 @@ class RetrieveWish:
 
 
 @asynccontextmanager
-async def _desk(home: Path, name: str) -> AsyncIterator[tuple[grpc.aio.Channel, DeskConfig]]:
+async def open_desk(home: Path, name: str) -> AsyncIterator[tuple[grpc.aio.Channel, DeskConfig]]:
+    """A channel to a desk, and its configuration. Raises `Malformed` when there is none."""
     config = read_desk(home / name / "desk.toml")
     async with channel(config.address, config.tls) as opened:
         yield opened, config
@@ -95,7 +96,7 @@ async def deposit(home: Path, folder: Path, advance: Advance, which: slice = sli
             )
     good = [dossier for dossier in dossiers if dossier.refusal is None]
     if good:
-        async with _desk(home, "lender-desk") as (opened, _):
+        async with open_desk(home, "lender-desk") as (opened, _):
             async for outcome in CustodianDeskClient(opened).deposit(_counted(good, advance)):
                 (report.stored if isinstance(outcome, StoredDossier) else report.refused).append(outcome)  # type: ignore[arg-type]
     return report
@@ -118,7 +119,7 @@ def _counted(dossiers: Sequence[FolderDossier], advance: Advance) -> Iterator[Do
 
 async def anchor(home: Path) -> dict[str, Any]:
     """Anchor now."""
-    async with _desk(home, "lender-desk") as (opened, _):
+    async with open_desk(home, "lender-desk") as (opened, _):
         reply = await CustodianDeskClient(opened).anchor_now()
     return {"size": reply.size, "root": reply.root.hex(), "height": reply.height}
 
@@ -128,7 +129,7 @@ async def issue_grant(home: Path, wish: GrantWish, out: Path) -> dict[str, Any]:
     if out.exists():
         raise Malformed(str(out), "", "exists; a grant is never overwritten")
     now_s = SystemClock().now_ms() // 1000
-    async with _desk(home, "lender-desk") as (opened, config):
+    async with open_desk(home, "lender-desk") as (opened, config):
         command = GrantCommand(
             court=wish.court or config.court,
             case=wish.case,
@@ -160,7 +161,7 @@ def _grant_facts(token: bytes) -> dict[str, Any]:
 
 async def list_grants(home: Path) -> list[dict[str, Any]]:
     """All grants with their state, newest first."""
-    async with _desk(home, "lender-desk") as (opened, _):
+    async with open_desk(home, "lender-desk") as (opened, _):
         rows = await CustodianDeskClient(opened).list_grants()
     listed = []
     for row in rows:
@@ -183,7 +184,7 @@ async def revoke_grant(home: Path, digest: str, reason: str) -> int:
         raise Malformed(
             "grant revoke", "digest", "must be 64 lower-case hex digits, as `courtrelay grant list` shows them"
         )
-    async with _desk(home, "lender-desk") as (opened, _):
+    async with open_desk(home, "lender-desk") as (opened, _):
         return await CustodianDeskClient(opened).revoke_grant(raw, reason)
 
 
@@ -208,7 +209,7 @@ async def retrieve(
 ) -> dict[str, Any]:
     """Retrieve one dossier and write its bundle to a file; the verdict document. `seen` gets each record's verdict on arrival."""
     token = read_grant_file(wish.grant)
-    async with _desk(home, "court-desk") as (opened, _):
+    async with open_desk(home, "court-desk") as (opened, _):
         client = CourtDeskClient(opened)
         done = None
         async for event in client.retrieve(token, wish.dossier, wish.officer, wish.purpose):
@@ -239,7 +240,7 @@ async def status(home: Path) -> dict[str, dict[str, Any]]:
 async def _ask(home: Path, desk: str, ask: Callable[[grpc.aio.Channel], Any]) -> dict[str, Any]:
     read_desk(home / desk / "desk.toml")  # a home that is none is the caller's mistake, not the role's
     try:
-        async with _desk(home, desk) as (opened, _):
+        async with open_desk(home, desk) as (opened, _):
             answer: dict[str, Any] = await ask(opened)
             return answer
     except RelayError as error:

@@ -12,9 +12,11 @@ from relay.app.trust import only
 from relay.config.roles import read_relay
 from relay.ports.ledgers import AnchorSource
 from relay.services.forwarding.advance import Advancer
+from relay.services.forwarding.hands import Hands
 from relay.services.forwarding.intake import LogIntake
 from relay.services.forwarding.origins import OriginConfig, Origins
 from relay.services.forwarding.receipts import Receipts
+from relay.services.forwarding.rescan import Rescan
 from relay.services.forwarding.route import Router
 from relay.services.forwarding.status import RelayStatus
 from relay.services.forwarding.watch import Watcher
@@ -22,7 +24,8 @@ from relay.store.relay import SqliteRelayStore
 from relay.transport.channels import channel
 from relay.transport.servers import serving
 from relay.wire.court_client import GrpcCourtLink
-from relay.wire.relay_server import ALLOW, LONG_LIVED, CourtPort, CustodianPort, RelayAdmin
+from relay.wire.relay_admin import RelayAdmin
+from relay.wire.relay_server import ALLOW, LONG_LIVED, CourtPort, CustodianPort
 from relay.wire.v1 import relay_pb2_grpc
 
 
@@ -56,9 +59,11 @@ async def run_relay(path: Path) -> None:
             Advancer(room, store, sources, court, registry, sleep=asyncio.sleep, backoff=backoff) for room in origins
         ]
         router = Router(registry, SystemClock())
-        custodians = CustodianPort(LogIntake(store, origins), Receipts(store, origins, registry), router)
+        custodians = CustodianPort(LogIntake(store, origins, sources), Receipts(store, origins, registry), router)
         courts = CourtPort(router)
-        admin = RelayAdmin(RelayStatus(store, origins, router, watchers, advancers))
+        rescans = [Rescan(source, store, origins, sleep=asyncio.sleep) for source in sources.values()]
+        status = RelayStatus(store, origins, router, watchers, advancers)
+        admin = RelayAdmin(status, Hands(store, origins, rescans))
         port = await stack.enter_async_context(
             serving(
                 [
@@ -74,6 +79,7 @@ async def run_relay(path: Path) -> None:
             )
         )
         jobs = [(f"watch {w.ledger}", w.run()) for w in watchers]
+        jobs += [(f"rescan {r.ledger}", r.run()) for r in rescans]
         jobs += [(f"advance {room.config.origin}", a.run()) for room, a in zip(origins, advancers, strict=True)]
         await stack.enter_async_context(workers(*jobs))
         announce("relay", f"{common.listen.rpartition(':')[0]}:{port}")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -17,30 +16,14 @@ from relay.app.initialise import initialise
 from relay.app.runtime import EXIT_FAILED, EXIT_USAGE
 from relay.app.serve import ROLES, serve_role
 from relay.cli import output
+from relay.cli.common import DEFAULT_HOME, Home, Json, run
+from relay.cli.relay_tools import relay_app
 from relay.core.errors import Malformed, RelayError
-
-T = TypeVar("T")
 
 app: Final = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 grant_app: Final = typer.Typer(no_args_is_help=True, help="Grants: issue, list, revoke.")
 app.add_typer(grant_app, name="grant")
-
-Home = Annotated[Path, typer.Option("--home", envvar="COURTRELAY_HOME", help="Folder made by `courtrelay init`.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-DEFAULT_HOME: Final = Path("courtrelay-home")
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run async work; errors become one line and an exit code."""
-    try:
-        return asyncio.run(work)
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        if isinstance(error, RelayError | OSError):
-            raise error from None
-        raise
+app.add_typer(relay_app, name="relay")
 
 
 @app.command("init")

@@ -4,7 +4,8 @@
       ╲      ╲        ╲         ╲          ╲
        ORPHANED (its block left the chain)  QUARANTINED (refused for a reason that a retry cannot mend)
 
-A QUARANTINED item goes back to FINAL when an operator re-drives it. CONFIRMED is the end.
+A QUARANTINED item goes back to FINAL when an operator re-drives it, or is DISCARDED with the operator's reason: a later, larger
+checkpoint then covers its entries. CONFIRMED and DISCARDED are the end.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class ItemState(enum.Enum):
     CONFIRMED = "confirmed"
     ORPHANED = "orphaned"
     QUARANTINED = "quarantined"
+    DISCARDED = "discarded"
 
 
 MOVES: Final[dict[ItemState, frozenset[ItemState]]] = {
@@ -40,7 +42,8 @@ MOVES: Final[dict[ItemState, frozenset[ItemState]]] = {
     ItemState.SUBMITTED: frozenset({ItemState.CONFIRMED, ItemState.QUARANTINED}),
     ItemState.CONFIRMED: frozenset(),
     ItemState.ORPHANED: frozenset({ItemState.SEEN}),
-    ItemState.QUARANTINED: frozenset({ItemState.FINAL}),
+    ItemState.QUARANTINED: frozenset({ItemState.FINAL, ItemState.DISCARDED}),
+    ItemState.DISCARDED: frozenset(),
 }
 
 OPEN_STATES: Final = frozenset(

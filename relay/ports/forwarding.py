@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +41,17 @@ class Confirmation:
     receipt: Receipt
     proof: LedgerProof
     cosigned: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """What halted an origin: the contradictory pieces by name, verbatim. `resumed`: the operator's reason, empty while it stands."""
+
+    number: int
+    origin: str
+    reason: str
+    pieces: Mapping[str, bytes]
+    resumed: str
 
 
 class RelayStore(Protocol):
@@ -102,6 +113,24 @@ class RelayStore(Protocol):
 
     async def halted(self, origin: str) -> str:
         """Why the origin is halted; empty when it is not."""
+
+    async def resume(self, origin: str, reason: str) -> None:
+        """End a halt; its exhibit stays on record with the reason. Raises `NotFound` when the origin is not halted."""
+
+    async def exhibits(self, origin: str) -> list[Exhibit]:
+        """What halted an origin, then and now, oldest first."""
+
+    async def items(self, states: Collection[ItemState], origin: str, limit: int) -> list[Item]:
+        """Items in these states by origin and size; an empty origin means all."""
+
+    async def item(self, item: bytes) -> Item | None:
+        """One item by id."""
+
+    async def rescanned(self, ledger: str) -> Cursor:
+        """The last block of the proven contiguous history that a rescan has compared; height 0 before the first."""
+
+    async def save_rescan(self, ledger: str, upto: Cursor, anchors: Sequence[Anchor]) -> int:
+        """Record anchors that are missing as SEEN and how far was compared, in one transaction; returns how many were missing."""
 
     async def log(self, origin: str) -> MirrorLog:
         """The relay's own verified copy of an origin's log, opened once."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
-from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,41 +12,18 @@ from relay.core.errors import Conflict
 from relay.core.ledgerproof import LedgerProof
 from relay.core.lifecycle import ItemState, check_move, item_id
 from relay.durable.database import Database
-from relay.ports.forwarding import Confirmation, Cursor, Item
+from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item
 from relay.ports.ledgers import Anchor, AnchorBlock, Receipt
-from relay.store.mirror_log import MIRROR_SCHEMA, StoredMirrorLog
+from relay.store.halts import Halts
+from relay.store.mirror_log import StoredMirrorLog
+from relay.store.relay_schema import APPLICATION, MIGRATIONS
 
-APPLICATION: Final = 0x43525259  # "CRRY"
 BLOCKS_REMEMBERED: Final = 4096
 
-SCHEMA: Final = (
-    MIRROR_SCHEMA
-    + """
-CREATE TABLE cursor (ledger TEXT PRIMARY KEY, height INTEGER NOT NULL, block_hash BLOB NOT NULL) STRICT;
-CREATE TABLE block (
-    ledger TEXT NOT NULL, height INTEGER NOT NULL, block_hash BLOB NOT NULL, PRIMARY KEY (ledger, height)
-) STRICT;
-CREATE TABLE item (
-    id BLOB PRIMARY KEY, ledger TEXT NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL,
-    height INTEGER NOT NULL, block_hash BLOB NOT NULL, tx_id BLOB NOT NULL, time_ms INTEGER NOT NULL,
-    state TEXT NOT NULL, attempt INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT ''
-) STRICT;
-CREATE INDEX item_by_size ON item (origin, size);
-CREATE INDEX item_open ON item (ledger, state, height);
-CREATE TABLE checkpoint (
-    origin TEXT NOT NULL, size INTEGER NOT NULL, note BLOB NOT NULL, cosigned BLOB, PRIMARY KEY (origin, size)
-) STRICT;
-CREATE TABLE confirmation (
-    origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, ledger TEXT NOT NULL, height INTEGER NOT NULL,
-    tx_id BLOB NOT NULL, time_ms INTEGER NOT NULL, kind TEXT NOT NULL, proof BLOB NOT NULL, cosigned BLOB NOT NULL,
-    PRIMARY KEY (origin, size)
-) STRICT;
-CREATE TABLE halt (origin TEXT PRIMARY KEY, reason TEXT NOT NULL, exhibit TEXT NOT NULL) STRICT;
-"""
-)
-
 _ITEM: Final = "id, ledger, origin, size, root, height, block_hash, tx_id, time_ms, state, attempt, reason"
-_DONE: Final = (ItemState.CONFIRMED.value, ItemState.ORPHANED.value, ItemState.QUARANTINED.value)
+_DONE: Final = tuple(
+    state.value for state in (ItemState.CONFIRMED, ItemState.ORPHANED, ItemState.QUARANTINED, ItemState.DISCARDED)
+)
 
 
 def _item(row: sqlite3.Row | tuple[object, ...]) -> Item:
@@ -80,11 +55,13 @@ class SqliteRelayStore:
         self._directory = directory
         self._logs: dict[str, StoredMirrorLog] = {}
         self._opening = asyncio.Lock()
+        self._halts = Halts(database)
 
     @classmethod
-    async def open(cls, directory: Path) -> SqliteRelayStore:
-        """Open or create the store in a folder of its own."""
-        database = await Database.open(directory / "relay.sqlite", application=APPLICATION, migrations=[SCHEMA])
+    async def open(cls, directory: Path, *, check: bool = False) -> SqliteRelayStore:
+        """Open or create the store in a folder of its own; `check` reads the whole database first."""
+        path = directory / "relay.sqlite"
+        database = await Database.open(path, application=APPLICATION, migrations=MIGRATIONS, check=check)
         return cls(database, directory / "logs")
 
     async def close(self) -> None:
@@ -180,7 +157,7 @@ class SqliteRelayStore:
         """See the port."""
         row = await self._database.read(
             lambda c: c.execute(
-                f"SELECT {_ITEM} FROM item WHERE origin = ? AND state NOT IN (?, ?, ?) ORDER BY size, height LIMIT 1",
+                f"SELECT {_ITEM} FROM item WHERE origin = ? AND state NOT IN (?, ?, ?, ?) ORDER BY size, height LIMIT 1",
                 (origin, *_DONE),
             ).fetchone()
         )
@@ -285,17 +262,59 @@ class SqliteRelayStore:
 
     async def halt(self, origin: str, reason: str, exhibit: Mapping[str, bytes]) -> None:
         """See the port. The first reason stays."""
-        pieces = json.dumps({name: b64encode(piece).decode() for name, piece in exhibit.items()})
-        await self._database.write(
-            lambda c: c.execute("INSERT INTO halt VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (origin, reason, pieces))
-        )
+        await self._halts.halt(origin, reason, exhibit)
 
     async def halted(self, origin: str) -> str:
         """See the port."""
-        row = await self._database.read(
-            lambda c: c.execute("SELECT reason FROM halt WHERE origin = ?", (origin,)).fetchone()
+        return await self._halts.reason(origin)
+
+    async def resume(self, origin: str, reason: str) -> None:
+        """See the port."""
+        await self._halts.resume(origin, reason)
+
+    async def exhibits(self, origin: str) -> list[Exhibit]:
+        """See the port."""
+        return await self._halts.exhibits(origin)
+
+    async def items(self, states: Collection[ItemState], origin: str, limit: int) -> list[Item]:
+        """See the port."""
+        marks = ", ".join("?" for _ in states)
+        where = f"state IN ({marks})" + (" AND origin = ?" if origin else "")
+        values = (*(state.value for state in states), *((origin,) if origin else ()), limit)
+        rows = await self._database.read(
+            lambda c: c.execute(
+                f"SELECT {_ITEM} FROM item WHERE {where} ORDER BY origin, size LIMIT ?", values
+            ).fetchall()
         )
-        return str(row[0]) if row else ""
+        return [_item(row) for row in rows]
+
+    async def item(self, item: bytes) -> Item | None:
+        """See the port."""
+        row = await self._database.read(
+            lambda c: c.execute(f"SELECT {_ITEM} FROM item WHERE id = ?", (item,)).fetchone()
+        )
+        return _item(row) if row else None
+
+    async def rescanned(self, ledger: str) -> Cursor:
+        """See the port."""
+        row = await self._database.read(
+            lambda c: c.execute("SELECT height, block_hash FROM rescan WHERE ledger = ?", (ledger,)).fetchone()
+        )
+        return Cursor(height=row[0], block_hash=row[1]) if row else Cursor(height=0, block_hash=b"")
+
+    async def save_rescan(self, ledger: str, upto: Cursor, anchors: Sequence[Anchor]) -> int:
+        """See the port."""
+
+        def write(c: sqlite3.Connection) -> int:
+            found = sum(_insert_anchor(c, anchor) for anchor in anchors)
+            c.execute(
+                "INSERT INTO rescan VALUES (?, ?, ?)"
+                " ON CONFLICT (ledger) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash",
+                (ledger, upto.height, upto.block_hash),
+            )
+            return found
+
+        return await self._database.write(write)
 
     async def log(self, origin: str) -> StoredMirrorLog:
         """See the port."""

@@ -135,6 +135,34 @@ class RelayDeskClient:
         """What the relay says of itself."""
         return await call(self._stub.Status(relay_pb2.RelayStatusRequest(), timeout=CALL_DEADLINE_S))
 
+    async def items(self, origin: str, limit: int, *, quarantined: bool) -> Sequence[relay_pb2.ItemRow]:
+        """Items under way, or quarantined ones."""
+        method = self._stub.Quarantined if quarantined else self._stub.Backlog
+        request = relay_pb2.ListItemsRequest(origin=origin, limit=limit)
+        return (await call(method(request, timeout=CALL_DEADLINE_S))).items
+
+    async def item(self, verb: str, item: bytes, reason: str) -> relay_pb2.ItemRow:
+        """`show`, `retry` or `discard` one item."""
+        methods = {"show": self._stub.ShowItem, "retry": self._stub.RetryItem, "discard": self._stub.DiscardItem}
+        request = relay_pb2.ItemRequest(id=item, reason=reason)
+        return await call(methods[verb](request, timeout=CALL_DEADLINE_S), writing=verb != "show")
+
+    async def halt(self, origin: str, reason: str, *, resume: bool) -> None:
+        """Stop an origin, or let it go on."""
+        method = self._stub.ResumeOrigin if resume else self._stub.HaltOrigin
+        request = relay_pb2.OriginRequest(origin=origin, reason=reason)
+        await call(method(request, timeout=CALL_DEADLINE_S), writing=True)
+
+    async def exhibits(self, origin: str) -> Sequence[relay_pb2.ExhibitRow]:
+        """What halted an origin, then and now."""
+        request = relay_pb2.OriginRequest(origin=origin)
+        return (await call(self._stub.Exhibits(request, timeout=CALL_DEADLINE_S))).exhibits
+
+    async def rescan(self, ledger: str, *, from_start: bool) -> Sequence[relay_pb2.RescanRow]:
+        """Compare ledgers with what is recorded."""
+        request = relay_pb2.RescanRequest(ledger=ledger, from_start=from_start)
+        return (await call(self._stub.Rescan(request, timeout=STREAM_DEADLINE_S))).ledgers
+
 
 class CourtDeskClient:
     """The court's desk."""

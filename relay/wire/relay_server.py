@@ -15,11 +15,11 @@ from relay.core.package import Package
 from relay.services.forwarding.intake import LogIntake
 from relay.services.forwarding.receipts import Receipts
 from relay.services.forwarding.route import Router
-from relay.services.forwarding.status import RelayStatus
 from relay.services.mirroring import GROUP_PACKAGES_MAX
 from relay.transport.peer import peer_identity
 from relay.wire.convert import bounded_note, evidence_to, package_from
 from relay.wire.grouping import grouped
+from relay.wire.relay_admin import ALLOW as ADMIN_ALLOW
 from relay.wire.v1 import relay_pb2, relay_pb2_grpc
 
 REQUEST_ID_BYTES: Final = 32
@@ -32,7 +32,7 @@ ALLOW: Final[Mapping[str, frozenset[Role]]] = {
     "/relay.wire.v1.CustodianPort/Requests": frozenset({Role.CUSTODIAN}),
     "/relay.wire.v1.CustodianPort/Answer": frozenset({Role.CUSTODIAN}),
     "/relay.wire.v1.CourtPort/Retrieve": frozenset({Role.COURT}),
-    "/relay.wire.v1.RelayAdmin/Status": frozenset({Role.OPERATOR}),
+    **ADMIN_ALLOW,
 }
 LONG_LIVED: Final = frozenset({"/relay.wire.v1.CustodianPort/PushLog", "/relay.wire.v1.CustodianPort/Requests"})
 
@@ -123,34 +123,6 @@ class CourtPort(relay_pb2_grpc.CourtPortServicer):
         async for piece in pieces:
             yield relay_pb2.SealedChunk(header=piece) if header else relay_pb2.SealedChunk(chunk=piece)
             header = False
-
-
-class RelayAdmin(relay_pb2_grpc.RelayAdminServicer):
-    """What the operator asks."""
-
-    def __init__(self, status: RelayStatus) -> None:
-        self._status = status
-
-    async def Status(self, request: relay_pb2.RelayStatusRequest, context: Context) -> relay_pb2.RelayStatusReply:
-        """Counts by state, origins, heights, connections."""
-        report = await self._status.report()
-        return relay_pb2.RelayStatusReply(
-            counts=[relay_pb2.ItemCount(state=state, items=items) for state, items in report.counts.items()],
-            origins=[
-                relay_pb2.OriginStatus(
-                    origin=o.origin,
-                    mirrored_size=o.mirrored_size,
-                    confirmed_size=o.confirmed_size,
-                    halted=bool(o.halt_reason),
-                    halt_reason=o.halt_reason,
-                )
-                for o in report.origins
-            ],
-            scanned_height=report.scanned_height,
-            final_height=report.final_height,
-            custodians_connected=report.custodians,
-            last_problem=report.problem,
-        )
 
 
 async def _packages(requests: AsyncIterator[relay_pb2.PushLogRequest]) -> AsyncIterator[Package]:

@@ -180,7 +180,7 @@ async def open_way(home: Path, *, now_ms: int, seed: str) -> AsyncIterator[Way]:
         way.router = Router(relay_registry, way.clock)
         link = DirectRelayLink(
             lender.common.identity,
-            LogIntake(way.relay_store, origins),
+            LogIntake(way.relay_store, origins, {relay_source.ledger: relay_source}),
             Receipts(way.relay_store, origins, relay_registry),
             way.router,
         )

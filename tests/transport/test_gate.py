@@ -1,100 +1,86 @@
-"""Who may call what: identity, role, name, deadline, size; and every error keeps its kind across the wire."""
+"""Who may call what: identity, role, name, deadline, size, for every shape of call; and no mistake of ours tells its reason."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from relay.core.errors import (
-    Conflict,
-    Denied,
-    Malformed,
-    NotFound,
-    RelayError,
-    Unavailable,
-    Uncertain,
-    Unverified,
-)
+from relay.core.errors import Conflict, Denied, Malformed, RelayError, Unavailable, Unverified
 from relay.core.identity import Identity, Role
-from relay.setup.ca import issue, make_authority
+from relay.core.limits import MESSAGE_BYTES_MAX
+from relay.setup.ca import make_authority
 from relay.transport.channels import call, channel
-from relay.transport.credentials import TlsFiles
+from relay.transport.credentials import TlsFiles, channel_credentials
 from relay.transport.servers import serving
-from relay.wire.v1 import relay_pb2, relay_pb2_grpc
-
-METHOD = "/relay.wire.v1.RelayAdmin/Status"
-NOW = datetime.datetime.now(datetime.UTC)
-
-
-def tls(folder: Path) -> TlsFiles:
-    return TlsFiles(ca=folder / "ca.pem", certificate=folder / "tls.pem", key=folder / "tls.key")
+from tests.support.echo import (
+    COUNT,
+    GATHER,
+    METHODS,
+    NOW,
+    SAY,
+    TALK,
+    Echo,
+    ask,
+    issued,
+    say,
+    served,
+    streamed,
+    tls,
+    unlimited,
+)
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Path:
-    folder = tmp_path / "authority"
-    folder.mkdir()
-    make_authority(folder, "a.example", NOW)
-    return folder
+def operator(authority: Path, tmp_path: Path) -> TlsFiles:
+    return issued(authority, tmp_path / "operator", Role.OPERATOR)
 
 
-def issued(authority: Path, to: Path, role: Role, name: str = "x", **options: Any) -> TlsFiles:
-    to.mkdir(exist_ok=True)
-    issue(authority, Identity(trust_domain="a.example", role=role, name=name), to, options.pop("now", NOW), **options)
-    return tls(to)
+async def every_shape(opened: grpc.aio.Channel, *, timeout: float | None = 5.0) -> list[list[bytes]]:
+    """One call of each shape: their replies, or the error of the first that is refused."""
+    gathered = await call(opened.stream_unary(GATHER)(iter([b"a", b"b"]), timeout=timeout))
+    return [
+        [await say(opened, b"ab", timeout=timeout)],
+        [reply async for reply in streamed(opened, COUNT, [b"ab"], timeout=timeout)],
+        [bytes(gathered)],
+        [reply async for reply in streamed(opened, TALK, [b"a", b"b"], timeout=timeout)],
+    ]
 
 
-class Admin(relay_pb2_grpc.RelayAdminServicer):
-    """Answers, or raises what it is told to."""
-
-    error: BaseException | None = None
-
-    async def Status(self, request: Any, context: Any) -> relay_pb2.RelayStatusReply:
-        if self.error is not None:
-            raise self.error
-        return relay_pb2.RelayStatusReply(last_problem="none")
+async def one_shape(opened: grpc.aio.Channel, method: str, *, timeout: float | None = 5.0) -> object:
+    if method == SAY:
+        return await say(opened, timeout=timeout)
+    if method == GATHER:
+        return await call(opened.stream_unary(GATHER)(iter([b"a"]), timeout=timeout))
+    return [reply async for reply in streamed(opened, method, [b"abc"], timeout=timeout)]
 
 
-@asynccontextmanager
-async def served(authority: Path, admin: Admin, folder: Path, **options: Any) -> AsyncIterator[str]:
-    files = issued(authority, folder / "server", Role.RELAY)
-    allow = {METHOD: frozenset({Role.OPERATOR})}
-    register = [lambda server: relay_pb2_grpc.add_RelayAdminServicer_to_server(admin, server)]
-    async with serving(register, address="127.0.0.1:0", tls=files, allow=allow, **options) as port:
-        yield f"127.0.0.1:{port}"
+async def test_named_role_may_call_every_shape(authority: Path, tmp_path: Path, operator: TlsFiles) -> None:
+    async with served(authority, Echo(), tmp_path) as target, channel(target, operator) as opened:
+        assert await every_shape(opened) == [[b"ab"], [b"a", b"ab"], [b"ab"], [b"a", b"b"]]
 
 
-async def ask(target: str, files: TlsFiles, *, timeout: float | None = 5.0) -> relay_pb2.RelayStatusReply:
-    async with channel(target, files) as opened:
-        stub: Any = relay_pb2_grpc.RelayAdminStub(opened)
-        return await call(stub.Status(relay_pb2.RelayStatusRequest(), timeout=timeout))
-
-
-async def test_named_role_may_call(authority: Path, tmp_path: Path) -> None:
-    async with served(authority, Admin(), tmp_path) as target:
-        reply = await ask(target, issued(authority, tmp_path / "o", Role.OPERATOR))
-    assert reply.last_problem == "none"
-
-
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("role", [r for r in Role if r is not Role.OPERATOR])
-async def test_every_other_role_is_denied(authority: Path, tmp_path: Path, role: Role) -> None:
-    async with served(authority, Admin(), tmp_path) as target:
-        with pytest.raises(Denied):
-            await ask(target, issued(authority, tmp_path / "o", role))
+async def test_every_other_role_is_denied(authority: Path, tmp_path: Path, role: Role, method: str) -> None:
+    echo = Echo()
+    async with served(authority, echo, tmp_path) as target:
+        async with channel(target, issued(authority, tmp_path / "o", role)) as opened:
+            with pytest.raises(Denied):
+                await one_shape(opened, method)
+    assert echo.calls == 0
 
 
 async def test_operator_of_another_role_is_denied_by_name(authority: Path, tmp_path: Path) -> None:
     def may(_method: str, identity: Identity) -> bool:
         return identity.name == "ours"
 
-    async with served(authority, Admin(), tmp_path, may=may) as target:
+    async with served(authority, Echo(), tmp_path, may=may) as target:
         await ask(target, issued(authority, tmp_path / "a", Role.OPERATOR, "ours"))
         with pytest.raises(Denied) as refusal:
             await ask(target, issued(authority, tmp_path / "b", Role.OPERATOR, "theirs"))
@@ -107,107 +93,134 @@ async def test_certificate_of_another_authority_gets_no_connection(authority: Pa
     make_authority(other, "a.example", NOW)
     files = issued(other, tmp_path / "o", Role.OPERATOR)
     mixed = TlsFiles(ca=authority / "ca.pem", certificate=files.certificate, key=files.key)
-    async with served(authority, Admin(), tmp_path) as target:
-        with pytest.raises(Unavailable):
-            await ask(target, mixed)
+    echo = Echo()
+    async with served(authority, echo, tmp_path) as target:
+        for theirs in (mixed, files):
+            with pytest.raises(Unavailable):
+                await ask(target, theirs)
+    assert echo.calls == 0
 
 
 async def test_client_without_certificate_gets_no_connection(authority: Path, tmp_path: Path) -> None:
-    async with served(authority, Admin(), tmp_path) as target:
+    async with served(authority, Echo(), tmp_path) as target:
         credentials = grpc.ssl_channel_credentials((authority / "ca.pem").read_bytes())
-        async with grpc.aio.secure_channel(target, credentials) as opened:
-            stub: Any = relay_pb2_grpc.RelayAdminStub(opened)
-            with pytest.raises(Unavailable):
-                await call(stub.Status(relay_pb2.RelayStatusRequest(), timeout=5))
-
-
-async def test_plain_text_gets_no_connection(authority: Path, tmp_path: Path) -> None:
-    async with served(authority, Admin(), tmp_path) as target, grpc.aio.insecure_channel(target) as opened:
-        stub: Any = relay_pb2_grpc.RelayAdminStub(opened)
-        with pytest.raises(Unavailable):
-            await call(stub.Status(relay_pb2.RelayStatusRequest(), timeout=5))
-
-
-async def test_server_of_another_authority_is_not_trusted(authority: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    make_authority(other, "a.example", NOW)
-    async with served(authority, Admin(), tmp_path) as target:
-        with pytest.raises(Unavailable):
-            await ask(target, issued(other, tmp_path / "o", Role.OPERATOR))
+        for opened in (grpc.aio.secure_channel(target, credentials), grpc.aio.insecure_channel(target)):
+            async with opened:
+                with pytest.raises(Unavailable):
+                    await say(opened)
 
 
 async def test_expired_certificate_gets_nothing(authority: Path, tmp_path: Path) -> None:
     past = NOW - datetime.timedelta(days=30)
     files = issued(authority, tmp_path / "o", Role.OPERATOR, now=past, days=1)
-    async with served(authority, Admin(), tmp_path) as target:
+    async with served(authority, Echo(), tmp_path) as target:
         with pytest.raises((Unavailable, Denied)):
             await ask(target, files)
 
 
-async def test_call_without_deadline_is_malformed(authority: Path, tmp_path: Path) -> None:
-    files = issued(authority, tmp_path / "o", Role.OPERATOR)
-    async with served(authority, Admin(), tmp_path) as target:
-        for timeout in (None, 100_000.0):
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("timeout", [None, 100_000.0])
+async def test_call_without_deadline_is_malformed(
+    authority: Path, tmp_path: Path, operator: TlsFiles, method: str, timeout: float | None
+) -> None:
+    async with served(authority, Echo(), tmp_path) as target, channel(target, operator) as opened:
+        with pytest.raises(Malformed, match="deadline"):
+            await one_shape(opened, method, timeout=timeout)
+
+
+async def test_only_a_feed_that_is_named_may_live_without_deadline(
+    authority: Path, tmp_path: Path, operator: TlsFiles
+) -> None:
+    async with served(authority, Echo(), tmp_path, long_lived=frozenset({TALK})) as target:
+        async with channel(target, operator) as opened:
+            assert await one_shape(opened, TALK, timeout=None) == [b"abc"]
             with pytest.raises(Malformed, match="deadline"):
-                await ask(target, files, timeout=timeout)
+                await one_shape(opened, COUNT, timeout=None)
+
+
+async def test_method_nobody_wrote_is_not_there(authority: Path, tmp_path: Path, operator: TlsFiles) -> None:
+    async with served(authority, Echo(), tmp_path) as target, channel(target, operator) as opened:
+        with pytest.raises(RelayError):
+            await call(opened.unary_unary("/tests.Echo/Shout")(b"", timeout=5))
 
 
 async def test_method_without_roles_is_a_mistake_of_ours(authority: Path, tmp_path: Path) -> None:
-    files = issued(authority, tmp_path / "s", Role.RELAY)
-    register = [lambda server: relay_pb2_grpc.add_RelayAdminServicer_to_server(Admin(), server)]
-    with pytest.raises(RuntimeError, match="no roles"):
-        async with serving(register, address="127.0.0.1:0", tls=files, allow={}):
-            pass
-
-
-async def test_address_in_use_says_so(authority: Path, tmp_path: Path) -> None:
-    async with served(authority, Admin(), tmp_path) as target:
-        files = tls(tmp_path / "server")
-        register = [lambda server: relay_pb2_grpc.add_RelayAdminServicer_to_server(Admin(), server)]
-        with pytest.raises(Malformed, match="in use"):
-            async with serving(register, address=target, tls=files, allow={METHOD: frozenset({Role.OPERATOR})}):
+    for missing in METHODS:
+        allow = {method: frozenset({Role.OPERATOR}) for method in METHODS if method != missing}
+        with pytest.raises(RuntimeError, match=f"no roles.*{missing}"):
+            async with serving(
+                [Echo().register],
+                address="127.0.0.1:0",
+                tls=issued(authority, tmp_path / missing.replace("/", "-"), Role.RELAY),
+                allow=allow,
+            ):
                 pass
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        Malformed("file", "line.field", "is wrong: ü"),
-        Unverified("a step", "does not hold"),
-        NotFound("nothing there"),
-        Conflict("contradicts"),
-        Unavailable("not now"),
-        Uncertain("who knows"),
-    ],
-    ids=lambda e: type(e).__name__,
-)
-async def test_error_keeps_its_kind_and_words(authority: Path, tmp_path: Path, error: RelayError) -> None:
-    admin = Admin()
-    admin.error = error
-    files = issued(authority, tmp_path / "o", Role.OPERATOR)
-    async with served(authority, admin, tmp_path) as target:
-        with pytest.raises(type(error)) as refusal:
-            await ask(target, files)
-    assert str(refusal.value) == str(error)
+async def test_address_in_use_says_so(authority: Path, tmp_path: Path) -> None:
+    async with served(authority, Echo(), tmp_path) as target:
+        allow = {method: frozenset({Role.OPERATOR}) for method in METHODS}
+        with pytest.raises(Malformed, match="in use"):
+            async with serving([Echo().register], address=target, tls=tls(tmp_path / "server"), allow=allow):
+                pass
 
 
-async def test_reason_of_a_denial_stays_inside(authority: Path, tmp_path: Path) -> None:
-    admin = Admin()
-    admin.error = Denied("the grant of Mr Wang expired")
-    files = issued(authority, tmp_path / "o", Role.OPERATOR)
-    async with served(authority, admin, tmp_path) as target:
+async def test_largest_message_passes_and_a_larger_one_reaches_nobody(
+    authority: Path, tmp_path: Path, operator: TlsFiles
+) -> None:
+    """Bounded on both sides: our client does not send it, and our server does not take it from another's client."""
+    echo = Echo()
+    async with served(authority, echo, tmp_path) as target:
+        assert len(await ask(target, operator, bytes(MESSAGE_BYTES_MAX))) == MESSAGE_BYTES_MAX
+        with pytest.raises(Malformed, match="larger than max"):
+            await ask(target, operator, bytes(MESSAGE_BYTES_MAX + 1))
+        theirs = grpc.aio.secure_channel(target, channel_credentials(operator), options=unlimited())
+        async with theirs:
+            with pytest.raises(Malformed, match="larger than max"):
+                await say(theirs, bytes(MESSAGE_BYTES_MAX + 1))
+            assert await say(theirs) == b"hello"
+    assert echo.calls == 2
+
+
+async def test_anyone_with_a_certificate_may_ask_for_health(authority: Path, tmp_path: Path) -> None:
+    async with served(authority, Echo(), tmp_path) as target:
+        async with channel(target, issued(authority, tmp_path / "c", Role.COURT)) as opened:
+            stub: Any = health_pb2_grpc.HealthStub(opened)
+            reply = await call(stub.Check(health_pb2.HealthCheckRequest(service=""), timeout=5))
+    assert reply.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_reason_of_a_denial_stays_inside(
+    authority: Path, tmp_path: Path, operator: TlsFiles, method: str
+) -> None:
+    echo = Echo(Denied("the grant of Mr Wang expired"))
+    async with served(authority, echo, tmp_path) as target, channel(target, operator) as opened:
         with pytest.raises(Denied) as refusal:
-            await ask(target, files)
+            await one_shape(opened, method)
     assert str(refusal.value) == "not permitted"
 
 
-async def test_mistake_of_ours_leaves_a_number_only(authority: Path, tmp_path: Path) -> None:
-    admin = Admin()
-    admin.error = ValueError("secret /etc/passwd")
-    files = issued(authority, tmp_path / "o", Role.OPERATOR)
-    async with served(authority, admin, tmp_path) as target:
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("error", [ValueError("secret /etc/passwd"), ExceptionGroup("x", [KeyError("secret")])])
+async def test_mistake_of_ours_leaves_a_number_only(
+    authority: Path, tmp_path: Path, operator: TlsFiles, method: str, error: Exception
+) -> None:
+    async with served(authority, Echo(error), tmp_path) as target, channel(target, operator) as opened:
         with pytest.raises(Unavailable) as refusal:
-            await ask(target, files)
+            await one_shape(opened, method)
     assert "log id" in str(refusal.value)
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("method", [COUNT, TALK])
+async def test_error_in_the_middle_of_a_stream_is_not_taken_for_its_end(
+    authority: Path, tmp_path: Path, operator: TlsFiles, method: str
+) -> None:
+    for error in (Conflict("no"), Unverified("root", "no")):
+        async with served(authority, Echo(error, before=2), tmp_path) as target, channel(target, operator) as opened:
+            seen = []
+            with pytest.raises(type(error)):
+                async for reply in streamed(opened, method, [b"a", b"b", b"c"]):
+                    seen.append(reply)
+            assert len(seen) == 2

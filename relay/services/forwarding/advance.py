@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
+from relay.core.bundle import ledger_proof_bytes
 from relay.core.errors import Conflict, Denied, Malformed, NotFound, RelayError, Unavailable, Uncertain, Unverified
 from relay.core.lifecycle import ItemState
 from relay.ports.forwarding import Confirmation, CourtLink, Item, RelayStore
@@ -104,7 +105,9 @@ class Advancer:
                 f"root mismatch at size {item.anchor.size}: the ledger has {item.anchor.root.hex()},"
                 f" the entries give {root.hex()}"
             )
-            await self._store.halt(self._origin, reason, {"checkpoint": note, "anchor": proof.body, "root": root})
+            await self._store.halt(
+                self._origin, reason, {"checkpoint": note, "anchor": ledger_proof_bytes(proof), "root": root}
+            )
             raise Waiting
         await self._store.move(item.id, ItemState.FINAL, ItemState.PROVEN)
 

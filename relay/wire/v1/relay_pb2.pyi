@@ -164,3 +164,111 @@ class RelayStatusReply(_message.Message):
     custodians_connected: _containers.RepeatedScalarFieldContainer[str]
     last_problem: str
     def __init__(self, counts: _Optional[_Iterable[_Union[ItemCount, _Mapping]]] = ..., origins: _Optional[_Iterable[_Union[OriginStatus, _Mapping]]] = ..., scanned_height: _Optional[int] = ..., final_height: _Optional[int] = ..., custodians_connected: _Optional[_Iterable[str]] = ..., last_problem: _Optional[str] = ...) -> None: ...
+
+class ListItemsRequest(_message.Message):
+    __slots__ = ("origin", "limit")
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    origin: str
+    limit: int
+    def __init__(self, origin: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ItemRow(_message.Message):
+    __slots__ = ("id", "ledger", "origin", "size", "root", "height", "state", "attempt", "reason")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    id: bytes
+    ledger: str
+    origin: str
+    size: int
+    root: bytes
+    height: int
+    state: str
+    attempt: int
+    reason: str
+    def __init__(self, id: _Optional[bytes] = ..., ledger: _Optional[str] = ..., origin: _Optional[str] = ..., size: _Optional[int] = ..., root: _Optional[bytes] = ..., height: _Optional[int] = ..., state: _Optional[str] = ..., attempt: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ListItemsReply(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[ItemRow]
+    def __init__(self, items: _Optional[_Iterable[_Union[ItemRow, _Mapping]]] = ...) -> None: ...
+
+class ItemRequest(_message.Message):
+    __slots__ = ("id", "reason")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    id: bytes
+    reason: str
+    def __init__(self, id: _Optional[bytes] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class OriginRequest(_message.Message):
+    __slots__ = ("origin", "reason")
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    origin: str
+    reason: str
+    def __init__(self, origin: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class OriginReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ExhibitPiece(_message.Message):
+    __slots__ = ("name", "data")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    data: bytes
+    def __init__(self, name: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class ExhibitRow(_message.Message):
+    __slots__ = ("number", "reason", "pieces", "resumed")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PIECES_FIELD_NUMBER: _ClassVar[int]
+    RESUMED_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    reason: str
+    pieces: _containers.RepeatedCompositeFieldContainer[ExhibitPiece]
+    resumed: str
+    def __init__(self, number: _Optional[int] = ..., reason: _Optional[str] = ..., pieces: _Optional[_Iterable[_Union[ExhibitPiece, _Mapping]]] = ..., resumed: _Optional[str] = ...) -> None: ...
+
+class ExhibitsReply(_message.Message):
+    __slots__ = ("exhibits",)
+    EXHIBITS_FIELD_NUMBER: _ClassVar[int]
+    exhibits: _containers.RepeatedCompositeFieldContainer[ExhibitRow]
+    def __init__(self, exhibits: _Optional[_Iterable[_Union[ExhibitRow, _Mapping]]] = ...) -> None: ...
+
+class RescanRequest(_message.Message):
+    __slots__ = ("ledger", "from_start")
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    FROM_START_FIELD_NUMBER: _ClassVar[int]
+    ledger: str
+    from_start: bool
+    def __init__(self, ledger: _Optional[str] = ..., from_start: _Optional[bool] = ...) -> None: ...
+
+class RescanRow(_message.Message):
+    __slots__ = ("ledger", "blocks", "height", "missing")
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    ledger: str
+    blocks: int
+    height: int
+    missing: int
+    def __init__(self, ledger: _Optional[str] = ..., blocks: _Optional[int] = ..., height: _Optional[int] = ..., missing: _Optional[int] = ...) -> None: ...
+
+class RescanReply(_message.Message):
+    __slots__ = ("ledgers",)
+    LEDGERS_FIELD_NUMBER: _ClassVar[int]
+    ledgers: _containers.RepeatedCompositeFieldContainer[RescanRow]
+    def __init__(self, ledgers: _Optional[_Iterable[_Union[RescanRow, _Mapping]]] = ...) -> None: ...

@@ -360,6 +360,51 @@ class RelayAdminStub:
                 request_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.RelayStatusRequest.SerializeToString,
                 response_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.RelayStatusReply.FromString,
                 _registered_method=True)
+        self.Backlog = channel.unary_unary(
+                '/relay.wire.v1.RelayAdmin/Backlog',
+                request_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.ListItemsRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.ListItemsReply.FromString,
+                _registered_method=True)
+        self.Quarantined = channel.unary_unary(
+                '/relay.wire.v1.RelayAdmin/Quarantined',
+                request_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.ListItemsRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.ListItemsReply.FromString,
+                _registered_method=True)
+        self.ShowItem = channel.unary_unary(
+                '/relay.wire.v1.RelayAdmin/ShowItem',
+                request_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.ItemRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.ItemRow.FromString,
+                _registered_method=True)
+        self.RetryItem = channel.unary_unary(
+                '/relay.wire.v1.RelayAdmin/RetryItem',
+                request_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.ItemRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.ItemRow.FromString,
+                _registered_method=True)
+        self.DiscardItem = channel.unary_unary(
+                '/relay.wire.v1.RelayAdmin/DiscardItem',
+                request_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.ItemRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.ItemRow.FromString,
+                _registered_method=True)
+        self.HaltOrigin = channel.unary_unary(
+                '/relay.wire.v1.RelayAdmin/HaltOrigin',
+                request_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.OriginRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.OriginReply.FromString,
+                _registered_method=True)
+        self.ResumeOrigin = channel.unary_unary(
+                '/relay.wire.v1.RelayAdmin/ResumeOrigin',
+                request_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.OriginRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.OriginReply.FromString,
+                _registered_method=True)
+        self.Exhibits = channel.unary_unary(
+                '/relay.wire.v1.RelayAdmin/Exhibits',
+                request_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.OriginRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.ExhibitsReply.FromString,
+                _registered_method=True)
+        self.Rescan = channel.unary_unary(
+                '/relay.wire.v1.RelayAdmin/Rescan',
+                request_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.RescanRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.RescanReply.FromString,
+                _registered_method=True)
 
 
 class RelayAdminServicer:
@@ -371,6 +416,64 @@ class RelayAdminServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Backlog(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Quarantined(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ShowItem(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryItem(self, request, context):
+        """Re-drives a quarantined item and lets its origin go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscardItem(self, request, context):
+        """Gives up a quarantined item for good.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HaltOrigin(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeOrigin(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Exhibits(self, request, context):
+        """What halted an origin, then and now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Rescan(self, request, context):
+        """Compares the ledger's blocks with what is recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RelayAdminServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -378,6 +481,51 @@ def add_RelayAdminServicer_to_server(servicer, server):
                     servicer.Status,
                     request_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.RelayStatusRequest.FromString,
                     response_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.RelayStatusReply.SerializeToString,
+            ),
+            'Backlog': grpc.unary_unary_rpc_method_handler(
+                    servicer.Backlog,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.ListItemsRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.ListItemsReply.SerializeToString,
+            ),
+            'Quarantined': grpc.unary_unary_rpc_method_handler(
+                    servicer.Quarantined,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.ListItemsRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.ListItemsReply.SerializeToString,
+            ),
+            'ShowItem': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShowItem,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.ItemRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.ItemRow.SerializeToString,
+            ),
+            'RetryItem': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryItem,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.ItemRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.ItemRow.SerializeToString,
+            ),
+            'DiscardItem': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardItem,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.ItemRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.ItemRow.SerializeToString,
+            ),
+            'HaltOrigin': grpc.unary_unary_rpc_method_handler(
+                    servicer.HaltOrigin,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.OriginRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.OriginReply.SerializeToString,
+            ),
+            'ResumeOrigin': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeOrigin,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.OriginRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.OriginReply.SerializeToString,
+            ),
+            'Exhibits': grpc.unary_unary_rpc_method_handler(
+                    servicer.Exhibits,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.OriginRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.ExhibitsReply.SerializeToString,
+            ),
+            'Rescan': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rescan,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.RescanRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.RescanReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -407,6 +555,249 @@ class RelayAdmin:
             '/relay.wire.v1.RelayAdmin/Status',
             relay_dot_wire_dot_v1_dot_relay__pb2.RelayStatusRequest.SerializeToString,
             relay_dot_wire_dot_v1_dot_relay__pb2.RelayStatusReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backlog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.RelayAdmin/Backlog',
+            relay_dot_wire_dot_v1_dot_relay__pb2.ListItemsRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_relay__pb2.ListItemsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Quarantined(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.RelayAdmin/Quarantined',
+            relay_dot_wire_dot_v1_dot_relay__pb2.ListItemsRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_relay__pb2.ListItemsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShowItem(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.RelayAdmin/ShowItem',
+            relay_dot_wire_dot_v1_dot_relay__pb2.ItemRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_relay__pb2.ItemRow.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryItem(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.RelayAdmin/RetryItem',
+            relay_dot_wire_dot_v1_dot_relay__pb2.ItemRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_relay__pb2.ItemRow.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscardItem(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.RelayAdmin/DiscardItem',
+            relay_dot_wire_dot_v1_dot_relay__pb2.ItemRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_relay__pb2.ItemRow.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HaltOrigin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.RelayAdmin/HaltOrigin',
+            relay_dot_wire_dot_v1_dot_relay__pb2.OriginRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_relay__pb2.OriginReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeOrigin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.RelayAdmin/ResumeOrigin',
+            relay_dot_wire_dot_v1_dot_relay__pb2.OriginRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_relay__pb2.OriginReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Exhibits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.RelayAdmin/Exhibits',
+            relay_dot_wire_dot_v1_dot_relay__pb2.OriginRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_relay__pb2.ExhibitsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rescan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.RelayAdmin/Rescan',
+            relay_dot_wire_dot_v1_dot_relay__pb2.RescanRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_relay__pb2.RescanReply.FromString,
             options,
             channel_credentials,
             insecure,

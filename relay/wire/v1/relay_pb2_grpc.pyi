@@ -127,11 +127,37 @@ class RelayAdminStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RelayAdminAsyncStub: ...
     Status: _grpc.UnaryUnaryMultiCallable[_relay_pb2.RelayStatusRequest, _relay_pb2.RelayStatusReply]
+    Backlog: _grpc.UnaryUnaryMultiCallable[_relay_pb2.ListItemsRequest, _relay_pb2.ListItemsReply]
+    Quarantined: _grpc.UnaryUnaryMultiCallable[_relay_pb2.ListItemsRequest, _relay_pb2.ListItemsReply]
+    ShowItem: _grpc.UnaryUnaryMultiCallable[_relay_pb2.ItemRequest, _relay_pb2.ItemRow]
+    RetryItem: _grpc.UnaryUnaryMultiCallable[_relay_pb2.ItemRequest, _relay_pb2.ItemRow]
+    """Re-drives a quarantined item and lets its origin go on."""
+    DiscardItem: _grpc.UnaryUnaryMultiCallable[_relay_pb2.ItemRequest, _relay_pb2.ItemRow]
+    """Gives up a quarantined item for good."""
+    HaltOrigin: _grpc.UnaryUnaryMultiCallable[_relay_pb2.OriginRequest, _relay_pb2.OriginReply]
+    ResumeOrigin: _grpc.UnaryUnaryMultiCallable[_relay_pb2.OriginRequest, _relay_pb2.OriginReply]
+    Exhibits: _grpc.UnaryUnaryMultiCallable[_relay_pb2.OriginRequest, _relay_pb2.ExhibitsReply]
+    """What halted an origin, then and now."""
+    Rescan: _grpc.UnaryUnaryMultiCallable[_relay_pb2.RescanRequest, _relay_pb2.RescanReply]
+    """Compares the ledger's blocks with what is recorded."""
 
 @_typing.type_check_only
 class RelayAdminAsyncStub(RelayAdminStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Status: _aio.UnaryUnaryMultiCallable[_relay_pb2.RelayStatusRequest, _relay_pb2.RelayStatusReply]  # type: ignore[assignment]
+    Backlog: _aio.UnaryUnaryMultiCallable[_relay_pb2.ListItemsRequest, _relay_pb2.ListItemsReply]  # type: ignore[assignment]
+    Quarantined: _aio.UnaryUnaryMultiCallable[_relay_pb2.ListItemsRequest, _relay_pb2.ListItemsReply]  # type: ignore[assignment]
+    ShowItem: _aio.UnaryUnaryMultiCallable[_relay_pb2.ItemRequest, _relay_pb2.ItemRow]  # type: ignore[assignment]
+    RetryItem: _aio.UnaryUnaryMultiCallable[_relay_pb2.ItemRequest, _relay_pb2.ItemRow]  # type: ignore[assignment]
+    """Re-drives a quarantined item and lets its origin go on."""
+    DiscardItem: _aio.UnaryUnaryMultiCallable[_relay_pb2.ItemRequest, _relay_pb2.ItemRow]  # type: ignore[assignment]
+    """Gives up a quarantined item for good."""
+    HaltOrigin: _aio.UnaryUnaryMultiCallable[_relay_pb2.OriginRequest, _relay_pb2.OriginReply]  # type: ignore[assignment]
+    ResumeOrigin: _aio.UnaryUnaryMultiCallable[_relay_pb2.OriginRequest, _relay_pb2.OriginReply]  # type: ignore[assignment]
+    Exhibits: _aio.UnaryUnaryMultiCallable[_relay_pb2.OriginRequest, _relay_pb2.ExhibitsReply]  # type: ignore[assignment]
+    """What halted an origin, then and now."""
+    Rescan: _aio.UnaryUnaryMultiCallable[_relay_pb2.RescanRequest, _relay_pb2.RescanReply]  # type: ignore[assignment]
+    """Compares the ledger's blocks with what is recorded."""
 
 class RelayAdminServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -140,5 +166,72 @@ class RelayAdminServicer(metaclass=_abc_1.ABCMeta):
         request: _relay_pb2.RelayStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_relay_pb2.RelayStatusReply, _abc.Awaitable[_relay_pb2.RelayStatusReply]]: ...
+
+    @_abc_1.abstractmethod
+    def Backlog(
+        self,
+        request: _relay_pb2.ListItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_relay_pb2.ListItemsReply, _abc.Awaitable[_relay_pb2.ListItemsReply]]: ...
+
+    @_abc_1.abstractmethod
+    def Quarantined(
+        self,
+        request: _relay_pb2.ListItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_relay_pb2.ListItemsReply, _abc.Awaitable[_relay_pb2.ListItemsReply]]: ...
+
+    @_abc_1.abstractmethod
+    def ShowItem(
+        self,
+        request: _relay_pb2.ItemRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_relay_pb2.ItemRow, _abc.Awaitable[_relay_pb2.ItemRow]]: ...
+
+    @_abc_1.abstractmethod
+    def RetryItem(
+        self,
+        request: _relay_pb2.ItemRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_relay_pb2.ItemRow, _abc.Awaitable[_relay_pb2.ItemRow]]:
+        """Re-drives a quarantined item and lets its origin go on."""
+
+    @_abc_1.abstractmethod
+    def DiscardItem(
+        self,
+        request: _relay_pb2.ItemRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_relay_pb2.ItemRow, _abc.Awaitable[_relay_pb2.ItemRow]]:
+        """Gives up a quarantined item for good."""
+
+    @_abc_1.abstractmethod
+    def HaltOrigin(
+        self,
+        request: _relay_pb2.OriginRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_relay_pb2.OriginReply, _abc.Awaitable[_relay_pb2.OriginReply]]: ...
+
+    @_abc_1.abstractmethod
+    def ResumeOrigin(
+        self,
+        request: _relay_pb2.OriginRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_relay_pb2.OriginReply, _abc.Awaitable[_relay_pb2.OriginReply]]: ...
+
+    @_abc_1.abstractmethod
+    def Exhibits(
+        self,
+        request: _relay_pb2.OriginRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_relay_pb2.ExhibitsReply, _abc.Awaitable[_relay_pb2.ExhibitsReply]]:
+        """What halted an origin, then and now."""
+
+    @_abc_1.abstractmethod
+    def Rescan(
+        self,
+        request: _relay_pb2.RescanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_relay_pb2.RescanReply, _abc.Awaitable[_relay_pb2.RescanReply]]:
+        """Compares the ledger's blocks with what is recorded."""
 
 def add_RelayAdminServicer_to_server(servicer: RelayAdminServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

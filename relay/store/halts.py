@@ -1,0 +1,64 @@
+"""Halted origins and the contradictory pieces that halted them; a resumed halt stays on record."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+
+from relay.core.errors import NotFound
+from relay.durable.database import Database
+from relay.ports.forwarding import Exhibit
+
+
+class Halts:
+    """The exhibit table of a relay's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def halt(self, origin: str, reason: str, pieces: Mapping[str, bytes]) -> None:
+        """Stop an origin; while it is stopped the first reason stays."""
+        text = json.dumps({name: b64encode(piece).decode() for name, piece in pieces.items()})
+        await self._database.write(
+            lambda c: c.execute(
+                "INSERT INTO exhibit (origin, reason, pieces) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (origin, reason, text),
+            )
+        )
+
+    async def reason(self, origin: str) -> str:
+        """Why an origin stands still; empty when it does not."""
+        row = await self._database.read(
+            lambda c: c.execute("SELECT reason FROM exhibit WHERE origin = ? AND resumed = ''", (origin,)).fetchone()
+        )
+        return str(row[0]) if row else ""
+
+    async def resume(self, origin: str, reason: str) -> None:
+        """Let it go on; what halted it is kept with the operator's reason. Raises `NotFound` when it is not halted."""
+
+        def write(c: sqlite3.Connection) -> None:
+            done = c.execute("UPDATE exhibit SET resumed = ? WHERE origin = ? AND resumed = ''", (reason, origin))
+            if done.rowcount != 1:
+                raise NotFound(f"{origin} is not halted")
+
+        await self._database.write(write)
+
+    async def exhibits(self, origin: str) -> list[Exhibit]:
+        """All of an origin, oldest first."""
+        rows = await self._database.read(
+            lambda c: c.execute(
+                "SELECT number, reason, pieces, resumed FROM exhibit WHERE origin = ? ORDER BY number", (origin,)
+            ).fetchall()
+        )
+        return [
+            Exhibit(
+                number=number,
+                origin=origin,
+                reason=reason,
+                pieces={name: b64decode(piece) for name, piece in json.loads(pieces).items()},
+                resumed=resumed,
+            )
+            for number, reason, pieces, resumed in rows
+        ]

@@ -1,0 +1,48 @@
+"""The relay's tables, as migrations: each leads to the next version and is never changed once released."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from relay.store.mirror_log import MIRROR_SCHEMA
+
+APPLICATION: Final = 0x43525259  # "CRRY"
+
+_FIRST: Final = (
+    MIRROR_SCHEMA
+    + """
+CREATE TABLE cursor (ledger TEXT PRIMARY KEY, height INTEGER NOT NULL, block_hash BLOB NOT NULL) STRICT;
+CREATE TABLE block (
+    ledger TEXT NOT NULL, height INTEGER NOT NULL, block_hash BLOB NOT NULL, PRIMARY KEY (ledger, height)
+) STRICT;
+CREATE TABLE item (
+    id BLOB PRIMARY KEY, ledger TEXT NOT NULL, origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL,
+    height INTEGER NOT NULL, block_hash BLOB NOT NULL, tx_id BLOB NOT NULL, time_ms INTEGER NOT NULL,
+    state TEXT NOT NULL, attempt INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX item_by_size ON item (origin, size);
+CREATE INDEX item_open ON item (ledger, state, height);
+CREATE TABLE checkpoint (
+    origin TEXT NOT NULL, size INTEGER NOT NULL, note BLOB NOT NULL, cosigned BLOB, PRIMARY KEY (origin, size)
+) STRICT;
+CREATE TABLE confirmation (
+    origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, ledger TEXT NOT NULL, height INTEGER NOT NULL,
+    tx_id BLOB NOT NULL, time_ms INTEGER NOT NULL, kind TEXT NOT NULL, proof BLOB NOT NULL, cosigned BLOB NOT NULL,
+    PRIMARY KEY (origin, size)
+) STRICT;
+CREATE TABLE halt (origin TEXT PRIMARY KEY, reason TEXT NOT NULL, exhibit TEXT NOT NULL) STRICT;
+"""
+)
+
+_HALTS_ARE_KEPT: Final = """
+CREATE TABLE exhibit (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, origin TEXT NOT NULL, reason TEXT NOT NULL, pieces TEXT NOT NULL,
+    resumed TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE UNIQUE INDEX exhibit_standing ON exhibit (origin) WHERE resumed = '';
+INSERT INTO exhibit (origin, reason, pieces) SELECT origin, reason, exhibit FROM halt;
+DROP TABLE halt;
+CREATE TABLE rescan (ledger TEXT PRIMARY KEY, height INTEGER NOT NULL, block_hash BLOB NOT NULL) STRICT;
+"""
+
+MIGRATIONS: Final = (_FIRST, _HALTS_ARE_KEPT)
