@@ -6,6 +6,7 @@
     python3 run.py check                         lint, types, layers, spelling, generated code, house rules
     python3 run.py bench [arguments]             the table of speed and size
     python3 run.py flips [--seed N] [--all]      every other value of every byte of a bundle's proof parts
+    python3 run.py kills [--count N] [--seed S]  kill -9 of random roles under load, then everything compared
     python3 run.py proto                         generate the wire code again
     python3 run.py cli ...                       the `courtrelay` command
 
@@ -25,7 +26,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 RUNTIME = "requirements.txt"
 DEV = "requirements-dev.txt"
-GENERATED = ("relay/wire/v1", "adapters/embedded/v1")
+LONG_RUNS = {"flips": "tests.support.flip_all", "kills": "tests.support.kills"}
 
 
 def fail(text: str) -> None:
@@ -114,14 +115,14 @@ def main() -> int:
         ensure(RUNTIME)
         arguments = rest if verb == "cli" else ["demo", *rest]
         return call(str(PYTHON), "-m", "relay.cli", *arguments)
-    if verb in ("test", "check", "bench", "flips", "proto"):
+    if verb in ("test", "check", "bench", "flips", "kills", "proto"):
         ensure(DEV)
         if verb == "test":
             return call(str(PYTHON), "-m", "pytest", *rest)
         if verb == "bench":
             return call(str(PYTHON), "-m", "bench", *rest)
-        if verb == "flips":
-            return call(str(PYTHON), "-m", "tests.support.flip_all", *rest)
+        if verb in LONG_RUNS:
+            return call(str(PYTHON), "-m", LONG_RUNS[verb], *rest)
         return check() if verb == "check" else proto()
     print(__doc__)
     return 0 if verb in ("help", "-h", "--help") else 2

@@ -17,6 +17,9 @@ WHAT_KEY: Final = "courtrelay-what-bin"
 FIELD_KEY: Final = "courtrelay-field-bin"
 DENIED_TEXT: Final = "not permitted"
 DETAILS_CHARS_MAX: Final = 2000
+DETAILS_BYTES_MAX: Final = 2000
+"""gRPC escapes each byte beyond ASCII as three, and refuses a trailer of more than 8 KiB together with the error in it."""
+PLACE_BYTES_MAX: Final = 512
 
 CODES: Final[dict[type[RelayError], grpc.StatusCode]] = {
     Malformed: grpc.StatusCode.INVALID_ARGUMENT,
@@ -48,11 +51,11 @@ def to_status(error: BaseException, method: str) -> Answer:
     details = str(error)
     if isinstance(error, Malformed):
         details = error.reason
-        trailer += [(WHAT_KEY, error.what.encode()[:512]), (FIELD_KEY, error.field.encode()[:512])]
+        trailer += [(WHAT_KEY, _cut(error.what, PLACE_BYTES_MAX)), (FIELD_KEY, _cut(error.field, PLACE_BYTES_MAX))]
     if isinstance(error, Unverified):
         details = error.reason
-        trailer.append((WHAT_KEY, error.step.encode()[:512]))
-    return CODES[kind], details[:DETAILS_CHARS_MAX], tuple(trailer)
+        trailer.append((WHAT_KEY, _cut(error.step, PLACE_BYTES_MAX)))
+    return CODES[kind], _cut(details, DETAILS_BYTES_MAX).decode(), tuple(trailer)
 
 
 def from_status(error: grpc.aio.AioRpcError, *, writing: bool = False) -> RelayError:
@@ -75,6 +78,11 @@ def from_status(error: grpc.aio.AioRpcError, *, writing: bool = False) -> RelayE
     if too_large or error.code() is grpc.StatusCode.INVALID_ARGUMENT:
         return Malformed("call", "", details or error.code().name.lower())
     return Unavailable(f"{error.code().name.lower()}: {details}")
+
+
+def _cut(text: str, most: int) -> bytes:
+    """At most so many bytes of UTF-8, whole characters; what has no UTF-8 becomes a question mark."""
+    return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore").encode()
 
 
 def _text(value: str | bytes) -> str:

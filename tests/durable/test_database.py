@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from relay.core.errors import Conflict, Malformed
-from relay.durable.database import Database
+from relay.durable.database import GROUP_WRITES_MAX, Database
 from relay.durable.errors import StorageFailed
 
 APPLICATION = 0x54455354
@@ -128,3 +129,123 @@ async def test_reader_cannot_write(tmp_path: Path) -> None:
     with pytest.raises(StorageFailed, match="readonly"):
         await database.read(insert("x"))
     await database.close()
+
+
+async def test_more_writes_than_one_commit_takes_all_happen_in_order(tmp_path: Path) -> None:
+    database = await opened(tmp_path / "a.sqlite")
+    count = 2 * GROUP_WRITES_MAX + 7
+    numbers = await asyncio.gather(*(database.write(insert(f"n{i}")) for i in range(count)))
+    assert numbers == list(range(1, count + 1))
+    await database.close()
+
+
+async def test_cancelled_writer_harms_nobody(tmp_path: Path) -> None:
+    """Its own write may or may not have happened; its neighbours' did."""
+    database = await opened(tmp_path / "a.sqlite")
+    tasks = [asyncio.create_task(database.write(insert(f"n{i}"))) for i in range(30)]
+    await asyncio.sleep(0)
+    for task in tasks[::3]:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    held = set(await database.read(names))
+    assert {f"n{i}" for i in range(30) if i % 3} <= held <= {f"n{i}" for i in range(30)}
+    await database.close()
+
+
+async def test_close_finishes_what_waits(tmp_path: Path) -> None:
+    database = await opened(tmp_path / "a.sqlite")
+    tasks = [asyncio.create_task(database.write(insert(f"n{i}"))) for i in range(50)]
+    await asyncio.sleep(0)
+    await database.close()
+    await asyncio.gather(*tasks)
+    again = await opened(tmp_path / "a.sqlite")
+    assert len(await again.read(names)) == 50
+    await again.close()
+
+
+async def test_write_that_ends_the_transaction_is_a_mistake_and_nobody_is_told_that_he_wrote(tmp_path: Path) -> None:
+    """A function that commits on its own breaks every promise made to those that share its commit."""
+    database = await opened(tmp_path / "a.sqlite")
+    results = await asyncio.gather(
+        database.write(insert("a")),
+        database.write(lambda c: c.execute("COMMIT")),
+        database.write(insert("b")),
+        return_exceptions=True,
+    )
+    assert all(isinstance(r, (RuntimeError, StorageFailed)) for r in results[1:])
+    await database.close()
+    again = await opened(tmp_path / "a.sqlite", check=True)
+    told = [name for name, r in (("a", results[0]), ("b", results[2])) if not isinstance(r, Exception)]
+    assert set(told) <= set(await again.read(names))
+    await again.close()
+
+
+async def test_constraint_seen_only_at_commit_fails_its_own_write(tmp_path: Path) -> None:
+    child = "CREATE TABLE child (thing INTEGER REFERENCES thing DEFERRABLE INITIALLY DEFERRED) STRICT;"
+    database = await opened(tmp_path / "a.sqlite", FIRST, child)
+    results = await asyncio.gather(
+        database.write(insert("a")),
+        database.write(lambda c: c.execute("INSERT INTO child VALUES (999)").rowcount),
+        database.write(insert("b")),
+        return_exceptions=True,
+    )
+    assert [type(r) for r in results] == [int, RuntimeError, int]
+    assert await database.read(names) == ["a", "b"]
+    await database.close()
+
+
+async def test_reader_sees_one_state_throughout(tmp_path: Path) -> None:
+    database = await opened(tmp_path / "a.sqlite")
+    started, go_on = threading.Event(), threading.Event()
+
+    def twice(c: sqlite3.Connection) -> tuple[int, int]:
+        first = len(names(c))
+        started.set()
+        assert go_on.wait(30)
+        return first, len(names(c))
+
+    await database.write(insert("a"))
+    reading = asyncio.create_task(database.read(twice))
+    await asyncio.to_thread(started.wait, 30)
+    await database.write(insert("b"))
+    go_on.set()
+    assert await reading == (1, 1)
+    assert await database.read(names) == ["a", "b"]
+    await database.close()
+
+
+async def test_full_disk_ends_everything_and_loses_nothing_that_was_promised(tmp_path: Path) -> None:
+    database = await opened(tmp_path / "a.sqlite")
+    await database.write(insert("kept"))
+    await database.write(lambda c: c.execute("PRAGMA max_page_count = 8").fetchone())
+    with pytest.raises(StorageFailed):
+        await database.write(insert("x" * 1_000_000))
+    for use in (database.write(insert("later")), database.read(names), database.empty_log()):
+        with pytest.raises(StorageFailed):
+            await use
+    await database.close()
+    again = await opened(tmp_path / "a.sqlite", check=True)
+    assert await again.read(names) == ["kept"]
+    await again.close()
+
+
+async def test_what_was_deleted_is_gone_from_every_file(tmp_path: Path) -> None:
+    """An erased key must not linger in a free page or in the write-ahead log."""
+    database = await opened(tmp_path / "a.sqlite")
+    await database.write(insert("KEY-THAT-MUST-GO"))
+    await database.write(lambda c: c.execute("DELETE FROM thing"))
+    await database.empty_log()
+    assert not [p.name for p in tmp_path.iterdir() if b"KEY-THAT-MUST-GO" in p.read_bytes()]
+    await database.close()
+
+
+async def test_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    database = await opened(tmp_path / "a.sqlite")
+    await database.write(insert("x"))
+    await database.close()
+    broken = "CREATE TABLE more (x); DELETE FROM thing; INSERT INTO nowhere VALUES (1);"
+    with pytest.raises(Malformed, match=r"migration 2.*nothing was changed"):
+        await opened(tmp_path / "a.sqlite", FIRST, broken)
+    again = await opened(tmp_path / "a.sqlite")
+    assert await again.read(names) == ["x"]
+    await again.close()

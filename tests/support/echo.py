@@ -71,7 +71,7 @@ class Echo:
             yield piece
 
     def register(self, server: grpc.aio.Server) -> None:
-        handlers = {
+        handlers: dict[str, Any] = {
             "Say": grpc.unary_unary_rpc_method_handler(self.say),
             "Count": grpc.unary_stream_rpc_method_handler(self.count),
             "Gather": grpc.stream_unary_rpc_method_handler(self.gather),
@@ -89,7 +89,7 @@ async def served(authority: Path, echo: Echo, folder: Path, **options: Any) -> A
         yield f"127.0.0.1:{port}"
 
 
-async def say(opened: grpc.aio.Channel, data: bytes = b"hello", *, timeout: float | None = 5.0) -> bytes:
+async def say(opened: Any, data: bytes = b"hello", *, timeout: float | None = 5.0) -> bytes:
     """One unary call."""
     return bytes(await call(opened.unary_unary(SAY)(data, timeout=timeout)))
 
@@ -101,7 +101,7 @@ async def ask(target: str, files: TlsFiles, data: bytes = b"hello", **options: A
 
 
 async def streamed(
-    opened: grpc.aio.Channel, method: str, data: Iterable[bytes], *, timeout: float | None = 5.0
+    opened: Any, method: str, data: Iterable[bytes], *, timeout: float | None = 5.0
 ) -> AsyncIterator[bytes]:
     """A call with streamed replies."""
     if method == COUNT:

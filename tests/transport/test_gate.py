@@ -41,7 +41,7 @@ def operator(authority: Path, tmp_path: Path) -> TlsFiles:
     return issued(authority, tmp_path / "operator", Role.OPERATOR)
 
 
-async def every_shape(opened: grpc.aio.Channel, *, timeout: float | None = 5.0) -> list[list[bytes]]:
+async def every_shape(opened: Any, *, timeout: float | None = 5.0) -> list[list[bytes]]:
     """One call of each shape: their replies, or the error of the first that is refused."""
     gathered = await call(opened.stream_unary(GATHER)(iter([b"a", b"b"]), timeout=timeout))
     return [
@@ -52,7 +52,7 @@ async def every_shape(opened: grpc.aio.Channel, *, timeout: float | None = 5.0) 
     ]
 
 
-async def one_shape(opened: grpc.aio.Channel, method: str, *, timeout: float | None = 5.0) -> object:
+async def one_shape(opened: Any, method: str, *, timeout: float | None = 5.0) -> object:
     if method == SAY:
         return await say(opened, timeout=timeout)
     if method == GATHER:
@@ -140,8 +140,9 @@ async def test_only_a_feed_that_is_named_may_live_without_deadline(
 
 async def test_method_nobody_wrote_is_not_there(authority: Path, tmp_path: Path, operator: TlsFiles) -> None:
     async with served(authority, Echo(), tmp_path) as target, channel(target, operator) as opened:
+        unknown: Any = opened.unary_unary("/tests.Echo/Shout")
         with pytest.raises(RelayError):
-            await call(opened.unary_unary("/tests.Echo/Shout")(b"", timeout=5))
+            await call(unknown(b"", timeout=5))
 
 
 async def test_method_without_roles_is_a_mistake_of_ours(authority: Path, tmp_path: Path) -> None:
@@ -217,10 +218,11 @@ async def test_mistake_of_ours_leaves_a_number_only(
 async def test_error_in_the_middle_of_a_stream_is_not_taken_for_its_end(
     authority: Path, tmp_path: Path, operator: TlsFiles, method: str
 ) -> None:
-    for error in (Conflict("no"), Unverified("root", "no")):
-        async with served(authority, Echo(error, before=2), tmp_path) as target, channel(target, operator) as opened:
+    echo = Echo(before=2)
+    async with served(authority, echo, tmp_path) as target, channel(target, operator) as opened:
+        for echo.error in (Conflict("no"), Unverified("root", "no")):
             seen = []
-            with pytest.raises(type(error)):
+            with pytest.raises(type(echo.error)):
                 async for reply in streamed(opened, method, [b"a", b"b", b"c"]):
                     seen.append(reply)
             assert len(seen) == 2

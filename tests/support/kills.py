@@ -1,0 +1,171 @@
+"""kill -9 under load: roles die at random moments while a lender deposits; afterwards everything is compared with everything.
+
+Used by the test suite and by `python3 run.py kills`, which prints its volume and seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from relay.app import desk
+from relay.app.demo.network import Network
+from relay.app.hands import fsck
+from relay.app.initialise import ORIGIN, initialise
+from relay.core.errors import RelayError
+from relay.core.merkle import Frontier, leaf_hash
+from relay.core.tiles import decode_entries
+from relay.sample import generate
+
+WEIGHTS = {"relay": 5, "court": 2, "custodian": 2, "court-ledger": 1, "lender-ledger": 1}
+PAUSE_S = 0.3
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What happened, and everything that is not as promised (empty: nothing)."""
+
+    kills: Counter[str] = field(default_factory=Counter)
+    retried_deposits: int = 0
+    records: int = 0
+    checkpoints: int = 0
+    violations: list[str] = field(default_factory=list)
+
+
+class KillLoop:
+    """One run in a folder of its own."""
+
+    def __init__(self, folder: Path, kills: int, seed: int) -> None:
+        self._folder = folder
+        self._kills = kills
+        self._chosen = random.Random(seed)
+        self._paced = random.Random(-seed)
+        self._seed = seed
+        self._outcome = Outcome()
+        self._indices: dict[int, int] = {}
+
+    async def run(self) -> Outcome:
+        """Deposit while killing; then wait for the end and compare."""
+        loans = max(4, self._kills)
+        self._outcome.records = generate(self._folder / "loans", loans, self._seed)["records"]
+        home = initialise(self._folder / "home", base_port=0, validators=4, threshold=3, anchor_interval_s=0.05).home
+        network = Network(home)
+        try:
+            await network.start()
+            depositing = asyncio.create_task(self._deposit(home, loans), name="deposit")
+            await self._kill(network)
+            await depositing
+            total = self._outcome.records
+            await network.until(f"{total} records confirmed", lambda s: s["custodian"].get("confirmed") == total)
+        finally:
+            await network.end()
+        await self._compare(home)
+        return self._outcome
+
+    async def _deposit(self, home: Path, loans: int) -> None:
+        """One loan after the other; whatever broke off is deposited again, which must change nothing."""
+        for loan in range(loans):
+            while not await self._deposited(home, loan):
+                self._outcome.retried_deposits += 1
+                await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(self._paced.random() * PAUSE_S)
+
+    async def _deposited(self, home: Path, loan: int) -> bool:
+        try:
+            report = await desk.deposit(home, self._folder / "loans", lambda _d, _t: None, slice(loan, loan + 1))
+        except RelayError:
+            return False
+        for stored in report.stored:
+            for index in stored.indices:
+                owner = self._indices.setdefault(index, loan)
+                if owner != loan:
+                    self._outcome.violations.append(f"log index {index} was given to two loans")
+        self._outcome.violations += [f"refused: {row.reason}" for row in report.refused]
+        return True
+
+    async def _kill(self, network: Network) -> None:
+        roles, weights = list(WEIGHTS), list(WEIGHTS.values())
+        while self._outcome.kills.total() < self._kills:
+            await asyncio.sleep(self._chosen.random() * PAUSE_S)
+            victims = set(self._chosen.choices(roles, weights, k=self._chosen.randint(1, 3)))
+            for role in victims:
+                network.roles[role].kill()
+                self._outcome.kills[role] += 1
+            await asyncio.gather(*(network.roles[role].wait() for role in victims))
+            await asyncio.gather(*(network.roles[role].start() for role in victims))
+
+    async def _compare(self, home: Path) -> None:
+        """Custodian, relay and court hold the same entries; every anchor has exactly one effect on the court ledger."""
+        bad = self._outcome.violations
+        if sorted(self._indices) != list(range(self._outcome.records)):
+            bad.append(f"{len(self._indices)} log indices were answered for {self._outcome.records} records")
+        packs = {role: _evidence_pack(home / role / "data" / "logs") for role in ("custodian", "relay", "court")}
+        for role in ("relay", "court"):
+            if packs[role] != packs["custodian"]:
+                bad.append(f"the entries of {role} differ from the custodian's")
+        anchors, accepted = (_facts(home / f"{side}-ledger/data/ledger.sqlite") for side in ("lender", "court"))
+        self._outcome.checkpoints = len(accepted)
+        lost = [size for size in anchors if size not in accepted]
+        other = [size for size in accepted if anchors.get(size) != accepted[size]]
+        if lost or other:
+            bad.append(f"anchors without effect on the court ledger: {lost}; effects without anchor: {other}")
+        tree = Frontier.empty()
+        entries = decode_entries(packs["custodian"])
+        for size in sorted(accepted):
+            tree.append_leaves([leaf_hash(entry) for entry in entries[tree.size : size]])
+            if tree.root() != accepted[size]:
+                bad.append(f"the accepted root of size {size} is not that of the entries")
+        bad += await fsck(home)
+
+
+def _evidence_pack(logs: Path) -> bytes:
+    """The biggest log of a role: its evidence log."""
+    return max((path.read_bytes() for path in logs.rglob("entries.pack")), key=len)
+
+
+def _facts(path: Path) -> dict[int, bytes]:
+    """Size → root of the origin's anchors or accepted checkpoints, each exactly once."""
+    database = sqlite3.connect(path)
+    rows = database.execute(
+        "SELECT size, root FROM fact WHERE origin = ? AND kind IN ('anchor', 'checkpoint')", (ORIGIN,)
+    ).fetchall()
+    database.close()
+    found = dict(rows)
+    if len(found) != len(rows):
+        raise AssertionError(f"{path} holds a size twice")
+    return found
+
+
+async def kill_loop(kills: int, seed: int, say: Callable[[str], None] = lambda _line: None) -> Outcome:
+    """Run once in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="courtrelay-kills-") as folder:
+        outcome = await KillLoop(Path(folder), kills, seed).run()
+    said = ", ".join(f"{role} {count}" for role, count in sorted(outcome.kills.items()))
+    say(
+        f"seed {seed}: {outcome.kills.total()} SIGKILLs ({said}), {outcome.records} records in {outcome.checkpoints} checkpoints,"
+        f" {outcome.retried_deposits} deposits tried again, {len(outcome.violations)} violations"
+    )
+    for violation in outcome.violations:
+        say(f"  VIOLATION: {violation}")
+    return outcome
+
+
+def main() -> int:
+    """`python3 run.py kills [--count N] [--seed S]`; 1 when anything was violated."""
+    parser = argparse.ArgumentParser(prog="run.py kills", description=__doc__)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    wanted = parser.parse_args()
+    outcome = asyncio.run(kill_loop(wanted.count, wanted.seed, print))
+    return 1 if outcome.violations else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
