@@ -79,7 +79,6 @@ class SqliteCourtStore:
         self._directory = directory
         self._logs: dict[str, StoredMirrorLog] = {}
         self._opening = asyncio.Lock()
-        self._custody_lock = asyncio.Lock()
 
     @classmethod
     async def open(cls, directory: Path) -> SqliteCourtStore:
@@ -164,7 +163,9 @@ class SqliteCourtStore:
 
     async def receipted(self, origin: str) -> list[HeldCheckpoint]:
         """See the port."""
-        return await self._select("WHERE origin = ? AND receipt IS NOT NULL ORDER BY size", (origin,))
+        return await self._select(
+            "WHERE origin = ? AND receipt IS NOT NULL AND cosigned <> x'' ORDER BY size", (origin,)
+        )
 
     async def _select(self, where: str, values: tuple[object, ...]) -> list[HeldCheckpoint]:
         rows = await self._database.read(
@@ -212,17 +213,19 @@ class SqliteCourtStore:
             await self._database.write(write)
 
     async def append_custody(self, events: Sequence[bytes]) -> list[int]:
-        """See the port: the log entry first, then event and size; an entry without event is cut off on opening."""
-        async with self._custody_lock:
-            log = await self.custody_log()
-            first = log.size
+        """See the port: the log entries first, then events and size in one transaction; entries without events are cut off."""
+        log = await self.custody_log()
+        first = 0
 
-            def write(c: sqlite3.Connection) -> None:
-                c.executemany("INSERT OR REPLACE INTO custody_event VALUES (?, ?)", enumerate(events, first))
+        def write(c: sqlite3.Connection) -> None:
+            nonlocal first
+            # the size of this very transaction: an append whose caller has gone may have moved it meanwhile
+            size = c.execute("SELECT size FROM mirror_log WHERE origin = ?", (CUSTODY,)).fetchone()[0]
+            first = size - len(events)
+            c.executemany("INSERT INTO custody_event VALUES (?, ?)", enumerate(events, first))
 
-            await self._database.write(write)
-            await log.append([custody_entry(event) for event in events])
-            return list(range(first, first + len(events)))
+        await log.append([custody_entry(event) for event in events], write)
+        return list(range(first, first + len(events)))
 
     async def custody_log(self) -> StoredMirrorLog:
         """See the port."""

@@ -55,6 +55,17 @@ class Bench:
     def proven(self, proof: LedgerProof, root: LedgerRoot) -> ProvenFact:
         return verify_quorum(proof, root)
 
+    def use_entries(self, entries: list[bytes]) -> None:
+        """Checkpoints are of these entries from now on."""
+        self._tree = MemoryTree([leaf_hash(entry) for entry in entries])
+
+    def note(self, size: int) -> bytes:
+        """The checkpoint as the log signs it."""
+        log = self.key("log")
+        text = checkpoint_text(self.checkpoint(size))
+        signature = sign_note(text, VerifierKey.ed25519(self.origin, log.public_key), log.sign)
+        return format_note(Note(text=text, signatures=(signature,)))
+
     def with_tx(self, anchor: Anchor, tx: bytes) -> Anchor:
         return dataclasses.replace(anchor, tx_id=tx)
 
@@ -130,9 +141,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def open_bench(folder: Path) -> AsyncIterator[Bench]:
-    """Fresh ledgers with four validators, three of whom must sign."""
-    home = initialise(folder / "home", base_port=0, validators=4, threshold=3).home
+async def open_bench(folder: Path, *, validators: int = 4, threshold: int = 3) -> AsyncIterator[Bench]:
+    """Fresh ledgers with four validators, three of whom must sign, unless said otherwise."""
+    home = initialise(folder / "home", base_port=0, validators=validators, threshold=threshold).home
     bench = Bench(home)
     await bench.start()
     bench.source = await open_source(read_custodian(home / "custodian/config.toml").ledger.settings)
