@@ -6,13 +6,14 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, TypeChecker
 from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
 
 from relay.core.deposit import CONFIDENTIALITY
 from relay.core.errors import Malformed
@@ -20,6 +21,7 @@ from relay.core.kinds import KindInfo, Stage
 
 _FILE: Final = re.compile(r"([a-z][a-z0-9_]{0,63})\.v([1-9][0-9]{0,5})\.json")
 _WHAT: Final = "record"
+_NAME_CHARS_SHOWN: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class KindCatalogue:
     def check(self, name: str, version: int, fields: Mapping[str, object]) -> None:
         """See the port. The reason never repeats a value: values may be personal."""
         errors = self._find(name, version).validator.iter_errors(dict(fields))
-        first = min(errors, key=lambda error: [str(part) for part in error.absolute_path], default=None)
+        first = min(errors, key=_order, default=None)
         if first is not None:
             raise Malformed(_WHAT, _path(first), _reason(first))
 
@@ -89,22 +91,54 @@ def _load(name: str, version: int, data: bytes) -> _Kind:
         personal=frozenset(n for n, p in schema["properties"].items() if p.get("x-personal")),
         schema_sha256=hashlib.sha256(data).digest(),
     )
-    return _Kind(info, schema, Draft202012Validator(schema))
+    return _Kind(info, schema, _Validator(schema))
+
+
+def _is_integer(_checker: TypeChecker, value: object) -> bool:
+    """`1.0` counts as an integer for JSON Schema but has no one spelling; records hold none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _matches(_validator: Any, pattern: str, value: object, _schema: object) -> Iterator[ValidationError]:
+    """`$` as ECMA-262 means it: the very end. Python's `$` would let a line feed stand behind it."""
+    exact = f"{pattern[:-1]}\\Z" if pattern.endswith("$") else pattern
+    if isinstance(value, str) and not re.search(exact, value):
+        yield ValidationError("does not match")
+
+
+_Validator: Final = extend(
+    Draft202012Validator,
+    {"pattern": _matches},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+)
+
+
+def _place(error: ValidationError) -> list[str | int]:
+    """Where the error is, the missing or unknown member included."""
+    place: list[str | int] = list(error.absolute_path)
+    limit: Any = error.validator_value
+    instance: Any = error.instance
+    schema: Any = error.schema
+    if error.validator == "required":
+        place.append(next(name for name in limit if name not in instance))
+    elif error.validator == "additionalProperties":
+        place.append(min(set(instance) - set(schema.get("properties", {}))))
+    return place
+
+
+def _order(error: ValidationError) -> list[tuple[int, str]]:
+    """Sorts errors by path, array positions as numbers."""
+    return [(part, "") if isinstance(part, int) else (0, part) for part in _place(error)]
 
 
 def _path(error: ValidationError) -> str:
     path = "fields"
-    limit: Any = error.validator_value
-    instance: Any = error.instance
-    schema: Any = error.schema
-    for part in error.absolute_path:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
-    if error.validator == "required":
-        missing = [name for name in limit if name not in instance]
-        return f"{path}.{missing[0]}"
-    if error.validator == "additionalProperties":
-        unknown = sorted(set(instance) - set(schema.get("properties", {})))
-        return f"{path}.{unknown[0][:64]}"
+    for part in _place(error):
+        if isinstance(part, int):
+            path += f"[{part}]"
+        else:
+            shown = part[:_NAME_CHARS_SHOWN]
+            path += f".{shown if shown.isprintable() else ascii(shown)}"
     return path
 
 

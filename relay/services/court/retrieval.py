@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from relay.core.errors import Malformed, RelayError, Unavailable, Unverified
 from relay.core.grants import Grant, parse_grant
 from relay.core.ledgerproof import LedgerProof
 from relay.core.requests import RequestDetails, RetrievalRequest, make_request, parse_request
-from relay.core.sealing import Kem, SealingPrivateKey, StreamOpener, new_sealing_key
+from relay.core.sealing import SealingPrivateKey, StreamOpener, new_sealing_key
 from relay.core.times import format_utc
 from relay.core.trust import TrustRoots
 from relay.core.verdict import Finding, Verdict
@@ -108,7 +108,6 @@ class Retrieval:
         seal_key: Signer,
         clock: Clock,
         random_bytes: RandomBytes,
-        key_of: Callable[[Kem], SealingPrivateKey] | None = None,
     ) -> None:
         self._identity = identity
         self._store = store
@@ -121,7 +120,6 @@ class Retrieval:
         self._seal_key = seal_key
         self._clock = clock
         self._random = random_bytes
-        self._key_of = key_of or (lambda kem: new_sealing_key(kem, random_bytes))
         self._lookup = DossierLookup(store, trust)
 
     async def run(self, command: RetrievalCommand) -> AsyncIterator[Progress | Seen | Done]:
@@ -149,7 +147,7 @@ class Retrieval:
             )
         now_s = self._clock.now_ms() // 1000
         custodian_key = self._trust.keys("sealing", party=grant.iss, at_ms=now_s * 1000)[0].sealing_key
-        key = self._key_of(custodian_key.kem)
+        key = new_sealing_key(custodian_key.kem, self._random)
         token = make_request(
             iss=self._identity,
             aud=grant.iss,
