@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import sqlite3
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -35,6 +36,14 @@ from relay.store.log_files import LogPacks
 from relay.store.mirror_log import StoredMirrorLog
 
 
+class _RevokedBefore(Exception):
+    """Inside this file: nothing to do, and when it was done. Takes the custody event of the second revocation back."""
+
+    def __init__(self, at_ms: int) -> None:
+        super().__init__(at_ms)
+        self.at_ms = at_ms
+
+
 class SqliteCustodianStore:
     """Implements relay.ports.custodian.CustodianStore."""
 
@@ -48,14 +57,17 @@ class SqliteCustodianStore:
     @classmethod
     async def open(cls, directory: Path, master_key: bytes) -> SqliteCustodianStore:
         """Open or create the store in a folder of its own. Raises `Malformed` for the wrong master key."""
-        database = await Database.open(directory / "custodian.sqlite", application=APPLICATION, migrations=[SCHEMA])
-        log = await StoredMirrorLog.open(database, directory / "logs", "evidence")
-        custody = await StoredMirrorLog.open(database, directory / "logs", "custody")
-        store = cls(database, log, custody, master_key)
-        row = await database.read(lambda c: c.execute("SELECT id, sealed_keys FROM dossier LIMIT 1").fetchone())
-        if row is not None:
-            store._master.unwrap(row[0], row[1])
-        return store
+        async with AsyncExitStack() as stack:
+            database = await Database.open(directory / "custodian.sqlite", application=APPLICATION, migrations=[SCHEMA])
+            stack.push_async_callback(database.close)
+            row = await database.read(lambda c: c.execute("SELECT id, sealed_keys FROM dossier LIMIT 1").fetchone())
+            if row is not None:
+                MasterKey(master_key).unwrap(row[0], row[1])
+            log = await StoredMirrorLog.open(database, directory / "logs", "evidence")
+            stack.callback(log.close)
+            custody = await StoredMirrorLog.open(database, directory / "logs", "custody")
+            stack.pop_all()
+            return cls(database, log, custody, master_key)
 
     async def close(self) -> None:
         """Close logs and database."""
@@ -113,17 +125,25 @@ class SqliteCustodianStore:
             keys = await self._keys_of(dossier)
             sealed_keys = self._master.wrap(dossier.id, keys)
             sealed_reference = self._master.seal_reference(dossier.id, reference)
-            first = self._log.size
             data = AESGCM(keys.data)
-            rows = [self._record_row(data, dossier.id, first + i, r) for i, r in enumerate(records)]
+            rows = [self._record_row(data, dossier.id, r) for r in records]
+            first = 0
             payloads = [row for r in records for row in self._payload_rows(data, dossier.id, r)]
 
             def also(c: sqlite3.Connection) -> None:
+                nonlocal first
+                # the size of this very transaction: an append whose caller has gone may have moved it meanwhile
+                size = c.execute("SELECT size FROM mirror_log WHERE origin = 'evidence'").fetchone()[0]
+                first = size - len(rows)
                 c.execute(
                     "INSERT INTO dossier VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
                     (dossier.id, self._master.blinded(reference), sealed_reference, sealed_keys),
                 )
-                c.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                c.executemany(
+                    "INSERT INTO record (position, dossier, seq, kind, event_time_s, confidentiality, sealed_text, input_digest)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    ((position, *row) for position, row in enumerate(rows, first)),
+                )
                 c.executemany("INSERT INTO payload VALUES (?, ?, ?, ?, ?, ?, ?, ?)", payloads)
 
             await self.append_custody(custody)
@@ -138,9 +158,9 @@ class SqliteCustodianStore:
             return DossierKeys(dossier=dossier.key, data=secrets.token_bytes(KEY_BYTES))
         return self._master.unwrap(dossier.id, row[0])
 
-    def _record_row(self, data: AESGCM, dossier: str, position: int, r: NewRecord) -> tuple[object, ...]:
+    def _record_row(self, data: AESGCM, dossier: str, r: NewRecord) -> tuple[object, ...]:
         sealed = seal(data, r.text.encode(), f"{dossier}/{r.seq}".encode())
-        return dossier, r.seq, position, r.kind, r.event_time_s, r.confidentiality, sealed, r.input_digest
+        return dossier, r.seq, r.kind, r.event_time_s, r.confidentiality, sealed, r.input_digest
 
     def _payload_rows(self, data: AESGCM, dossier: str, r: NewRecord) -> list[tuple[object, ...]]:
         return [
@@ -320,20 +340,20 @@ class SqliteCustodianStore:
 
     async def revoke_grant(self, digest: bytes, at_ms: int, statement: str, custody: bytes) -> int:
         """See the port."""
-        found = await self.grant(digest)
-        if found is None:
-            raise NotFound("no such grant")
-        if found.revoked_ms:
-            return found.revoked_ms
 
         def also(c: sqlite3.Connection) -> None:
-            c.execute("UPDATE grant_record SET revoked_ms = ? WHERE digest = ? AND revoked_ms = 0", (at_ms, digest))
-            c.execute(
-                "INSERT INTO statement (digest, action, token) VALUES (?, 'revoke', ?) ON CONFLICT DO NOTHING",
-                (digest, statement),
-            )
+            row = c.execute("SELECT revoked_ms FROM grant_record WHERE digest = ?", (digest,)).fetchone()
+            if row is None:
+                raise NotFound("no such grant")
+            if row[0]:
+                raise _RevokedBefore(row[0])
+            c.execute("UPDATE grant_record SET revoked_ms = ? WHERE digest = ?", (at_ms, digest))
+            c.execute("INSERT INTO statement (digest, action, token) VALUES (?, 'revoke', ?)", (digest, statement))
 
-        await self._append_custody(custody, also)
+        try:
+            await self._append_custody(custody, also)
+        except _RevokedBefore as before:
+            return before.at_ms
         return at_ms
 
     async def pending_statements(self) -> list[PendingStatement]:

@@ -66,9 +66,8 @@ class CustodianDesk(custodian_pb2_grpc.CustodianDeskServicer):
                 if request.WhichOneof("part") == "end":
                     if refusal is not None or intake is None:
                         raise refusal or Malformed("deposit", "", "was refused")
-                    stored = await self._deposits.store(intake)
-                    intake = None
-                    return stored
+                    complete, intake = intake, None
+                    return await self._deposits.store(complete)
                 if refusal is None and intake is not None:
                     try:
                         await _take(intake, request)

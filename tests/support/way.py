@@ -81,10 +81,10 @@ class Way:
                 await intake.record(number, json.dumps({"dossier": reference, **line}).encode())
                 for data in payloads:
                     await intake.payload(data, last=True)
-            return await self.deposits.store(intake)
         except BaseException:
             intake.discard()
             raise
+        return await self.deposits.store(intake)
 
     async def forward(self) -> None:
         """Anchor, and bring everything to the court ledger and its receipts back."""

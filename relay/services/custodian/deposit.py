@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from relay.core.custody import make_event
 from relay.core.deposit import input_digest
 from relay.core.dossier import make_entry, new_dossier_id, new_dossier_key, tag
-from relay.core.errors import Malformed
+from relay.core.errors import Malformed, RelayError
 from relay.core.fields import check_plain
 from relay.core.records import RecordDraft, issue_record, sd_jwt_text
 from relay.ports.common import Clock, RandomBytes, RecordCatalogue, Signer
@@ -55,6 +55,7 @@ class Deposits:
         self._clock = clock
         self._random = random_bytes
         self._storing = asyncio.Lock()
+        self._running: set[asyncio.Task[StoredDossier]] = set()
         self.grown = asyncio.Event()
 
     def begin(self, reference: str) -> DossierIntake:
@@ -63,7 +64,25 @@ class Deposits:
         return DossierIntake(reference, self._catalogue, self._vault, self._clock)
 
     async def store(self, intake: DossierIntake) -> StoredDossier:
-        """Store what arrived, all or nothing. Raises `Malformed` named by line and field; discard the intake then."""
+        """Store what arrived, all or nothing, and take the intake over. Raises `Malformed` named by line and field.
+
+        Whoever hangs up now does not stop it half way: records must never be stored without their payloads. Payloads of a
+        refused dossier are discarded here; after any other failure they stay until the next start sweeps the vault, for it
+        is not known whether the records that name them were committed.
+        """
+        task = asyncio.create_task(self._store_or_discard(intake), name="store dossier")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _store_or_discard(self, intake: DossierIntake) -> StoredDossier:
+        try:
+            return await self._store_all(intake)
+        except RelayError:
+            await asyncio.to_thread(intake.discard)
+            raise
+
+    async def _store_all(self, intake: DossierIntake) -> StoredDossier:
         taken = intake.taken()
         digests = [input_digest(r.line, r.digests()) for r in taken]
         async with self._storing:
