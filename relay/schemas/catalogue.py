@@ -106,7 +106,7 @@ def _matches(_validator: Any, pattern: str, value: object, _schema: object) -> I
         yield ValidationError("does not match")
 
 
-_Validator: Final = extend(
+_Validator: Any = extend(  # type: ignore[no-untyped-call]  # the library does not type it
     Draft202012Validator,
     {"pattern": _matches},
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),

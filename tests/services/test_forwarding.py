@@ -192,7 +192,8 @@ async def test_court_does_not_cosign_before_it_holds_the_entries(way: Way) -> No
     assert (state.cosigned, state.next_index) == (b"", 0)
 
     async def none() -> AsyncIterator[list[Package]]:
-        for group in ():
+        empty: list[list[Package]] = []
+        for group in empty:
             yield group
 
     with pytest.raises(Conflict, match="0 of 3"):

@@ -58,7 +58,8 @@ class Advancer:
             try:
                 if await self._advance_all():
                     waits = self._backoff()
-                self.problem = ""
+                reason = await self._store.halted(self._origin)
+                self.problem = f"{self._origin}: {reason}" if reason else ""
             except (Unavailable, Uncertain) as error:
                 self.problem = f"{self._origin}: {error}"
                 log.warning(self.problem)
@@ -176,6 +177,5 @@ class Advancer:
         """A refusal that a retry cannot mend. Later items of this origin wait: they would not extend anything."""
         reason = f"{item.state.value}: {error}"
         log.error("%s size %d quarantined: %s", self._origin, item.anchor.size, reason)
-        self.problem = f"{self._origin}: {reason}"
         await self._store.move(item.id, item.state, ItemState.QUARANTINED, reason=reason)
         await self._store.halt(self._origin, reason, {})

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from relay.core.errors import Conflict, RelayError
-from relay.ports.forwarding import RelayStore
+from relay.ports.forwarding import Cursor, RelayStore
 from relay.ports.ledgers import AnchorBlock, AnchorSource
 from relay.services.forwarding.origins import Origins
 
@@ -64,11 +64,14 @@ class Watcher:
                     self.problem = ""
             except Conflict as conflict:
                 self.problem = str(conflict)
-                await self._step_back()
+                await self._resolve()
             except RelayError as error:
-                self.problem = f"feed of {self._source.ledger}: {error}"
-                log.warning(self.problem)
+                self._report(error)
             await self._sleep(next(waits))
+
+    def _report(self, error: RelayError) -> None:
+        self.problem = f"feed of {self._source.ledger}: {error}"
+        log.warning(self.problem)
 
     async def _take(self, block: AnchorBlock) -> None:
         ours = tuple(anchor for anchor in block.anchors if self._origins.serves(anchor.origin, anchor.ledger))
@@ -98,9 +101,29 @@ class Watcher:
                 if room.config.ledger == self._source.ledger:
                     room.wake.set()
 
-    async def _step_back(self) -> None:
-        """The chain at the node differs from what was recorded: go back one recorded block and read again."""
+    async def _resolve(self) -> None:
+        """A block does not fit what was recorded: either the feed left out or repeated one, or the chain at the node changed."""
         cursor = await self._store.cursor(self._source.ledger)
+        try:
+            stands = await self._stands(cursor)
+        except RelayError as error:
+            self._report(error)
+            return
+        if not stands:
+            await self._step_back(cursor)
+
+    async def _stands(self, cursor: Cursor) -> bool:
+        """Whether the node's chain still has the last recorded block."""
+        if cursor.height == 0:
+            return True
+        head = await self._source.head()
+        if head.height > cursor.height:
+            async for block in self._source.blocks(cursor.height):
+                return block.block_hash == cursor.block_hash
+        return (head.height, head.block_hash) == (cursor.height, cursor.block_hash)
+
+    async def _step_back(self, cursor: Cursor) -> None:
+        """The last recorded block has left the node's chain: go back one and read again. What was final cannot leave."""
         if cursor.height <= self.final_height:
             reason = f"{self._source.ledger} replaced block {cursor.height}, which was final"
             for room in self._origins:
