@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Final
 
@@ -13,6 +13,7 @@ from relay.sample.money import Instalment, annuity
 from relay.sample.people import Person, person
 
 CURRENCY: Final = "CNY"
+CHINA: Final = timezone(timedelta(hours=8))
 LENDER: Final = "和信消费金融有限公司"
 COURT: Final = "云州互联网法院"
 PRODUCTS: Final = ("随心贷", "安居分期", "教育分期", "car-instalment")
@@ -58,8 +59,8 @@ class Loan:
         self.events: list[Event] = []
 
     def at(self, day: date, hour: int, minute: int = 0) -> datetime:
-        """A moment of a day, UTC."""
-        return datetime.combine(day, time(hour % 24, minute % 60, self.dice.below(60)), UTC)
+        """A moment of a day by the clock in China; its second is the dice's."""
+        return datetime.combine(day, time(hour, minute, self.dice.below(60)), CHINA).astimezone(UTC)
 
     def stamp(self, moment: datetime) -> str:
         """As records write times."""
@@ -95,7 +96,3 @@ class Loan:
     def in_order(self) -> list[Event]:
         """Events by time; those of one moment stay as they were added."""
         return sorted(self.events, key=lambda event: event.at)
-
-    def days_after(self, day: date, days: int) -> date:
-        """A later day."""
-        return day + timedelta(days=days)

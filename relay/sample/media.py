@@ -1,9 +1,11 @@
-"""Recordings and images as real files without a codec: PCM in RIFF/WAVE, PNG with stored deflate blocks."""
+"""Recordings and images as real files without a codec: PCM in RIFF/WAVE, PNG with stored deflate blocks.
+
+Integers only: a sine of the C library may differ in its last bit from one machine to the next.
+"""
 
 from __future__ import annotations
 
 import io
-import math
 import struct
 import wave
 import zlib
@@ -12,24 +14,48 @@ from typing import Final
 from relay.sample.dice import Dice
 
 RATE_HZ: Final = 8000
+PARTS_PER_SECOND: Final = 4
+WAVE_HEADER_BYTES: Final = 44
+_TURN: Final = 1 << 16
+"""One period of a tone, in units of phase."""
 _STORED_MAX: Final = 65_535
 
 
 def recording(dice: Dice, seconds: int) -> bytes:
     """Speech-like tones, mono, 16 bit, 8 kHz."""
-    samples = bytearray()
-    for _ in range(seconds * 4):
-        tone = dice.between(110, 320)
+    count = RATE_HZ // PARTS_PER_SECOND
+    samples: list[int] = []
+    for _ in range(seconds * PARTS_PER_SECOND):
+        step = dice.between(110, 320) * _TURN // RATE_HZ
         loud = dice.between(1500, 9000)
-        for i in range(RATE_HZ // 4):
-            swell = math.sin(math.pi * i / (RATE_HZ // 4))
-            samples += struct.pack("<h", int(loud * swell * math.sin(2 * math.pi * tone * i / RATE_HZ)))
+        samples += [loud * _swell(i, count) * _tone(i * step) >> 30 for i in range(count)]
+    return _riff(struct.pack(f"<{len(samples)}h", *samples), bytes_per_sample=2)
+
+
+def _tone(phase: int) -> int:
+    """Two parabolas for the two halves of a period; -2^15 to 2^15."""
+    half = phase % (_TURN // 2)
+    height = half * (_TURN // 2 - half) >> 13
+    return -height if phase % _TURN >= _TURN // 2 else height
+
+
+def _swell(i: int, count: int) -> int:
+    """Rises and falls once over `count` samples; 0 to 2^15."""
+    return (i * (count - i) << 17) // (count * count)
+
+
+def noise(data: bytes) -> bytes:
+    """A recording, mono, 8 bit, 8 kHz, whose samples are these bytes; `WAVE_HEADER_BYTES` longer than they are."""
+    return _riff(data, bytes_per_sample=1)
+
+
+def _riff(samples: bytes, *, bytes_per_sample: int) -> bytes:
     out = io.BytesIO()
     with wave.open(out, "wb") as file:
         file.setnchannels(1)
-        file.setsampwidth(2)
+        file.setsampwidth(bytes_per_sample)
         file.setframerate(RATE_HZ)
-        file.writeframes(bytes(samples))
+        file.writeframes(samples)
     return out.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 
 from relay.sample.documents import consent_paper, contract_paper, voucher_paper
@@ -13,12 +14,18 @@ CONSENTS = ("privacy", "credit_query", "data_sharing", "preservation_method", "e
 
 def originate(loan: Loan) -> None:
     """From application to disbursement within two days before the loan's start."""
-    day = loan.start - timedelta(days=1)
     _apply(loan)
     _check(loan)
+    _decide(loan)
+    _contract(loan)
+    _disburse(loan)
+
+
+def _decide(loan: Loan) -> None:
+    moment = loan.at(loan.start - timedelta(days=1), 10, 5)
     dice = loan.dice
     loan.add(
-        loan.at(day, 10, 5),
+        moment,
         "credit_decision",
         {
             "outcome": "approved",
@@ -27,13 +34,16 @@ def originate(loan: Loan) -> None:
             "annual_rate": str(loan.rate),
             "model_version": f"score-{dice.between(3, 5)}.{dice.between(0, 9)}",
             "reason_codes": [f"r{dice.between(1, 30):02d}"],
-            "notified_at": loan.stamp(loan.at(day, 10, 6)),
+            "notified_at": loan.stamp(moment),
         },
         source="decision engine",
     )
-    _contract(loan)
+
+
+def _disburse(loan: Loan) -> None:
+    paid = loan.at(loan.start, 9, 30)
     loan.add(
-        loan.at(loan.start, 9, 30),
+        paid,
         "disbursement_voucher",
         {
             "payer": LENDER,
@@ -41,14 +51,15 @@ def originate(loan: Loan) -> None:
             "payee_account": loan.borrower.account,
             "amount_cents": loan.principal,
             "currency": CURRENCY,
-            "paid_at": loan.stamp(loan.at(loan.start, 9, 29)),
+            "paid_at": loan.stamp(paid),
             "bank": "云州商业银行",
-            "bank_reference": f"BK{dice.hex(6)}",
+            "bank_reference": f"BK{loan.dice.hex(6)}",
             "sealed_by_bank": True,
         },
         (Attachment(name="voucher.pdf", media_type="application/pdf", data=voucher_paper(loan)),),
         source="paying bank, by its own interface",
         corroboration="bank reference, clearing record",
+        mark="voucher",
     )
     loan.add(
         loan.at(loan.start, 9, 35),
@@ -87,35 +98,43 @@ def _apply(loan: Loan) -> None:
     )
     for i, purpose in enumerate(CONSENTS):
         moment = loan.at(day, 9, 2 + 2 * i)
+        text = consent_paper(purpose)
         fields: dict[str, object] = {
             "purpose": purpose,
-            "text_version": "2021-11",
-            "text_sha256": dice.hex(32),
+            "text_version": "2020-06",
+            "text_sha256": hashlib.sha256(text).hexdigest(),
             "shown_at": loan.stamp(moment - timedelta(seconds=50)),
             "agreed_at": loan.stamp(moment),
             "scrolled_to_end": True,
         }
         if purpose == "e_delivery":
             fields["delivery_address"] = loan.borrower.phone
-        text = Attachment(name="consent.pdf", media_type="application/pdf", data=consent_paper(purpose))
-        loan.add(moment, "consent", fields, (text,), source="mobile application of the lender")
+        shown = Attachment(name="consent.pdf", media_type="application/pdf", data=text)
+        loan.add(moment, "consent", fields, (shown,), source="mobile application of the lender")
 
 
 def _check(loan: Loan) -> None:
+    """Who the applicant is, and what the credit bureau knows."""
+    _check_identity(loan)
+    _ask_bureau(loan)
+
+
+def _check_identity(loan: Loan) -> None:
     day = loan.start - timedelta(days=1)
+    checked = loan.at(day, 9, 20)
     dice, borrower = loan.dice, loan.borrower
     photos = (
         Attachment(name="front.png", media_type="image/png", data=image(dice)),
         Attachment(name="back.png", media_type="image/png", data=image(dice)),
     )
     loan.add(
-        loan.at(day, 9, 20),
+        checked,
         "identity_check",
         {
             "method": "id_card_name_phone",
             "provider": "国证核验服务",
             "result": "match",
-            "checked_at": loan.stamp(loan.at(day, 9, 20)),
+            "checked_at": loan.stamp(checked),
             "masked_id": borrower.masked_id,
             "photo_count": 2,
         },
@@ -137,25 +156,30 @@ def _check(loan: Loan) -> None:
         (Attachment(name="frame.png", media_type="image/png", data=image(dice)),),
         source="identity provider",
     )
+
+
+def _ask_bureau(loan: Loan) -> None:
+    day = loan.start - timedelta(days=1)
+    authorised, queried = loan.at(day, 9, 30), loan.at(day, 9, 40)
     loan.add(
-        loan.at(day, 9, 30),
+        authorised,
         "credit_authorisation",
         {
             "bureau": "征信中心",
             "purpose": "贷款审批",
-            "authorised_at": loan.stamp(loan.at(day, 9, 30)),
+            "authorised_at": loan.stamp(authorised),
             "valid_until": (day + timedelta(days=30)).isoformat(),
-            "signer_name": borrower.name,
+            "signer_name": loan.borrower.name,
         },
     )
     loan.add(
-        loan.at(day, 9, 40),
+        queried,
         "credit_query",
         {
             "bureau": "征信中心",
             "purpose": "贷款审批",
-            "queried_at": loan.stamp(loan.at(day, 9, 40)),
-            "report_sha256": dice.hex(32),
+            "queried_at": loan.stamp(queried),
+            "report_sha256": loan.dice.hex(32),
             "report_disclosable": False,
         },
         source="credit bureau interface",
@@ -164,9 +188,10 @@ def _check(loan: Loan) -> None:
 
 def _contract(loan: Loan) -> None:
     day = loan.start - timedelta(days=1)
-    dice, borrower = loan.dice, loan.borrower
+    borrower = loan.borrower
+    original = contract_paper(loan, "zh")
     papers = (
-        Attachment(name="contract-zh.pdf", media_type="application/pdf", data=contract_paper(loan, "zh")),
+        Attachment(name="contract-zh.pdf", media_type="application/pdf", data=original),
         Attachment(name="contract-en.pdf", media_type="application/pdf", data=contract_paper(loan, "en")),
     )
     loan.add(
@@ -194,19 +219,24 @@ def _contract(loan: Loan) -> None:
         corroboration="electronic signatures of both parties",
         mark="contract",
     )
-    for who, name in (("lender", LENDER), ("borrower", borrower.name)):
-        loan.add(
-            loan.at(day, 11, 5 if who == "lender" else 8),
-            "e_signature",
-            {
-                "document": "contract-zh.pdf",
-                "document_sha256": dice.hex(32),
-                "signer_name": name,
-                "certificate_serial": dice.hex(10),
-                "certificate_authority": "东方电子认证中心",
-                "signed_at": loan.stamp(loan.at(day, 11, 5 if who == "lender" else 8)),
-                "intent_evidence": "face" if who == "borrower" else "password",
-            },
-            source="electronic signature service",
-            witnesses="certificate authority",
-        )
+    _sign(loan, original, LENDER, minute=5, intent="password")
+    _sign(loan, original, borrower.name, minute=8, intent="face")
+
+
+def _sign(loan: Loan, original: bytes, name: str, *, minute: int, intent: str) -> None:
+    signed = loan.at(loan.start - timedelta(days=1), 11, minute)
+    loan.add(
+        signed,
+        "e_signature",
+        {
+            "document": "contract-zh.pdf",
+            "document_sha256": hashlib.sha256(original).hexdigest(),
+            "signer_name": name,
+            "certificate_serial": loan.dice.hex(10),
+            "certificate_authority": "东方电子认证中心",
+            "signed_at": loan.stamp(signed),
+            "intent_evidence": intent,
+        },
+        source="electronic signature service",
+        witnesses="certificate authority",
+    )

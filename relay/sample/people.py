@@ -1,4 +1,4 @@
-"""Invented people: names, identity numbers of an area that does not exist, masked telephone and account numbers."""
+"""Invented people: names, identity and telephone numbers of ranges that are given to nobody, masked accounts."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK: Final = "10X98765432"
 NO_AREA: Final = "990101"
 """No administrative division has this code, so the numbers belong to nobody."""
+NO_MOBILE: Final = "12"
+"""Mobile numbers in China begin with 13 to 19."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ def person(dice: Dice) -> Person:
     return Person(
         name=dice.one(SURNAMES) + dice.one(GIVEN),
         id_number=id_number(birthday, dice.below(1000)),
-        phone=f"1{dice.one('3578')}{dice.below(10**9):09d}",
+        phone=f"{NO_MOBILE}{dice.below(10**9):09d}",
         address=f"{dice.one(CITIES)}{dice.one(STREETS)}{dice.between(1, 300)}号{dice.between(1, 30)}室",
         account=f"6222 **** **** {dice.below(10_000):04d}",
     )
