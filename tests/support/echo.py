@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -101,15 +102,35 @@ async def ask(target: str, files: TlsFiles, data: bytes = b"hello", **options: A
 
 
 async def streamed(
-    opened: Any, method: str, data: Iterable[bytes], *, timeout: float | None = 5.0
+    opened: Any, method: str, data: Sequence[bytes], *, timeout: float | None = 5.0, held: bool = False
 ) -> AsyncIterator[bytes]:
-    """A call with streamed replies."""
-    if method == COUNT:
-        calling: Any = opened.unary_stream(COUNT)(b"".join(data), timeout=timeout)
-    else:
-        calling = opened.stream_stream(TALK)(iter(data), timeout=timeout)
-    async for reply in stream(calling):
-        yield reply
+    """A call with streamed replies; `held` as in `sending`."""
+    async with sending(data, held=held) as requests:
+        if method == COUNT:
+            calling: Any = opened.unary_stream(COUNT)(b"".join(data), timeout=timeout)
+        else:
+            calling = opened.stream_stream(TALK)(requests, timeout=timeout)
+        async for reply in stream(calling):
+            yield reply
+
+
+@asynccontextmanager
+async def sending(data: Sequence[bytes], *, held: bool) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Requests of a stream. `held`: they do not end before the call does, for calls that will be refused; gRPC for Python now and
+    then reports an error of its own when a refusal overtakes what is still being sent.
+    """
+    over = asyncio.Event()
+
+    async def requests() -> AsyncIterator[bytes]:
+        for piece in data:
+            yield piece
+        if held:
+            await over.wait()
+
+    try:
+        yield requests()
+    finally:
+        over.set()
 
 
 def unlimited() -> list[tuple[str, Any]]:

@@ -29,6 +29,7 @@ from tests.support.echo import (
     ask,
     issued,
     say,
+    sending,
     served,
     streamed,
     tls,
@@ -41,23 +42,28 @@ def operator(authority: Path, tmp_path: Path) -> TlsFiles:
     return issued(authority, tmp_path / "operator", Role.OPERATOR)
 
 
-async def every_shape(opened: Any, *, timeout: float | None = 5.0) -> list[list[bytes]]:
-    """One call of each shape: their replies, or the error of the first that is refused."""
-    gathered = await call(opened.stream_unary(GATHER)(iter([b"a", b"b"]), timeout=timeout))
+async def every_shape(opened: Any) -> list[list[bytes]]:
+    """One call of each shape: their replies."""
+    async with sending([b"a", b"b"], held=False) as requests:
+        gathered = await call(opened.stream_unary(GATHER)(requests, timeout=5))
     return [
-        [await say(opened, b"ab", timeout=timeout)],
-        [reply async for reply in streamed(opened, COUNT, [b"ab"], timeout=timeout)],
+        [await say(opened, b"ab")],
+        [reply async for reply in streamed(opened, COUNT, [b"ab"])],
         [bytes(gathered)],
-        [reply async for reply in streamed(opened, TALK, [b"a", b"b"], timeout=timeout)],
+        [reply async for reply in streamed(opened, TALK, [b"a", b"b"])],
     ]
 
 
-async def one_shape(opened: Any, method: str, *, timeout: float | None = 5.0) -> object:
+async def refused(opened: Any, method: str, *data: bytes, timeout: float | None = 5.0) -> None:
+    """A call that the server ends with an error after what `data` streams to it."""
     if method == SAY:
-        return await say(opened, timeout=timeout)
-    if method == GATHER:
-        return await call(opened.stream_unary(GATHER)(iter([b"a"]), timeout=timeout))
-    return [reply async for reply in streamed(opened, method, [b"abc"], timeout=timeout)]
+        await say(opened, timeout=timeout)
+    elif method == GATHER:
+        async with sending(data, held=True) as requests:
+            await call(opened.stream_unary(GATHER)(requests, timeout=timeout))
+    else:
+        async for _ in streamed(opened, method, data, timeout=timeout, held=True):
+            pass
 
 
 async def test_named_role_may_call_every_shape(authority: Path, tmp_path: Path, operator: TlsFiles) -> None:
@@ -72,7 +78,7 @@ async def test_every_other_role_is_denied(authority: Path, tmp_path: Path, role:
     async with served(authority, echo, tmp_path) as target:
         async with channel(target, issued(authority, tmp_path / "o", role)) as opened:
             with pytest.raises(Denied):
-                await one_shape(opened, method)
+                await refused(opened, method)
     assert echo.calls == 0
 
 
@@ -125,7 +131,7 @@ async def test_call_without_deadline_is_malformed(
 ) -> None:
     async with served(authority, Echo(), tmp_path) as target, channel(target, operator) as opened:
         with pytest.raises(Malformed, match="deadline"):
-            await one_shape(opened, method, timeout=timeout)
+            await refused(opened, method, timeout=timeout)
 
 
 async def test_only_a_feed_that_is_named_may_live_without_deadline(
@@ -133,9 +139,9 @@ async def test_only_a_feed_that_is_named_may_live_without_deadline(
 ) -> None:
     async with served(authority, Echo(), tmp_path, long_lived=frozenset({TALK})) as target:
         async with channel(target, operator) as opened:
-            assert await one_shape(opened, TALK, timeout=None) == [b"abc"]
+            assert [reply async for reply in streamed(opened, TALK, [b"a"], timeout=None)] == [b"a"]
             with pytest.raises(Malformed, match="deadline"):
-                await one_shape(opened, COUNT, timeout=None)
+                await refused(opened, COUNT, timeout=None)
 
 
 async def test_method_nobody_wrote_is_not_there(authority: Path, tmp_path: Path, operator: TlsFiles) -> None:
@@ -198,7 +204,7 @@ async def test_reason_of_a_denial_stays_inside(
     echo = Echo(Denied("the grant of Mr Wang expired"))
     async with served(authority, echo, tmp_path) as target, channel(target, operator) as opened:
         with pytest.raises(Denied) as refusal:
-            await one_shape(opened, method)
+            await refused(opened, method, b"a")
     assert str(refusal.value) == "not permitted"
 
 
@@ -209,7 +215,7 @@ async def test_mistake_of_ours_leaves_a_number_only(
 ) -> None:
     async with served(authority, Echo(error), tmp_path) as target, channel(target, operator) as opened:
         with pytest.raises(Unavailable) as refusal:
-            await one_shape(opened, method)
+            await refused(opened, method, b"a")
     assert "log id" in str(refusal.value)
     assert "secret" not in str(refusal.value)
 
@@ -223,6 +229,6 @@ async def test_error_in_the_middle_of_a_stream_is_not_taken_for_its_end(
         for echo.error in (Conflict("no"), Unverified("root", "no")):
             seen = []
             with pytest.raises(type(echo.error)):
-                async for reply in streamed(opened, method, [b"a", b"b", b"c"]):
+                async for reply in streamed(opened, method, [b"a", b"b", b"c"], held=True):
                     seen.append(reply)
             assert len(seen) == 2
