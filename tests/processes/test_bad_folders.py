@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.command import Ran, courtrelay, write_folder
+from tests.support.command import Ran, await_status, courtrelay, write_folder
 from tests.support.lines import STATED, repayment_fields
 
 GOOD: dict[str, Any] = {
@@ -39,7 +39,8 @@ def deposit(home: Path, folder: Path) -> Ran:
 
 
 def entries(home: Path) -> int:
-    return int(courtrelay("status", "--home", home, "--json").json()["custodian"]["entries"])
+    status = await_status(home, "the custodian answers", lambda s: "entries" in s["custodian"])
+    return int(status["custodian"]["entries"])
 
 
 BAD: dict[str, tuple[dict[str, Any], str, str]] = {
