@@ -7,6 +7,8 @@
     python3 run.py bench [arguments]             the table of speed and size
     python3 run.py flips [--seed N] [--all]      every other value of every byte of a bundle's proof parts
     python3 run.py kills [--count N] [--seed S]  kill -9 of random roles under load, then everything compared
+    python3 run.py simulate [--steps N] [--seed S]  the real services under faults in virtual time
+    python3 run.py planted [NAME ...]            bugs on purpose, and the seconds until each is found
     python3 run.py proto                         generate the wire code again
     python3 run.py cli ...                       the `courtrelay` command
 
@@ -26,7 +28,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 RUNTIME = "requirements.txt"
 DEV = "requirements-dev.txt"
-LONG_RUNS = {"flips": "tests.support.flip_all", "kills": "tests.support.kills"}
+LONG_RUNS = {"flips": "tests.support.flip_all", "kills": "tests.support.kills", "simulate": "tests.simulation", "planted": "tests.planted"}
 
 
 def fail(text: str) -> None:
@@ -115,7 +117,7 @@ def main() -> int:
         ensure(RUNTIME)
         arguments = rest if verb == "cli" else ["demo", *rest]
         return call(str(PYTHON), "-m", "relay.cli", *arguments)
-    if verb in ("test", "check", "bench", "flips", "kills", "proto"):
+    if verb in ("test", "check", "bench", "proto", *LONG_RUNS):
         ensure(DEV)
         if verb == "test":
             return call(str(PYTHON), "-m", "pytest", *rest)

@@ -40,6 +40,7 @@ COMPLETENESS: Final = "completeness.jwt"
 GRANT_REGISTERED: Final = "grant-registered.json"
 CUSTODY_EVENTS: Final = "custody/events.jsonl"
 CUSTODY_CHECKPOINT: Final = "custody/checkpoint.note"
+CONSISTENCY_BYTES_MAX: Final = PROOF_HASHES_MAX * len(b64encode(bytes(HASH_BYTES)) + "\n")
 _WHAT: Final = "bundle manifest"
 _SEAL_DOMAIN: Final = b"courtrelay/bundle/v1"
 
@@ -257,7 +258,7 @@ def consistency_bytes(hashes: Sequence[bytes]) -> bytes:
 
 def parse_consistency(data: bytes, *, what: str) -> tuple[bytes, ...]:
     """Raises only `Malformed`."""
-    lines = data.split(b"\n")
+    lines = data.split(b"\n") if len(data) <= CONSISTENCY_BYTES_MAX else [data]
     if lines.pop() != b"" or len(lines) > PROOF_HASHES_MAX:
         raise Malformed(what, "", f"must be at most {PROOF_HASHES_MAX} lines, each ended by a newline")
     hashes = tuple(b64decode(line, what=what, field=f"line {i + 1}") for i, line in enumerate(lines))

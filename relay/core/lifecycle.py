@@ -5,7 +5,8 @@
        ORPHANED (its block left the chain)  QUARANTINED (refused for a reason that a retry cannot mend)
 
 A QUARANTINED item goes back to FINAL when an operator re-drives it, or is DISCARDED with the operator's reason: a later, larger
-checkpoint then covers its entries. CONFIRMED and DISCARDED are the end.
+checkpoint then covers its entries. A PROVEN or MIRRORED item that the court is already past (a node had left its anchor out, or
+another relay was faster) is COVERED by the larger checkpoint. CONFIRMED, COVERED and DISCARDED are the end.
 """
 
 from __future__ import annotations
@@ -32,18 +33,20 @@ class ItemState(enum.Enum):
     ORPHANED = "orphaned"
     QUARANTINED = "quarantined"
     DISCARDED = "discarded"
+    COVERED = "covered"
 
 
 MOVES: Final[dict[ItemState, frozenset[ItemState]]] = {
     ItemState.SEEN: frozenset({ItemState.FINAL, ItemState.ORPHANED}),
     ItemState.FINAL: frozenset({ItemState.PROVEN, ItemState.QUARANTINED}),
-    ItemState.PROVEN: frozenset({ItemState.MIRRORED, ItemState.QUARANTINED}),
-    ItemState.MIRRORED: frozenset({ItemState.SUBMITTED, ItemState.QUARANTINED}),
+    ItemState.PROVEN: frozenset({ItemState.MIRRORED, ItemState.QUARANTINED, ItemState.COVERED}),
+    ItemState.MIRRORED: frozenset({ItemState.SUBMITTED, ItemState.QUARANTINED, ItemState.COVERED}),
     ItemState.SUBMITTED: frozenset({ItemState.CONFIRMED, ItemState.QUARANTINED}),
     ItemState.CONFIRMED: frozenset(),
     ItemState.ORPHANED: frozenset({ItemState.SEEN}),
     ItemState.QUARANTINED: frozenset({ItemState.FINAL, ItemState.DISCARDED}),
     ItemState.DISCARDED: frozenset(),
+    ItemState.COVERED: frozenset(),
 }
 
 OPEN_STATES: Final = frozenset(

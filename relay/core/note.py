@@ -24,6 +24,11 @@ KEY_ID_BYTES: Final = 4
 PUBLIC_KEY_BYTES: Final = 32
 SIGNATURE_BYTES_MAX: Final = 8192
 
+_FIELD: Final = 2**255 - 19
+_EIGHTH: Final = 2707385501144840649318225287225658788936804267575313519463743609750303402022
+_SMALL_ORDER: Final = frozenset({0, 1, _EIGHTH, _FIELD - _EIGHTH, _FIELD - 1})
+"""y of the points whose order divides 8: under such a key, the zero key among them, anybody signs anything."""
+
 _DASH: Final = "— "
 _NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f]+")
 _VKEY: Final = re.compile(r"([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)")
@@ -142,8 +147,11 @@ def format_note(note: Note) -> bytes:
 
 
 def check_ed25519(public_key: bytes, signature: bytes, message: bytes) -> bool:
-    """RFC 8032 verification; False for any key or signature of the wrong form."""
+    """RFC 8032 verification; False for any key or signature of the wrong form, and for every key of small order."""
     if len(public_key) != PUBLIC_KEY_BYTES or len(signature) != 64:
+        return False
+    y = int.from_bytes(public_key, "little") & (2**255 - 1)
+    if y >= _FIELD or y in _SMALL_ORDER:  # OpenSSL takes both
         return False
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)

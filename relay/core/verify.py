@@ -273,7 +273,7 @@ def _custody(e: Evidence) -> str:
         checkpoint = verify_checkpoint(note, VerifierKey.ed25519(key.name, key.public_key))
     if checkpoint is None:
         raise Unpinned("custody", f"no custody key of {origin} is pinned")
-    lines = e.part(CUSTODY_EVENTS, bytes_max=BUNDLE_SMALL_PART_BYTES_MAX).split(b"\n")
+    lines = e.part(CUSTODY_EVENTS, bytes_max=BUNDLE_SMALL_PART_BYTES_MAX).split(b"\n", CUSTODY_EVENTS_MAX + 1)
     if lines.pop() != b"" or not 0 < len(lines) <= CUSTODY_EVENTS_MAX:
         raise Malformed(CUSTODY_EVENTS, "", f"must be 1 to {CUSTODY_EVENTS_MAX} lines, each ended by a newline")
     actions = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,10 +39,16 @@ def is_unsafe(error: sqlite3.Error) -> bool:
     return primary_code(error) in _UNSAFE
 
 
-def open_writer(path: Path, application: int, migrations: Sequence[str], check: bool) -> sqlite3.Connection:
+def open_writer(
+    path: Path,
+    application: int,
+    migrations: Sequence[str],
+    check: bool,
+    connect: Callable[..., sqlite3.Connection] = sqlite3.connect,
+) -> sqlite3.Connection:
     """The one writing connection, schema brought up to date. Raises `Malformed`, `StorageFailed`."""
     _create(path)
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection = connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         version = _check_owner(connection, path, application, len(migrations))

@@ -183,7 +183,7 @@ class CustodianStore(Protocol):
         """The lender's ledger holds it."""
 
     async def unconfirmed(self) -> list[LogCheckpoint]:
-        """Anchored checkpoints without a receipt, ascending."""
+        """Anchored checkpoints larger than the largest with a receipt, which covers all before it; ascending."""
 
     async def save_receipt(self, size: int, proof: LedgerProof, cosigned: bytes) -> None:
         """The court ledger's checked receipt."""

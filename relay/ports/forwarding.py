@@ -79,7 +79,7 @@ class RelayStore(Protocol):
         """The item of that origin and size that is not orphaned."""
 
     async def next_item(self, origin: str) -> Item | None:
-        """The smallest item of the origin that is neither CONFIRMED, ORPHANED nor QUARANTINED."""
+        """The smallest item of the origin that is on its way (relay.core.lifecycle.OPEN_STATES)."""
 
     async def move(self, item: bytes, old: ItemState, new: ItemState, *, reason: str = "") -> None:
         """Compare-and-swap of the state, written into the SQL. Raises `Conflict` when `old` is not the state."""

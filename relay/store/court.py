@@ -9,7 +9,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -18,6 +18,7 @@ from relay.core.errors import Conflict, NotFound
 from relay.core.ledgerproof import LedgerProof
 from relay.durable.database import Database
 from relay.durable.files import sync_folder
+from relay.durable.packs import Pack
 from relay.ports.court import CourtCounts, HeldCheckpoint
 from relay.store.mirror_log import MIRROR_SCHEMA, StoredMirrorLog
 
@@ -74,9 +75,10 @@ def _held(
 class SqliteCourtStore:
     """Implements relay.ports.court.CourtStore."""
 
-    def __init__(self, database: Database, directory: Path) -> None:
+    def __init__(self, database: Database, directory: Path, open_pack: Callable[[Path], Pack] = Pack) -> None:
         self._database = database
         self._directory = directory
+        self._open_pack = open_pack
         self._logs: dict[str, StoredMirrorLog] = {}
         self._opening = asyncio.Lock()
 
@@ -101,7 +103,7 @@ class SqliteCourtStore:
         """See the port."""
         async with self._opening:
             if origin not in self._logs:
-                opened = await StoredMirrorLog.open(self._database, self._directory / "logs", origin)
+                opened = await StoredMirrorLog.open(self._database, self._directory / "logs", origin, self._open_pack)
                 self._logs[origin] = opened
             return self._logs[origin]
 

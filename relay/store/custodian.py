@@ -270,7 +270,10 @@ class SqliteCustodianStore:
 
     async def unconfirmed(self) -> list[LogCheckpoint]:
         """See the port."""
-        return await self._checkpoints("WHERE receipt IS NULL AND anchored_height > 0 ORDER BY size")
+        return await self._checkpoints(
+            "WHERE receipt IS NULL AND anchored_height > 0 AND size >"
+            " (SELECT coalesce(max(size), 0) FROM checkpoint WHERE receipt IS NOT NULL) ORDER BY size"
+        )
 
     async def _checkpoints(self, where: str) -> list[LogCheckpoint]:
         rows = await self._database.read(

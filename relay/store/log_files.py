@@ -8,7 +8,7 @@ their own, and opening rebuilds whatever a crash has cut off.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,10 +29,10 @@ CACHE_QUARTERS: Final = 2048
 class LogPacks:
     """Implements relay.ports.LogFiles. One thread appends at a time; any number read."""
 
-    def __init__(self, folder: Path, committed_size: int) -> None:
-        self._entries = Pack(folder / "entries.pack")
-        self._tiles = [Pack(folder / f"tiles-{level}.pack") for level in range(TILE_LEVEL_MAX + 1)]
-        self._upper = [Pack(folder / f"upper-{level}.pack") for level in range(TILE_LEVEL_MAX + 1)]
+    def __init__(self, folder: Path, committed_size: int, open_pack: Callable[[Path], Pack] = Pack) -> None:
+        self._entries = open_pack(folder / "entries.pack")
+        self._tiles = [open_pack(folder / f"tiles-{level}.pack") for level in range(TILE_LEVEL_MAX + 1)]
+        self._upper = [open_pack(folder / f"upper-{level}.pack") for level in range(TILE_LEVEL_MAX + 1)]
         self._appending = threading.Lock()
         if self._entries.size < committed_size * ROW_BYTES:
             raise Malformed(
@@ -46,9 +46,9 @@ class LogPacks:
         self._reader = TileHashReader(self, self._size, CACHE_QUARTERS)
 
     @classmethod
-    def open(cls, directory: Path, committed_size: int) -> LogPacks:
+    def open(cls, directory: Path, committed_size: int, open_pack: Callable[[Path], Pack] = Pack) -> LogPacks:
         """Open or create; cut off what was never committed; rebuild tile hashes that are missing. Raises `Malformed`."""
-        return cls(directory, committed_size)
+        return cls(directory, committed_size, open_pack)
 
     def _restore(self) -> TileAppender:
         """Trust the tiles as far as every level reaches, whole tiles only; hash the entries from there on again."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.durable.database import Database
+from relay.durable.packs import Pack
 from relay.store.log_files import LogPacks
 
 MIRROR_SCHEMA: Final = """
@@ -32,7 +33,9 @@ class StoredMirrorLog:
         self._running: set[asyncio.Task[int]] = set()
 
     @classmethod
-    async def open(cls, database: Database, directory: Path, origin: str) -> StoredMirrorLog:
+    async def open(
+        cls, database: Database, directory: Path, origin: str, open_pack: Callable[[Path], Pack] = Pack
+    ) -> StoredMirrorLog:
         """Open an origin's log; bytes beyond the committed size are cut off."""
 
         def ensure(connection: sqlite3.Connection) -> int:
@@ -42,7 +45,7 @@ class StoredMirrorLog:
 
         committed = await database.write(ensure)
         folder = directory / hashlib.sha256(origin.encode()).hexdigest()
-        return cls(database, origin, await asyncio.to_thread(LogPacks.open, folder, committed))
+        return cls(database, origin, await asyncio.to_thread(LogPacks.open, folder, committed, open_pack))
 
     @property
     def size(self) -> int:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from relay.core.errors import Conflict
 from relay.core.ledgerproof import LedgerProof
-from relay.core.lifecycle import ItemState, check_move, item_id
+from relay.core.lifecycle import OPEN_STATES, ItemState, check_move, item_id
 from relay.durable.database import Database
+from relay.durable.packs import Pack
 from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item
 from relay.ports.ledgers import Anchor, AnchorBlock, Receipt
 from relay.store.halts import Halts
@@ -21,9 +22,8 @@ from relay.store.relay_schema import APPLICATION, MIGRATIONS
 BLOCKS_REMEMBERED: Final = 4096
 
 _ITEM: Final = "id, ledger, origin, size, root, height, block_hash, tx_id, time_ms, state, attempt, reason"
-_DONE: Final = tuple(
-    state.value for state in (ItemState.CONFIRMED, ItemState.ORPHANED, ItemState.QUARANTINED, ItemState.DISCARDED)
-)
+_OPEN: Final = ", ".join(f"'{state.value}'" for state in ItemState if state in OPEN_STATES)
+"""As written in the partial index `item_next`, which is used only for the same words."""
 
 
 def _item(row: sqlite3.Row | tuple[object, ...]) -> Item:
@@ -50,9 +50,10 @@ def _item(row: sqlite3.Row | tuple[object, ...]) -> Item:
 class SqliteRelayStore:
     """Implements relay.ports.forwarding.RelayStore."""
 
-    def __init__(self, database: Database, directory: Path) -> None:
+    def __init__(self, database: Database, directory: Path, open_pack: Callable[[Path], Pack] = Pack) -> None:
         self._database = database
         self._directory = directory
+        self._open_pack = open_pack
         self._logs: dict[str, StoredMirrorLog] = {}
         self._opening = asyncio.Lock()
         self._halts = Halts(database)
@@ -157,8 +158,8 @@ class SqliteRelayStore:
         """See the port."""
         row = await self._database.read(
             lambda c: c.execute(
-                f"SELECT {_ITEM} FROM item WHERE origin = ? AND state NOT IN (?, ?, ?, ?) ORDER BY size, height LIMIT 1",
-                (origin, *_DONE),
+                f"SELECT {_ITEM} FROM item WHERE origin = ? AND state IN ({_OPEN}) ORDER BY size, height LIMIT 1",
+                (origin,),
             ).fetchone()
         )
         return _item(row) if row else None
@@ -320,7 +321,9 @@ class SqliteRelayStore:
         """See the port."""
         async with self._opening:
             if origin not in self._logs:
-                self._logs[origin] = await StoredMirrorLog.open(self._database, self._directory, origin)
+                self._logs[origin] = await StoredMirrorLog.open(
+                    self._database, self._directory, origin, self._open_pack
+                )
             return self._logs[origin]
 
     async def counts(self) -> dict[str, int]:

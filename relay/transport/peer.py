@@ -15,13 +15,23 @@ from relay.core.identity import Identity, parse_identity
 
 def peer_identity(context: grpc.aio.ServicerContext[Any, Any]) -> Identity:
     """The caller's identity. Raises `Denied`: no certificate, not exactly one URI, an authority's certificate, expired."""
-    pem = next(iter(context.auth_context().get("x509_pem_cert", ())), b"")
-    if not pem:
-        raise Denied("the caller showed no certificate")
-    identity, not_before, not_after = _read(bytes(pem))
+    identity, not_before, not_after = _shown(context)
     if not not_before <= datetime.datetime.now(datetime.UTC) <= not_after:
         raise Denied(f"the certificate of {identity} is not valid now")
     return identity
+
+
+def seconds_left(context: grpc.aio.ServicerContext[Any, Any]) -> float:
+    """How long the caller's certificate is still valid; below 0 when it is not. Raises `Denied`."""
+    _, _, not_after = _shown(context)
+    return (not_after - datetime.datetime.now(datetime.UTC)).total_seconds()
+
+
+def _shown(context: grpc.aio.ServicerContext[Any, Any]) -> tuple[Identity, datetime.datetime, datetime.datetime]:
+    pem = next(iter(context.auth_context().get("x509_pem_cert", ())), b"")
+    if not pem:
+        raise Denied("the caller showed no certificate")
+    return _read(bytes(pem))
 
 
 @lru_cache(maxsize=1024)

@@ -15,7 +15,7 @@ from relay.core.errors import Denied, Malformed, Unavailable
 from relay.core.identity import Identity, Role
 from relay.core.limits import DEADLINE_S_MAX, MESSAGE_BYTES_MAX
 from relay.transport.credentials import TlsFiles, server_credentials
-from relay.transport.peer import peer_identity
+from relay.transport.peer import peer_identity, seconds_left
 from relay.transport.status import to_status
 
 GRACE_S: Final = 5.0
@@ -81,7 +81,8 @@ class Gate(grpc.aio.ServerInterceptor):
         async def call(request: Any, context: Context) -> Any:
             try:
                 self._admit(method, context)
-                return await inner(request, context)
+                async with _while_valid(context):
+                    return await inner(request, context)
             except Exception as error:
                 await _abort(context, error, method)
 
@@ -96,8 +97,9 @@ class Gate(grpc.aio.ServerInterceptor):
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
             try:
                 self._admit(method, context)
-                async for reply in inner(request, context):
-                    yield reply
+                async with _while_valid(context):
+                    async for reply in inner(request, context):
+                        yield reply
             except Exception as error:
                 await _abort(context, error, method)
 
@@ -105,6 +107,19 @@ class Gate(grpc.aio.ServerInterceptor):
             grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
         )
         return make(call, handler.request_deserializer, handler.response_serializer)
+
+
+@asynccontextmanager
+async def _while_valid(context: Context) -> AsyncIterator[None]:
+    """Around a call: it ends with the certificate that it came in under, however long it was meant to live. Raises `Denied`."""
+    limit = asyncio.timeout(seconds_left(context))
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise Denied("the caller's certificate expired during the call") from None
 
 
 async def _abort(context: Context, error: Exception, method: str) -> None:

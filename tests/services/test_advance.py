@@ -13,6 +13,7 @@ from relay.core.checkpoint import Checkpoint
 from relay.core.errors import Conflict, Denied, Malformed, NotFound, RelayError, Unavailable, Uncertain, Unverified
 from relay.core.lifecycle import ItemState
 from relay.ports.forwarding import CourtState, Item
+from relay.services.forwarding.advance import REFUSALS_MAX
 from tests.services.test_forwarding import packages, push
 from tests.services.test_pushes import confirmed, grown
 from tests.support.bundles import make_home, noon_of
@@ -168,16 +169,16 @@ async def test_upload_that_breaks_off_goes_on_with_what_the_court_holds(way: Way
 async def test_refusal_is_put_aside_with_its_reason_and_stops_the_origin(
     way: Way, part: int, method: str, state: ItemState, error: RelayError
 ) -> None:
-    """A retry cannot mend it: the item is quarantined where it stood, the origin halts, and nothing is sent again."""
+    """Retries do not mend it: the item is quarantined where it stood, the origin halts, and nothing is sent again."""
     parts = stand_between(way)
-    parts[part].end(method, error)
+    parts[part].end(method, *[error] * REFUSALS_MAX)
     size = await pushed(way)
     found = await becomes(way, size, ItemState.QUARANTINED)
     assert found.reason == f"{state.value}: {error}"
     await settle(lambda: way.relay_store.halted(way.origin), "the origin is halted")
     assert str(error) in await way.relay_store.halted(way.origin)
     await settle(lambda: str(error) in way.advancer.problem, "status tells the problem")
-    assert parts[part].calls.count(method) == 1
+    assert parts[part].calls.count(method) == REFUSALS_MAX
     assert await way.registry.latest(way.origin) is None
 
 
@@ -230,7 +231,7 @@ async def test_anchor_with_another_root_than_the_entries_halts_with_the_pieces(w
 
 async def test_later_checkpoint_waits_behind_one_that_is_put_aside(way: Way) -> None:
     _, registry = stand_between(way)
-    registry.end("submit", Denied("no"))
+    registry.end("submit", *[Denied("no")] * REFUSALS_MAX)
     first = await pushed(way)
     await becomes(way, first, ItemState.QUARANTINED)
     await settle(lambda: way.relay_store.halted(way.origin), "the origin is halted")

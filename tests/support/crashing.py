@@ -45,9 +45,9 @@ class Crash(Exception):
 
 
 class Points:
-    """Counts crash points; dies at number `target` (0: never)."""
+    """Counts crash points; dies at number `target` (0: never), or at the first point of that name."""
 
-    def __init__(self, target: int = 0) -> None:
+    def __init__(self, target: int | str = 0) -> None:
         self.target = target
         self.count = 0
         self.names: Counter[str] = Counter()
@@ -60,7 +60,7 @@ class Points:
             raise Crash(name)
         self.count += 1
         self.names[name] += 1
-        if self.count == self.target:
+        if self.target in (self.count, name):
             self.dead = True
             self.died_at = name
             raise Crash(name)

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Final
 
 from relay.core.bundle import ledger_proof_bytes
+from relay.core.checkpoint import parse_checkpoint
 from relay.core.errors import Conflict, Denied, Malformed, NotFound, RelayError, Unavailable, Uncertain, Unverified
 from relay.core.lifecycle import ItemState
-from relay.ports.forwarding import Confirmation, CourtLink, Item, RelayStore
+from relay.ports.forwarding import Confirmation, CourtLink, CourtState, Item, RelayStore
 from relay.ports.ledgers import AnchorSource, CourtRegistry, Receipt, Submission
 from relay.services.forwarding.origins import OriginRoom
 from relay.services.mirroring import packages_of
 
 log = logging.getLogger(__name__)
+
+REFUSALS_MAX: Final = 5
+"""Refusals in a row after which an item is put aside."""
 
 
 class Waiting(Exception):
@@ -49,6 +55,7 @@ class Advancer:
         self._sleep = sleep
         self._backoff = backoff
         self.problem = ""
+        self._refusals: Counter[bytes] = Counter()
 
     async def run(self) -> None:
         """Advance until nothing is left, then wait for a wake-up; after trouble, wait a growing while and try again."""
@@ -78,8 +85,9 @@ class Advancer:
             except Waiting:
                 break
             except (Conflict, Denied, Malformed, NotFound, Unverified) as error:
-                await self._put_aside(item, error)
+                await self._refused(item, error)
                 break
+            self._refusals.clear()
             moved = True
         return moved
 
@@ -119,6 +127,9 @@ class Advancer:
         if held.size == size and held.cosigned:
             await self._store.save_mirrored(item.id, held.cosigned)
             return
+        if held.size > size:
+            await self._cover(item, held.size, self._root_at_court(held))
+            return
         note = await self._store.checkpoint(self._origin, size)
         if note is None:
             raise Waiting
@@ -144,8 +155,29 @@ class Advancer:
             if cosigned is None:
                 raise Conflict(f"no cosigned checkpoint of size {anchor.size} is stored")
             latest = await self._registry.latest(anchor.origin)
+            if latest is not None and latest.size > anchor.size:
+                await self._cover(item, latest.size, latest.root)
+                return
             await self._registry.submit(await self._submission(item, cosigned, latest, attempt))
         await self._store.move(item.id, ItemState.MIRRORED, ItemState.SUBMITTED)
+
+    def _root_at_court(self, held: CourtState) -> bytes:
+        if not held.cosigned:
+            raise Unavailable(f"the court is taking in a larger checkpoint, of size {held.size}")
+        return parse_checkpoint(held.cosigned)[0].root
+
+    async def _cover(self, item: Item, size: int, root: bytes) -> None:
+        """The court is past this size already: an anchor that a node left out and a rescan found, or another relay was faster.
+
+        Both anchors are of one log when our copy has both roots; then the larger checkpoint stands for the smaller.
+        """
+        mirror = await self._store.log(self._origin)
+        if mirror.size < size:
+            raise Waiting
+        if await asyncio.to_thread(mirror.files.root, size) != root:
+            raise Conflict(f"the court's checkpoint of size {size} is not of the log that has this one")
+        reason = f"the court's checkpoint of size {size} covers it"
+        await self._store.move(item.id, item.state, ItemState.COVERED, reason=reason)
 
     async def _submission(self, item: Item, cosigned: bytes, latest: Receipt | None, attempt: int) -> Submission:
         old_size = latest.size if latest else 0
@@ -172,6 +204,14 @@ class Advancer:
         if cosigned is None:
             raise Conflict(f"no cosigned checkpoint of size {anchor.size} is stored")
         await self._store.save_confirmed(item.id, Confirmation(receipt=receipt, proof=proof, cosigned=cosigned))
+
+    async def _refused(self, item: Item, error: RelayError) -> None:
+        """A node that lags behind refuses what is right: only what is refused again and again is put aside."""
+        self._refusals[item.id] += 1
+        if self._refusals[item.id] < REFUSALS_MAX:
+            raise Unavailable(f"refused, trying again: {error}") from error
+        del self._refusals[item.id]
+        await self._put_aside(item, error)
 
     async def _put_aside(self, item: Item, error: RelayError) -> None:
         """A refusal that a retry cannot mend. Later items of this origin wait: they would not extend anything."""

@@ -14,6 +14,7 @@ from typing import Final
 from relay.core.errors import Conflict, RelayError
 from relay.ports.forwarding import Cursor, RelayStore
 from relay.ports.ledgers import Anchor, AnchorSource
+from relay.services.forwarding.feed import live_blocks
 from relay.services.forwarding.origins import Origins
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ class Rescan:
         ledger = self._source.ledger
         anchors: list[Anchor] = []
         count = 0
-        async for block in self._source.blocks(at.height + 1):
+        async for block in live_blocks(self._source, at.height + 1):
             if block.height != at.height + 1 or (at.height and block.parent_hash != at.block_hash):
                 raise Conflict(
                     f"block {block.height} of {ledger} does not extend block {at.height} as it was compared before"

@@ -1,7 +1,7 @@
 """Watch one lender's ledger: every anchor in a block becomes an item, every final one wakes its origin.
 
-Two detectors share one cursor: the live feed, and on every start the blocks from the cursor on. The cursor moves in the
-transaction that records the items, so nothing is skipped whatever crashes.
+The cursor moves in the transaction that records the items, so nothing is skipped whatever crashes. A node's word on finality
+counts only for the chain it was said of: once the block that the node named as its head is the one recorded at that height.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from relay.core.errors import Conflict, RelayError
+from relay.core.errors import Conflict, RelayError, Unavailable
 from relay.ports.forwarding import Cursor, RelayStore
-from relay.ports.ledgers import AnchorBlock, AnchorSource
+from relay.ports.ledgers import AnchorBlock, AnchorSource, LedgerHead
+from relay.services.forwarding.feed import live_blocks
 from relay.services.forwarding.origins import Origins
 
 log = logging.getLogger(__name__)
 
 HEAD_POLL_S: Final = 1.0
+HEADS_MAX: Final = 256
+"""Heads remembered until the feed has come so far."""
 
 
 class Watcher:
@@ -40,6 +43,7 @@ class Watcher:
         self._sleep = sleep
         self._backoff = backoff
         self.final_height = 0
+        self._heads: dict[int, LedgerHead] = {}
         self.problem = ""
 
     @property
@@ -58,7 +62,7 @@ class Watcher:
         while True:
             try:
                 cursor = await self._store.cursor(self._source.ledger)
-                async for block in self._source.blocks(cursor.height + 1):
+                async for block in live_blocks(self._source, cursor.height + 1):
                     await self._take(block)
                     waits = self._backoff()
                     self.problem = ""
@@ -76,6 +80,10 @@ class Watcher:
     async def _take(self, block: AnchorBlock) -> None:
         ours = tuple(anchor for anchor in block.anchors if self._origins.serves(anchor.origin, anchor.ledger))
         new = await self._store.take_block(self._source.ledger, replace(block, anchors=ours))
+        head = self._heads.get(block.height)
+        self._heads = {height: one for height, one in self._heads.items() if height > block.height}
+        if head is not None and head.block_hash == block.block_hash:
+            await self._settle(head.final_height)
         if new:
             await self._read_head()
 
@@ -90,12 +98,14 @@ class Watcher:
     async def _read_head(self) -> None:
         """Ask what is final now: at once when an anchor came, and from time to time."""
         head = await self._source.head()
-        if head.final_height > self.final_height:
-            self.final_height = head.final_height
-        await self._settle()
+        recorded = await self._store.block_hash(self._source.ledger, head.height)
+        if recorded is None and len(self._heads) < HEADS_MAX:
+            self._heads[head.height] = head
+        await self._settle(head.final_height if recorded == head.block_hash else 0)
 
-    async def _settle(self) -> None:
-        """Whatever is at or below the final height is FINAL now; wake the origins."""
+    async def _settle(self, final_height: int) -> None:
+        """Whatever is recorded at or below the final height is FINAL now; wake the origins."""
+        self.final_height = max(self.final_height, final_height)
         if await self._store.mark_final(self._source.ledger, self.final_height):
             for room in self._origins:
                 if room.config.ledger == self._source.ledger:
@@ -113,14 +123,18 @@ class Watcher:
             await self._step_back(cursor)
 
     async def _stands(self, cursor: Cursor) -> bool:
-        """Whether the node's chain still has the last recorded block."""
+        """Whether the node's chain still has the last recorded block. Raises `Unavailable` when the node does not show that height."""
         if cursor.height == 0:
             return True
         head = await self._source.head()
+        if head.height == cursor.height:
+            return head.block_hash == cursor.block_hash
         if head.height > cursor.height:
-            async for block in self._source.blocks(cursor.height):
-                return block.block_hash == cursor.block_hash
-        return (head.height, head.block_hash) == (cursor.height, cursor.block_hash)
+            async for block in live_blocks(self._source, cursor.height):
+                if block.height == cursor.height:
+                    return block.block_hash == cursor.block_hash
+                break
+        raise Unavailable(f"the node does not show block {cursor.height}, which it has shown before")
 
     async def _step_back(self, cursor: Cursor) -> None:
         """The last recorded block has left the node's chain: go back one and read again. What was final cannot leave."""

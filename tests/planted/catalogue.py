@@ -1,0 +1,78 @@
+"""The catalogue: a line of a module, what it is replaced with, and who must find it.
+
+Finders: `sim A B` runs worlds of seeds A to B until one breaks a promise; `crash SCENARIO/MACHINE` kills at every point of a scenario;
+anything else is a test file or test that must fail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MERKLE = "relay.core.merkle"
+ADVANCE = "relay.services.forwarding.advance"
+WATCH = "relay.services.forwarding.watch"
+STORE = "relay.store.relay"
+R = "tests/regression/"
+
+
+@dataclass(frozen=True)
+class Plant:
+    """`text` stands exactly once in the module's source; with `bug` in its place the finder must complain."""
+
+    name: str
+    module: str
+    text: str
+    bug: str
+    finder: str
+
+
+PLANTS = (
+    # proofs
+    Plant("index beyond the tree", MERKLE, "if not 0 <= index < size <= TREE_SIZE_MAX:", "if index < 0:", R + "test_05_leaf_index_beyond_the_tree.py"),
+    Plant("root not compared", MERKLE, "    if hashed != root:", "    if not root:", R + "test_02_field_left_out_of_the_hash.py"),
+    Plant("side of the pair ignored", MERKLE, "pair = proof[i] + hashed if index >> i & 1 else hashed + proof[i]", "pair = min(proof[i], hashed) + max(proof[i], hashed)", "tests/core/test_merkle.py"),
+    Plant("no domain of leaves", MERKLE, 'b"\\x00" + entry', "entry", R + "test_08_inner_node_offered_as_a_leaf.py"),
+    Plant("hash of any length", MERKLE, "if any(len(h) != HASH_BYTES for h in hashes) or any(len(r) != HASH_BYTES for r in roots):", "if False:", R + "test_01_proof_with_more_bytes_around_a_node.py"),
+    Plant("consistency from nothing", MERKLE, "if not 0 < size1 <= size2 <= TREE_SIZE_MAX:", "if size1 == 0:\n        return\n    if size1 > size2:", R + "test_10_empty_taken_for_proof.py"),
+    Plant("equal sizes, other roots", MERKLE, "        if root1 != root2:", "        if not root2:", "tests/core"),
+    Plant("consistency to any root", MERKLE, "if inner != subtree_root or outer != root:", "if inner != subtree_root:", "tests/core/test_merkle.py"),
+    Plant("old tree not compared", MERKLE, "if inner != subtree_root or outer != root:", "if outer != root:", "tests/core/test_merkle.py"),
+    # spellings
+    Plant("base64 in many spellings", "relay.core.base64strict", "if base64.b64encode(data) != raw:", "if False:", R + "test_27_two_spellings_of_one_value.py"),
+    Plant("base64url in many spellings", "relay.core.base64strict", 'if base64.urlsafe_b64encode(data).rstrip(b"=") != raw:', "if False:", "tests/core"),
+    Plant("member twice", "relay.core.canonical", "if len(made) != len(pairs):", "if False:", R + "test_27_two_spellings_of_one_value.py"),
+    Plant("big integers", "relay.core.canonical", "abs(int(text)) > JSON_INT_MAX", "False", R + "test_27_two_spellings_of_one_value.py"),
+    Plant("endless nesting", "relay.core.canonical", "if depth == JSON_DEPTH_MAX:", "if False:", "tests/core"),
+    # signatures
+    Plant("key of small order", "relay.core.note", "if y >= _FIELD or y in _SMALL_ORDER:", "if False:", R + "test_25_signature_in_another_spelling.py"),
+    Plant("any key for a JWS", "relay.core.jose", "if jws.kid != expected:", "if False:", "tests/core"),
+    Plant("JWS never checked", "relay.core.jose", "if not check_ed25519(public_key, jws.signature, jws.signing_input):", "if False:", R + "test_25_signature_in_another_spelling.py"),
+    Plant("no known key is enough", "relay.core.note", "    if not good:\n        raise Unverified(\"signature\", \"no known key signed this note\")", "    if False:\n        raise RuntimeError", R + "test_10_empty_taken_for_proof.py"),
+    Plant("checkpoint of another log", "relay.core.checkpoint", "if checkpoint.origin != log_key.name:", "if False:", "tests/core/test_notes.py"),
+    Plant("cosignature never checked", "relay.core.checkpoint", "if time_s > _TIME_S_MAX or not holds:", "if False:", "tests/core/test_notes.py"),
+    # forwarding
+    Plant("package not checked", "relay.services.mirroring", "check_proof(package, entries, before, self._target)", "pass", "sim 1 60"),
+    Plant("root not rebuilt", ADVANCE, "if root != item.anchor.root:", "if False:", "tests/services/test_advance.py"),
+    Plant("checkpoint and anchor not compared", "relay.services.forwarding.intake", "if item.anchor.root != checkpoint.root:", "if False:", "tests/services/test_pushes.py"),
+    Plant("anybody may push", "relay.services.forwarding.origins", "if room.config.custodian != identity:", "if False:", "tests/services"),
+    Plant("uncertainty ends the worker", ADVANCE, "except (Unavailable, Uncertain) as error:", "except Unavailable as error:", "sim 1 60"),
+    Plant("court already past this size", ADVANCE, "        if held.size > size:\n            await self._cover", "        if False:\n            await self._cover", "sim 1 60"),
+    Plant("attempt epoch not stored", STORE, "attempt = attempt + 1 WHERE", "attempt = attempt WHERE", "sim 1 60"),
+    Plant("larger checkpoint first", STORE, "ORDER BY size, height LIMIT 1\",\n                (origin,),", "ORDER BY size DESC, height LIMIT 1\",\n                (origin,),", "sim 1 60"),
+    Plant("orphan never comes back", STORE, "time_ms = excluded.time_ms, state = excluded.state WHERE item.state = ?", "time_ms = excluded.time_ms, state = excluded.state WHERE item.state = ? AND 0", "sim 1 60"),
+    Plant("rescan records nothing", STORE, "found = sum(_insert_anchor(c, anchor) for anchor in anchors)", "found = 0", "sim 1 100"),
+    Plant("cursor takes any block", STORE, "if block.height != height + 1 or (height and block.parent_hash != last):", "if block.height <= height:", "tests/store/test_relay_store.py"),
+    Plant("move without comparing", STORE, "WHERE id = ? AND state = ?\", (new.value, reason, item, old.value)", "WHERE id = ? AND ? <> ''\", (new.value, reason, item, old.value)", "tests/store/test_relay_store.py"),
+    Plant("final is what anybody says", WATCH, "await self._settle(head.final_height if recorded == head.block_hash else 0)", "await self._settle(head.final_height)", "sim 100 160"),
+    Plant("everything is final", STORE, "SELECT count(*) FROM item WHERE state = ? AND ledger = ? AND height <= ?\"", "SELECT 0\"", "sim 1 10"),
+    Plant("reorganisation not followed", WATCH, "if not stands:", "if False:", "sim 1 60"),
+    Plant("nobody is woken by finality", WATCH, "    room.wake.set()", "    pass", "sim 1 60"),
+    Plant("nobody is woken by entries", "relay.services.forwarding.intake", "room.wake.set()", "pass", "sim 1 60"),
+    Plant("silent feed taken for an idle ledger", "relay.services.forwarding.feed", "if head.height > upto and not step.done():", "if False:", "sim 1 60"),
+    Plant("acknowledged before the commit", "relay.store.mirror_log", "                await self._database.write(commit)", "                asyncio.ensure_future(self._database.write(commit))", "crash several packages/relay"),
+    Plant("size never stored", "relay.store.mirror_log", "                await self._database.write(commit)", "                pass", "sim 1 60"),
+    Plant("uncommitted entries kept", "relay.store.log_files", "        self._entries.truncate(committed_size * ROW_BYTES)\n", "", "crash several packages/relay"),
+    Plant("tiles ahead of the entries", "relay.store.log_files", "            held -= held % TILE_WIDTH\n", "            pass\n", "tests/store/test_log_files.py"),
+    Plant("court takes what does not extend", "relay.services.court.mirror", "if old_size != size:", "if False:", "tests/services"),
+    Plant("court cosigns before it holds all", "relay.services.court.mirror", "                    if intake.done:\n                        break", "                    break", "sim 1 60"),
+)  # fmt: skip
