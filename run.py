@@ -28,7 +28,12 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 RUNTIME = "requirements.txt"
 DEV = "requirements-dev.txt"
-LONG_RUNS = {"flips": "tests.support.flip_all", "kills": "tests.support.kills", "simulate": "tests.simulation", "planted": "tests.planted"}
+LONG_RUNS = {
+    "flips": "tests.support.flip_all",
+    "kills": "tests.support.kills",
+    "simulate": "tests.simulation",
+    "planted": "tests.planted",
+}
 
 
 def fail(text: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
-from relay.core.errors import Unavailable
+from relay.core.errors import Malformed, Unavailable
 from relay.durable.errors import StorageFailed
 from relay.durable.files import FolderLock, make_folder
 from relay.durable.schema import is_unsafe, open_reader, open_writer, primary_code
@@ -24,6 +24,8 @@ from relay.durable.schema import is_unsafe, open_reader, open_writer, primary_co
 T = TypeVar("T")
 
 GROUP_WRITES_MAX: Final = 256
+_NOT_TEXT: Final = "Could not decode to UTF-8"
+"""What the module says of a text column whose bytes have changed."""
 
 
 @dataclass(slots=True)
@@ -96,7 +98,7 @@ class Database:
     async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run `fn` on the read-only connection: it sees every committed write, and one state throughout.
 
-        Raises what `fn` raises, `RuntimeError` for an SQL mistake, `StorageFailed`.
+        Raises what `fn` raises, `Malformed` for stored text that is no text any more, `RuntimeError` for an SQL mistake, `StorageFailed`.
         """
         self._check()
         result: T = await asyncio.get_running_loop().run_in_executor(self._read_thread, self._run_read, fn)
@@ -215,6 +217,8 @@ class Database:
         if is_unsafe(error):
             self._failed = f"{self._path}: {error}"
             return StorageFailed(self._failed)
+        if _NOT_TEXT in str(error):
+            return Malformed(str(self._path), "", f"is damaged ({error}); restore it from a backup")
         return _mistake(self._path, error)
 
 

@@ -249,3 +249,13 @@ async def test_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     again = await opened(tmp_path / "a.sqlite")
     assert await again.read(names) == ["x"]
     await again.close()
+
+
+async def test_stored_text_that_is_no_text_any_more_is_malformed_and_the_rest_is_served(tmp_path: Path) -> None:
+    database = await opened(tmp_path / "a.sqlite")
+    await database.write(insert("x"))
+    await database.write(lambda c: c.execute("INSERT INTO thing (name) VALUES (CAST(x'f265' AS TEXT))"))
+    with pytest.raises(Malformed, match="damaged"):
+        await database.read(names)
+    assert await database.read(lambda c: c.execute("SELECT count(*) FROM thing").fetchone()[0]) == 2
+    await database.close()

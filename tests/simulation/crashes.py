@@ -41,7 +41,7 @@ class Case:
 
     scenario: str
     machine: str
-    targets: tuple[int, ...]
+    targets: tuple[int | str, ...]
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,12 @@ def single(scenario: str, machine: str) -> list[Case]:
     clean = play(Case(scenario, machine, ()))
     assert clean.violations == [], (scenario, clean.violations)
     return [Case(scenario, machine, (point,)) for point in range(1, clean.first_life + 1)]
+
+
+def named(results: list[Result], name: str) -> Case:
+    """A case that dies at a point which only recoveries have."""
+    found = next(r for r in results if name in r.names)
+    return Case(found.case.scenario, found.case.machine, (*found.case.targets, name))
 
 
 def doubled(results: list[Result], count: int) -> list[Case]:

@@ -20,9 +20,12 @@ class Crash(Exception):
 
 
 class Points:
-    """Numbers the crash points of one machine across its lives; it dies at each of `targets` in turn (counted afresh each life)."""
+    """Numbers the crash points of one machine across its lives; it dies at each of `targets` in turn.
 
-    def __init__(self, targets: tuple[int, ...] = ()) -> None:
+    A target is a number, counted afresh in each life, or a name: the first point of that name.
+    """
+
+    def __init__(self, targets: tuple[int | str, ...] = ()) -> None:
         self.targets = list(targets)
         self.count = 0
         self.names: Counter[str] = Counter()
@@ -33,7 +36,7 @@ class Points:
         """Count a point; True when the process dies here."""
         self.count += 1
         self.names[name] += 1
-        if self.targets and self.count == self.targets[0]:
+        if self.targets and self.targets[0] in (self.count, name):
             self.targets.pop(0)
             self.died_at.append(name)
             return True

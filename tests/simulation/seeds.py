@@ -6,15 +6,35 @@ import logging
 import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from tests.simulation.dice import Dice
+from tests.simulation.dice import Dice, NoDice
 from tests.simulation.director import Director, Outcome
 from tests.simulation.loop import VirtualLoop, run
 from tests.simulation.world import World, choose_characters
 
 STEPS_A_SEED = 15_000
 """Length of a world's safety phase."""
+
+
+def simulate_only(
+    seed: int, fault_steps: int, rates: Mapping[str, float], characters: tuple[str, ...]
+) -> tuple[Outcome, World]:
+    """A world with these faults alone and these lenders; the world as it ended."""
+    logging.disable(logging.CRITICAL)
+    loop = VirtualLoop(seed)
+    dice = NoDice(seed)
+    dice.rates.update(rates)
+    worlds: list[World] = []
+
+    async def main() -> Outcome:
+        worlds.append(World(loop, dice, characters, chains=1))
+        return await Director(worlds[0]).run(fault_steps)
+
+    try:
+        return run(loop, main()), worlds[0]
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def simulate(seed: int, fault_steps: int) -> tuple[Outcome, Counter[str]]:

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 from collections import Counter
 
-from tests.simulation.crashes import SCENARIOS, Case, Result, doubled, play, single
+from tests.simulation.crashes import SCENARIOS, Case, Result, doubled, named, play, single
 
 CASES_MIN = 20_000
 
@@ -25,6 +25,10 @@ def test_every_crash_point_of_every_scenario_loses_nothing_and_doubles_nothing()
     again = all_of(doubled(results, max(2000, CASES_MIN - len(results))))
     assert [(r.case, r.violations) for r in again if r.violations] == []
     discovered = {name for r in results for name in r.names}
+    again += all_of(
+        [named(results, name) for name in sorted(discovered - {n for r in (*results, *again) for n in r.died_at})]
+    )
+    assert [(r.case, r.violations) for r in again if r.violations] == []
     exercised = Counter(name for r in (*results, *again) for name in r.died_at)
     print(f"crash points: {len(results)} exercised of {len(cases)} discovered, {len(exercised)} names of {len(discovered)};"
           f" {len(results) + len(again)} crash-and-recover cases, {sum(len(r.died_at) == 2 for r in again)} of them twice")  # fmt: skip
