@@ -163,3 +163,10 @@ def test_shrinking_or_empty_consistency_is_refused() -> None:
 def test_frontier_that_does_not_fit_its_size_is_malformed(data: bytes) -> None:
     with pytest.raises(Malformed):
         Frontier.from_bytes(data)
+
+
+def test_two_roots_of_one_size_are_never_consistent() -> None:
+    root, other = bytes(32), bytes([1] * 32)
+    verify_consistency(5, 5, [], root, root)
+    with pytest.raises(Unverified, match="two different roots"):
+        verify_consistency(5, 5, [], root, other)

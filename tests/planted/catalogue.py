@@ -34,7 +34,7 @@ PLANTS = (
     Plant("no domain of leaves", MERKLE, 'b"\\x00" + entry', "entry", R + "test_08_inner_node_offered_as_a_leaf.py"),
     Plant("hash of any length", MERKLE, "if any(len(h) != HASH_BYTES for h in hashes) or any(len(r) != HASH_BYTES for r in roots):", "if False:", R + "test_01_proof_with_more_bytes_around_a_node.py"),
     Plant("consistency from nothing", MERKLE, "if not 0 < size1 <= size2 <= TREE_SIZE_MAX:", "if size1 == 0:\n        return\n    if size1 > size2:", R + "test_10_empty_taken_for_proof.py"),
-    Plant("equal sizes, other roots", MERKLE, "        if root1 != root2:", "        if not root2:", "tests/core"),
+    Plant("equal sizes, other roots", MERKLE, "        if root1 != root2:", "        if not root2:", "tests/core/test_merkle.py"),
     Plant("consistency to any root", MERKLE, "if inner != subtree_root or outer != root:", "if inner != subtree_root:", "tests/core/test_merkle.py"),
     Plant("old tree not compared", MERKLE, "if inner != subtree_root or outer != root:", "if outer != root:", "tests/core/test_merkle.py"),
     # spellings
