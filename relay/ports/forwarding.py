@@ -132,6 +132,9 @@ class RelayStore(Protocol):
     async def save_rescan(self, ledger: str, upto: Cursor, anchors: Sequence[Anchor]) -> int:
         """Record anchors that are missing as SEEN and how far was compared, in one transaction; returns how many were missing."""
 
+    async def save_found(self, anchor: Anchor) -> bool:
+        """Record one anchor that no detector has delivered as SEEN; False when it is recorded already."""
+
     async def log(self, origin: str) -> MirrorLog:
         """The relay's own verified copy of an origin's log, opened once."""
 

@@ -317,6 +317,10 @@ class SqliteRelayStore:
 
         return await self._database.write(write)
 
+    async def save_found(self, anchor: Anchor) -> bool:
+        """See the port."""
+        return bool(await self._database.write(lambda c: _insert_anchor(c, anchor)))
+
     async def log(self, origin: str) -> StoredMirrorLog:
         """See the port."""
         async with self._opening:

@@ -45,4 +45,9 @@ DROP TABLE halt;
 CREATE TABLE rescan (ledger TEXT PRIMARY KEY, height INTEGER NOT NULL, block_hash BLOB NOT NULL) STRICT;
 """
 
-MIGRATIONS: Final = (_FIRST, _HALTS_ARE_KEPT)
+_NEXT_ITEM_IS_INDEXED: Final = """
+CREATE INDEX item_next ON item (origin, size)
+    WHERE state IN ('seen', 'final', 'proven', 'mirrored', 'submitted');
+"""
+
+MIGRATIONS: Final = (_FIRST, _HALTS_ARE_KEPT, _NEXT_ITEM_IS_INDEXED)

@@ -289,6 +289,29 @@ async def test_kill_between_any_two_writes_loses_nothing(store: SqliteRelayStore
             await other.close()
 
 
+async def test_anchor_found_by_name_is_recorded_once(store: SqliteRelayStore) -> None:
+    await store.take_block(LEDGER, block(1))
+    assert await store.save_found(anchor(3, 1))
+    assert not await store.save_found(anchor(3, 1))
+    found = await store.find_item(ORIGIN, 3)
+    assert found is not None
+    assert (found.state, found.anchor) == (ItemState.SEEN, anchor(3, 1))
+    await bring_to(store, found, ItemState.CONFIRMED)
+    assert not await store.save_found(anchor(3, 1))
+    assert await state_of(store, found) is ItemState.CONFIRMED
+
+
+async def test_next_item_is_found_in_its_index(store: SqliteRelayStore) -> None:
+    """The statement as it is sent, explained: no item of another origin and none that is done is looked at."""
+    statements: list[str] = []
+    await store._database.read(lambda c: c.set_trace_callback(statements.append))
+    await store.next_item(ORIGIN)
+    await store._database.read(lambda c: c.set_trace_callback(None))
+    asked = next(text for text in statements if "FROM item" in text)
+    plan = await store._database.read(lambda c: c.execute(f"EXPLAIN QUERY PLAN {asked}").fetchall())
+    assert any("USING INDEX item_next (origin=?)" in row[3] for row in plan), plan
+
+
 async def test_store_of_another_role_is_not_opened(tmp_path: Path) -> None:
     other = await SqliteCourtStore.open(tmp_path)
     await other.close()

@@ -6,10 +6,11 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from relay.core.bundle import ledger_proof_bytes
-from relay.core.errors import Conflict, RelayError, Unavailable, Unverified
+from relay.core.checkpoint import Checkpoint
+from relay.core.errors import Conflict, NotFound, RelayError, Unavailable, Unverified
 from relay.core.limits import ORIGIN_CHARS_MAX
 from relay.core.package import Package
-from relay.ports.forwarding import RelayStore
+from relay.ports.forwarding import Item, RelayStore
 from relay.ports.ledgers import Anchor, AnchorSource
 from relay.services.forwarding.origins import OriginRoom, Origins
 from relay.services.mirroring import PackageIntake
@@ -36,9 +37,7 @@ class LogIntake:
         halted = await self._store.halted(checkpoint.origin)
         if halted:
             raise Conflict(f"origin {checkpoint.origin} is halted: {halted}")
-        item = await self._store.find_item(checkpoint.origin, checkpoint.size)
-        if item is None:
-            raise Unavailable(f"no anchor of {checkpoint.origin} at size {checkpoint.size} is seen on the ledger yet")
+        item = await self._item_of(room, checkpoint)
         if item.anchor.root != checkpoint.root:
             reason = (
                 f"the checkpoint of size {checkpoint.size} and its anchor on {item.anchor.ledger} have different roots"
@@ -61,6 +60,42 @@ class LogIntake:
             if intake.done:
                 log.info("%s: all %d entries held", checkpoint.origin, checkpoint.size)
                 room.wake.set()
+
+    async def _item_of(self, room: OriginRoom, checkpoint: Checkpoint) -> Item:
+        """The item of a checkpoint that its log has signed. Raises `Unavailable` while the ledger does not show its anchor."""
+        item = await self._store.find_item(checkpoint.origin, checkpoint.size)
+        if item is None and await self._left_out(room.config.ledger, checkpoint):
+            item = await self._store.find_item(checkpoint.origin, checkpoint.size)
+        if item is None:
+            raise Unavailable(f"no anchor of {checkpoint.origin} at size {checkpoint.size} is seen on the ledger yet")
+        return item
+
+    async def _left_out(self, ledger: str, checkpoint: Checkpoint) -> bool:
+        """The third detector: an anchor in a final block that the feed has passed without showing it. True when it is recorded now.
+
+        The node is asked for it by name. Whatever it answers is worth no more than what its feed gives: the entries
+        must have the anchor's root, and the court checks the ledger's proof.
+        """
+        source = self._sources[ledger]
+        anchor = await source.find(checkpoint.origin, checkpoint.size)
+        if anchor is None or (anchor.ledger, anchor.origin, anchor.size) != (
+            ledger,
+            checkpoint.origin,
+            checkpoint.size,
+        ):
+            return False
+        if anchor.height > (await self._store.cursor(ledger)).height:
+            return False  # the feed has not come so far: it will bring it
+        if await self._store.find_item(checkpoint.origin, checkpoint.size) is not None:
+            return True  # the feed has brought it meanwhile, in the transaction that moved the cursor
+        try:
+            await source.prove(anchor)
+        except NotFound:
+            return False  # its block is not final, and may leave the chain
+        found = await self._store.save_found(anchor)
+        if found:
+            log.error("%s left out the anchor of %s at size %d", ledger, anchor.origin, anchor.size)
+        return found
 
     async def _anchor_piece(self, anchor: Anchor) -> dict[str, bytes]:
         """The ledger's own proof of what it holds, where the anchor is final already."""
