@@ -16,10 +16,8 @@ class Pack:
     def __init__(self, path: Path) -> None:
         self.path = path
         make_folder(path.parent)
-        created = not path.exists()
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if created:
-            sync_folder(path.parent)
+        sync_folder(path.parent)  # even when it exists: the process that created it may have died before it could
         self._size = os.fstat(self._handle).st_size
         self._failed: StorageFailed | None = None
 

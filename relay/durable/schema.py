@@ -112,6 +112,8 @@ def _make_durable(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")  # an erased key must not linger in a free page
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
+    # a process killed between a commit and its sync leaves a log that is read but not durable: sync it before anyone answers from it
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
     mode, level = _pragma(connection, "journal_mode"), _pragma(connection, "synchronous")
     if mode != "wal" or level < _SYNCHRONOUS_FULL:
         reason = f"journal_mode {mode}, synchronous {level}: must be wal and 2; use a local file system that can lock"

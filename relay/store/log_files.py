@@ -1,8 +1,9 @@
 """One log on disk: `entries.pack` and one pack a tile level with one of upper hashes beside it, all append-only.
 
 `entries.pack` holds C2SP entry bundles one after the other (each entry with its length as uint16be), so a bundle is a slice.
-Entries are synced on every append. Tile hashes follow from the entries: their packs are written without a sync of
-their own, and opening rebuilds whatever a crash has cut off.
+Entries are synced on every append. Tile hashes follow from the entries: their packs are synced only now and then, and opening
+makes again what was written after the last time. Their lengths say nothing: a power cut may leave zeros where hashes were.
+`synced.pack` says how many entries' hashes are sure to be there: 8 bytes (uint64be) a time, the last ones count.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ ROW_BYTES: Final = 2 + ENTRY_BYTES
 _PREFIX: Final = ENTRY_BYTES.to_bytes(2, "big")
 _REBUILD_ENTRIES: Final = 65_536
 CACHE_QUARTERS: Final = 2048
+SYNC_ENTRIES: Final = 65_536
+"""Tiles are synced when so many entries have been appended since: what opening makes again takes a fraction of a second."""
+_MARK_BYTES: Final = 8
 
 
 class LogPacks:
@@ -33,6 +37,8 @@ class LogPacks:
         self._entries = open_pack(folder / "entries.pack")
         self._tiles = [open_pack(folder / f"tiles-{level}.pack") for level in range(TILE_LEVEL_MAX + 1)]
         self._upper = [open_pack(folder / f"upper-{level}.pack") for level in range(TILE_LEVEL_MAX + 1)]
+        self._marks = open_pack(folder / "synced.pack")
+        self._marks.truncate(self._marks.size - self._marks.size % _MARK_BYTES)
         self._appending = threading.Lock()
         if self._entries.size < committed_size * ROW_BYTES:
             raise Malformed(
@@ -42,7 +48,9 @@ class LogPacks:
             )
         self._entries.truncate(committed_size * ROW_BYTES)
         self._size = committed_size
-        self._appender = self._restore()
+        self._synced = self._last_mark()
+        self._appender = self._restore(self._synced)
+        self._sync_tiles()
         self._reader = TileHashReader(self, self._size, CACHE_QUARTERS)
 
     @classmethod
@@ -50,9 +58,28 @@ class LogPacks:
         """Open or create; cut off what was never committed; rebuild tile hashes that are missing. Raises `Malformed`."""
         return cls(directory, committed_size, open_pack)
 
-    def _restore(self) -> TileAppender:
-        """Trust the tiles as far as every level reaches, whole tiles only; hash the entries from there on again."""
-        held = self._size
+    def _last_mark(self) -> int:
+        """Entries whose tile hashes survive whatever happens; 0 is always safe."""
+        size = self._marks.size
+        return int.from_bytes(self._marks.read(size - _MARK_BYTES, _MARK_BYTES), "big") if size else 0
+
+    def _mark(self) -> None:
+        self._marks.append(self._size.to_bytes(_MARK_BYTES, "big"))
+        self._marks.sync()
+        self._synced = self._size
+
+    def _sync_tiles(self) -> None:
+        """Make the hashes of all entries durable, then say so. Every entry must be committed: a mark is not taken back."""
+        if self._synced != self._size:
+            for pack in (*self._tiles, *self._upper):
+                pack.sync()
+            self._mark()
+
+    def _restore(self, trusted: int) -> TileAppender:
+        """Take the tiles of `trusted` entries as far as every level reaches, whole tiles only; hash the entries from there on again."""
+        if self._synced > self._size:
+            self._mark()
+        held = min(trusted, self._size)
         for level, pack in enumerate(self._tiles):
             count = pack.size // HASH_BYTES
             if count < self._size >> TILE_HEIGHT * level:
@@ -90,6 +117,8 @@ class LogPacks:
         if any(len(entry) != ENTRY_BYTES for entry in entries):
             raise Malformed("log", "entry", f"every entry must be {ENTRY_BYTES} bytes")
         with self._appending:
+            if self._size - self._synced >= SYNC_ENTRIES:
+                self._sync_tiles()
             self._entries.append(b"".join([_PREFIX + entry for entry in entries]))
             self._entries.sync()
             self._write_tiles(self._appender, entries)
@@ -156,10 +185,10 @@ class LogPacks:
             if size < self._size:
                 self._entries.truncate(size * ROW_BYTES)
                 self._size = size
-                self._appender = self._restore()
+                self._appender = self._restore(size)
                 self._reader = TileHashReader(self, size, CACHE_QUARTERS)
 
     def close(self) -> None:
         """Close the files. Safe to call twice."""
-        for pack in (self._entries, *self._tiles, *self._upper):
+        for pack in (self._entries, *self._tiles, *self._upper, self._marks):
             pack.close()

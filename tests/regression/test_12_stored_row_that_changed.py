@@ -88,6 +88,8 @@ def test_changed_bit_of_a_log_file_is_never_received(tmp_path: Path, size: int, 
     assert not noticed(open_log, size, target)
     unnoticed = tried = 0
     for path in sorted(tmp_path.glob("*.pack")):
+        if path.name == "synced.pack":  # says what need not be made again; tests/store changes its bits
+            continue
         data = path.read_bytes()
         for bit in range(random.Random(SEED).randrange(share), 8 * len(data), share):
             path.write_bytes(flipped(data, bit))

@@ -44,9 +44,9 @@ class SimFile:
             self.synced = bytes(self.data)
             self.pending.clear()
 
-    def lose_power(self, dice: random.Random) -> None:
-        """A random subset of what was pending survives, in any combination; a write may survive in part."""
-        survivors = [entry for entry in self.pending if dice.random() < 0.5]
+    def lose_power(self, dice: random.Random, share: float = 0.5) -> None:
+        """About this share of what was pending survives, in any combination; a write may survive in part."""
+        survivors = [entry for entry in self.pending if dice.random() < share]
         self.data = bytearray(self.synced)
         for offset, data in survivors:
             if data is None:

@@ -120,12 +120,21 @@ class World:
                 machine.process.die("the end")
                 await machine.process.wait_and_clear()
 
-    async def _boot_relay(self, process: Process) -> None:
-        process.point("boot")
+    async def _relay_store(self, process: Process) -> SqliteRelayStore:
         database = InlineDatabase(
             process, process.disk.connection(relay_schema.APPLICATION, relay_schema.MIGRATIONS), self.dice.maybe
         )
-        store = SqliteRelayStore(database, Path("relay"), lambda path: SimPack(path, process))  # type: ignore[arg-type, return-value]
+        return SqliteRelayStore(database, Path("relay"), lambda path: SimPack(path, process))  # type: ignore[arg-type, return-value]
+
+    async def _court_store(self, process: Process) -> SqliteCourtStore:
+        database = InlineDatabase(
+            process, process.disk.connection(court_store.APPLICATION, [court_store.SCHEMA]), self.dice.maybe
+        )
+        return SqliteCourtStore(database, Path("court"), lambda path: SimPack(path, process))  # type: ignore[arg-type, return-value]
+
+    async def _boot_relay(self, process: Process) -> None:
+        process.point("boot")
+        store = await self._relay_store(process)
         origins = Origins(
             {le.origin: OriginConfig(origin=le.origin, custodian=le.custodian, log_key=le.verifier, ledger=le.chain.ledger)
              for le in self.lenders}
@@ -156,10 +165,7 @@ class World:
 
     async def _boot_court(self, process: Process) -> None:
         process.point("boot")
-        database = InlineDatabase(
-            process, process.disk.connection(court_store.APPLICATION, [court_store.SCHEMA]), self.dice.maybe
-        )
-        store = SqliteCourtStore(database, Path("court"), lambda path: SimPack(path, process))  # type: ignore[arg-type, return-value]
+        store = await self._court_store(process)
         mirror = CourtMirror(store, self.trust, self.verifiers, self.witness, _Signer(self._witness), self.clock)
         registry: Any = CourtClient(Net(process, self.dice, self.link("court-court ledger")), self.court_chain)
         reader = ReceiptReader(COURT, store, registry, self.trust, self.verifiers, mirror.cosigned, self.backoff)

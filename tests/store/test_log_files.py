@@ -14,7 +14,8 @@ from relay.core.errors import Malformed, NotFound
 from relay.core.limits import ENTRY_BYTES
 from relay.core.merkle import MemoryTree, leaf_hash
 from relay.durable.database import Database
-from relay.store.log_files import ROW_BYTES, LogPacks
+from relay.durable.packs import Pack
+from relay.store.log_files import ROW_BYTES, SYNC_ENTRIES, LogPacks
 from relay.store.mirror_log import MIRROR_SCHEMA, StoredMirrorLog
 
 APPLICATION = 0x54455354
@@ -61,6 +62,67 @@ def test_every_file_cut_anywhere_is_made_whole_from_the_entries(tmp_path: Path) 
         again.append(entries(700, size))
         check(again, size + 700)
         again.close()
+
+
+@pytest.mark.parametrize("synced", [0, 3, 300, 700])
+def test_zeros_where_tile_hashes_were_not_synced_yet_are_made_again(tmp_path: Path, synced: int) -> None:
+    """A power cut may keep a file's length and lose what was written: the length is no proof of the content."""
+    size = 900
+    LogPacks.open(tmp_path, 0).append(entries(synced))
+    log = LogPacks.open(tmp_path, synced)
+    log.append(entries(size - synced, synced))
+    log.close()
+    path = tmp_path / "tiles-0.pack"
+    path.write_bytes(path.read_bytes()[: 32 * synced] + bytes(32 * (size - synced)))
+    path = tmp_path / "upper-0.pack"
+    kept = 192 * (synced // 256)
+    path.write_bytes(path.read_bytes()[:kept] + bytes(192 * (size // 256) - kept))
+    again = LogPacks.open(tmp_path, size)
+    check(again, size)
+    again.append(entries(100, size))
+    check(again, size + 100)
+    again.close()
+
+
+def test_tiles_are_synced_before_the_mark_that_vouches_for_them(tmp_path: Path) -> None:
+    """And a mark is made of committed entries alone: those of the append before."""
+    synced: list[tuple[str, int]] = []
+
+    class Watched(Pack):
+        def sync(self) -> None:
+            synced.append((self.path.name, self.size))
+            super().sync()
+
+    log = LogPacks.open(tmp_path, 0, Watched)
+    for start in range(0, 2 * SYNC_ENTRIES, SYNC_ENTRIES):
+        synced.clear()
+        log.append(entries(SYNC_ENTRIES, start))
+    names = [name for name, _ in synced]
+    assert names[-2:] == ["synced.pack", "entries.pack"]
+    assert {path.name for path in tmp_path.iterdir() if path.name.startswith(("tiles", "upper"))} == set(names[:-2])
+    assert (tmp_path / "synced.pack").read_bytes() == SYNC_ENTRIES.to_bytes(8, "big")
+    log.close()
+
+
+def test_changed_mark_changes_no_answer(tmp_path: Path) -> None:
+    LogPacks.open(tmp_path, 0).append(entries(300))
+    LogPacks.open(tmp_path, 300).close()
+    path = tmp_path / "synced.pack"
+    data = path.read_bytes()
+    assert data == (300).to_bytes(8, "big")
+    for changed in (
+        b"",
+        data[:5],
+        data + b"\x00" * 8,
+        data + b"\xff" * 3,
+        b"\xff" * 8,
+        *(bytes([*data[:7], n]) for n in range(256)),
+    ):
+        path.write_bytes(changed)
+        log = LogPacks.open(tmp_path, 300)
+        assert log.root(300) == tree(300).root(300)
+        assert path.read_bytes()[-8:] == data
+        log.close()
 
 
 @pytest.mark.parametrize("committed", [0, 1, 255, 256, 257, 600])
