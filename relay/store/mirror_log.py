@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.durable.database import Database
+from relay.durable.errors import StorageFailed
 from relay.durable.packs import Pack
 from relay.store.log_files import LogPacks
 
@@ -60,7 +61,7 @@ class StoredMirrorLog:
     async def append(self, entries: Sequence[bytes], also: Callable[[sqlite3.Connection], None] | None = None) -> int:
         """Packs first, then the size by compare-and-swap, together with what else belongs in that transaction.
 
-        When the transaction fails, the packs are cut back and its error is raised. Cancelling the caller does not stop an
+        When the transaction is refused, the packs are cut back and its error is raised. Cancelling the caller does not stop an
         append half way: it runs to its end, so that memory, packs and database agree.
         """
         task = asyncio.create_task(self._append(entries, also), name=f"append {self._origin}")
@@ -84,6 +85,8 @@ class StoredMirrorLog:
 
             try:
                 await self._database.write(commit)
+            except StorageFailed:
+                raise  # whether the commit is on disk is unknown until a restart: nothing that it may count is cut off
             except Exception:
                 await asyncio.to_thread(self._files.truncate, old)
                 raise

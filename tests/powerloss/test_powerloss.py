@@ -51,6 +51,12 @@ def test_power_lost_again_while_recovering_loses_nothing(scenario: str) -> None:
     assert sum(len(r.lost_at) == 2 for r in results) > len(results) // 2
 
 
+@pytest.mark.parametrize("scenario", FORWARDING)
+def test_power_lost_after_a_kill_loses_nothing_that_the_next_life_answered(scenario: str) -> None:
+    """What a killed process had written but not synced is read by the next one: it must not answer from it before it is durable."""
+    assert broken(play_all(list(cases(scenario, 1, killed=True))))[:3] == []
+
+
 @pytest.mark.parametrize("liar", [name for name in LIARS if name])
 def test_disk_that_lies_about_its_syncs_is_caught(liar: str) -> None:
     """The control: what the enumeration relies on is taken away, and it must say so."""
