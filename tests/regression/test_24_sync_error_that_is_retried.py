@@ -1,5 +1,4 @@
-"""An fsync that fails and is tried again (it then says that all is well, and the data are gone): the process ends, and a restart reads what is there.
-
+"""An fsync that fails and is tried again: the second try says that all is well, and the data are gone. Here the process ends instead.
 The kernel's answer to the n-th fsync or fdatasync of a running relay is replaced by EIO, for every n that one loan's way needs.
 """
 
