@@ -75,7 +75,7 @@ PLANTS = (
     Plant("court takes what does not extend", "relay.services.court.mirror", "if old_size != size:", "if False:", "tests/services"),
     Plant("anchor on another ledger", "relay.services.forwarding.origins", "return room is not None and room.config.ledger == ledger", "return room is not None", R + "test_16_event_of_a_wrong_emitter.py"),
     # storage
-    Plant("cut back after an unknown commit", "relay.store.mirror_log", "                raise  # whether the commit", "                await asyncio.to_thread(self._files.truncate, old)\n                raise  # whether the commit", R + "test_24_sync_error_that_is_retried.py"),
+    Plant("cut back after an unknown commit", "relay.store.mirror_log", "                raise  # whether the commit", "                await asyncio.to_thread(self._files.truncate, old)\n                raise  # whether the commit", "tests/store/test_log_files.py"),
     Plant("tiles believed by their length", "relay.store.log_files", "held = min(trusted, self._size)", "held = self._size", "tests/store/test_log_files.py"),
     Plant("answered before the sync", "relay.store.log_files", "            self._entries.sync()\n", "", R + "test_18_answer_before_the_data_is_on_the_disk.py"),
     Plant("commits are not synced", "relay.durable.schema", "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL", "tests/durable/test_database.py"),

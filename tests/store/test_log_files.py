@@ -7,6 +7,7 @@ import random
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from relay.core.errors import Malformed, NotFound
 from relay.core.limits import ENTRY_BYTES
 from relay.core.merkle import MemoryTree, leaf_hash
 from relay.durable.database import Database
+from relay.durable.errors import StorageFailed
 from relay.durable.packs import Pack
 from relay.store.log_files import ROW_BYTES, SYNC_ENTRIES, LogPacks
 from relay.store.mirror_log import MIRROR_SCHEMA, StoredMirrorLog
@@ -123,6 +125,32 @@ def test_changed_mark_changes_no_answer(tmp_path: Path) -> None:
         assert log.root(300) == tree(300).root(300)
         assert path.read_bytes()[-8:] == data
         log.close()
+
+
+async def test_entries_stay_when_nobody_knows_whether_they_were_committed(tmp_path: Path) -> None:
+    """A failed sync of a commit: after the restart the commit may be there, and what it counts must be there too."""
+
+    async def opened() -> tuple[Database, StoredMirrorLog]:
+        path = tmp_path / "relay.sqlite"
+        database = await Database.open(path, application=APPLICATION, migrations=[MIRROR_SCHEMA])
+        return database, await StoredMirrorLog.open(database, tmp_path / "logs", "a.example/log")
+
+    database, log = await opened()
+    write = database.write
+
+    async def committed_and_yet_failed(fn: Any) -> Any:
+        await write(fn)
+        raise StorageFailed("the sync failed")
+
+    database.write = committed_and_yet_failed  # type: ignore[method-assign]
+    with pytest.raises(StorageFailed):
+        await log.append(entries(3))
+    log.close()
+    await database.close()
+    database, log = await opened()
+    assert (log.size, log.files.entries(0, 3)) == (3, entries(3))
+    log.close()
+    await database.close()
 
 
 @pytest.mark.parametrize("committed", [0, 1, 255, 256, 257, 600])
