@@ -79,6 +79,18 @@ def test_fsck_sees_a_changed_entry(stopped: Path) -> None:
     pack.write_bytes(bytes(data))
     ran = courtrelay("relay", "fsck", "--home", stopped)
     assert ran.code == 1
+    assert "do not have the anchored root" in ran.err
+
+
+def test_fsck_sees_tiles_that_are_not_of_the_entries(stopped: Path) -> None:
+    """A mark that claims more than the disk kept: opening trusts the tiles below it, `fsck` does not."""
+    assert courtrelay("relay", "fsck", "--home", stopped).code == 0
+    (tiles,) = (stopped / "relay/data/logs").rglob("tiles-0.pack")
+    data = bytearray(tiles.read_bytes())
+    data[0] ^= 1
+    tiles.write_bytes(bytes(data))
+    ran = courtrelay("relay", "fsck", "--home", stopped)
+    assert ran.code == 1
     assert "different roots" in ran.err
 
 
