@@ -6,7 +6,8 @@
     python3 run.py check                         lint, types, layers, spelling, generated code, house rules
     python3 run.py bench [arguments]             the table of speed and size
     python3 run.py flips [--seed N] [--all]      every other value of every byte of a bundle's proof parts
-    python3 run.py kills [--count N] [--seed S]  kill -9 of random roles under load, then everything compared
+    python3 run.py kills [--count N] [--seed S] [--store postgresql]
+                                                 kill -9 of random roles under load, then everything compared
     python3 run.py simulate [--steps N] [--seed S]  the real services under faults in virtual time
     python3 run.py planted [NAME ...]            bugs on purpose, and the seconds until each is found
     python3 run.py proto                         generate the wire code again

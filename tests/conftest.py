@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from tests.support.postgres import Cluster, find_programs, running_cluster
 
 settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("suite")
@@ -23,3 +26,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """A skipped test is a failure where COURTRELAY_NO_SKIPS=1."""
     if skipped and os.environ.get("COURTRELAY_NO_SKIPS") == "1":
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server of the suite's own; each test makes its own database in it."""
+    if find_programs() is None:
+        pytest.skip("PostgreSQL is not installed; on Debian: apt install postgresql")
+    with running_cluster() as cluster:
+        yield cluster

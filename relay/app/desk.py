@@ -274,6 +274,7 @@ async def _relay_status(opened: grpc.aio.Channel) -> dict[str, Any]:
         "scanned height": reply.scanned_height,
         "final height": reply.final_height,
         "custodians": ", ".join(reply.custodians_connected),
+        **({"this worker's jobs": ", ".join(reply.jobs)} if reply.jobs else {}),
         "problem": reply.last_problem,
     }
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from relay.app.adapters import verifiers
 from relay.app.desk import open_desk
+from relay.app.memory import open_memory
 from relay.app.trust import read_trust
 from relay.config.roles import read_relay
 from relay.core.errors import Malformed, NotFound
@@ -17,7 +18,7 @@ from relay.core.lifecycle import ItemState
 from relay.core.merkle import leaf_hash
 from relay.core.tiles import TileAppender
 from relay.core.times import format_utc
-from relay.store.relay import SqliteRelayStore
+from relay.ports.forwarding import RelayStore
 from relay.wire.desks import RelayDeskClient
 from relay.wire.v1 import relay_pb2
 
@@ -108,20 +109,28 @@ def check_exhibit(folder: Path, trust: Path) -> dict[str, Any]:
 
 
 async def fsck(home: Path) -> list[str]:
-    """Read a stopped relay's whole memory and say what is not as it must be. Raises `Conflict` while the relay runs."""
+    """Read a relay's whole memory and say what is not as it must be.
+
+    Raises `Conflict` while a relay with SQLite runs; workers on PostgreSQL may go on meanwhile.
+    """
     config = read_relay(home / "relay" / "config.toml")
-    store = await SqliteRelayStore.open(config.common.data, check=True)
+    memory = await open_memory(config, check=True)
     try:
         findings = []
         for served in config.origins:
-            findings += await _check_origin(store, served.origin)
+            findings += await _check_origin(memory.store, served.origin)
         return findings
     finally:
-        await store.close()
+        await memory.close()
 
 
-async def _check_origin(store: SqliteRelayStore, origin: str) -> list[str]:
+async def _confirmed_sizes(store: RelayStore, origin: str) -> set[int]:
+    return {c.receipt.size for c in await store.confirmations(origin, 0, 1_000_000)}
+
+
+async def _check_origin(store: RelayStore, origin: str) -> list[str]:
     findings = []
+    before = await _confirmed_sizes(store, origin)
     mirror = await store.log(origin)
     items = await store.items(list(ItemState), origin, 1_000_000)
     roots = {item.anchor.size: item for item in items if item.state not in (ItemState.ORPHANED, ItemState.SEEN)}
@@ -133,16 +142,17 @@ async def _check_origin(store: SqliteRelayStore, origin: str) -> list[str]:
         root = appender.root()
         if root != await asyncio.to_thread(mirror.files.root, size):
             findings.append(
-                f"{origin}: the tiles and the entries up to {size} have different roots; delete the tile packs"
+                f"{origin}: the tiles and the entries up to {size} have different roots; delete the tile packs (SQLite) or restore a backup"
             )
         held = roots.get(size)
         if held is not None and held.anchor.root != root and not await store.halted(origin):
             findings.append(
                 f"{origin}: the entries up to {size} do not have the anchored root, and the origin is not halted"
             )
-    confirmed = {c.receipt.size for c in await store.confirmations(origin, 0, 1_000_000)}
+    after = await _confirmed_sizes(store, origin)
     return findings + [
         f"{origin}: the item of size {one.anchor.size} is {one.state.value}, its receipt says otherwise"
         for one in items
-        if (one.state is ItemState.CONFIRMED) is not (one.anchor.size in confirmed)
+        if (one.anchor.size not in after and one.state is ItemState.CONFIRMED)
+        or (one.anchor.size in before and one.state is not ItemState.CONFIRMED)
     ]

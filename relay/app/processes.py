@@ -18,8 +18,9 @@ END_WITHIN_S: Final = 15.0
 class RoleProcess:
     """One role of a home folder in a process of its own."""
 
-    def __init__(self, role: str, home: Path, log: Path | None = None) -> None:
+    def __init__(self, role: str, home: Path, log: Path | None = None, config: Path | None = None) -> None:
         self.role = role
+        self._config = config
         self._home = home
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
@@ -28,6 +29,7 @@ class RoleProcess:
     async def start(self) -> None:
         """Return once the role says that it is ready. Raises `Unavailable` with what it said instead."""
         command = [sys.executable, "-m", "relay.cli", "serve", self.role, "--home", str(self._home)]
+        command += ["--config", str(self._config)] if self._config else []
         sink: IO[bytes] | None = self._log.open("ab") if self._log else None
         try:
             self._process = await asyncio.create_subprocess_exec(

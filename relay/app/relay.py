@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from relay.app.adapters import load_adapter
-from relay.app.runtime import SystemClock, announce, backoff, until_signalled, workers
+from relay.app.memory import open_memory
+from relay.app.relay_jobs import make_jobs
+from relay.app.runtime import SystemClock, announce, until_signalled, workers
 from relay.app.trust import only
 from relay.config.roles import read_relay
 from relay.ports.ledgers import AnchorSource
-from relay.services.forwarding.advance import Advancer
 from relay.services.forwarding.hands import Hands
 from relay.services.forwarding.intake import LogIntake
 from relay.services.forwarding.origins import OriginConfig, Origins
@@ -19,8 +20,6 @@ from relay.services.forwarding.receipts import Receipts
 from relay.services.forwarding.rescan import Rescan
 from relay.services.forwarding.route import Router
 from relay.services.forwarding.status import RelayStatus
-from relay.services.forwarding.watch import Watcher
-from relay.store.relay import SqliteRelayStore
 from relay.transport.channels import channel
 from relay.transport.servers import serving
 from relay.wire.court_client import GrpcCourtLink
@@ -42,8 +41,9 @@ async def run_relay(path: Path) -> None:
         }
     )
     async with AsyncExitStack() as stack:
-        store = await SqliteRelayStore.open(common.data)
-        stack.push_async_callback(store.close)
+        memory = await open_memory(config)
+        store = memory.store
+        stack.push_async_callback(memory.close)
         sources: dict[str, AnchorSource] = {}
         for one in config.sources:
             source = await load_adapter(one.family).open_source(one.settings)
@@ -52,17 +52,12 @@ async def run_relay(path: Path) -> None:
         registry = await load_adapter(config.court_ledger.family).open_court(config.court_ledger.settings)
         stack.push_async_callback(registry.close)
         court = GrpcCourtLink(await stack.enter_async_context(channel(config.court, common.tls)))
-        watchers = [
-            Watcher(source, store, origins, sleep=asyncio.sleep, backoff=backoff) for source in sources.values()
-        ]
-        advancers = [
-            Advancer(room, store, sources, court, registry, sleep=asyncio.sleep, backoff=backoff) for room in origins
-        ]
+        jobs = make_jobs(memory, origins, sources, court, registry)
         router = Router(registry, SystemClock())
         custodians = CustodianPort(LogIntake(store, origins, sources), Receipts(store, origins, registry), router)
         courts = CourtPort(router)
         rescans = [Rescan(source, store, origins, sleep=asyncio.sleep) for source in sources.values()]
-        status = RelayStatus(store, origins, router, watchers, advancers)
+        status = RelayStatus(store, origins, router, jobs.watchers, jobs.advancers, jobs.sharing)
         admin = RelayAdmin(status, Hands(store, origins, rescans))
         port = await stack.enter_async_context(
             serving(
@@ -78,9 +73,6 @@ async def run_relay(path: Path) -> None:
                 may=only(common.operators),
             )
         )
-        jobs = [(f"watch {w.ledger}", w.run()) for w in watchers]
-        jobs += [(f"rescan {r.ledger}", r.run()) for r in rescans]
-        jobs += [(f"advance {room.config.origin}", a.run()) for room, a in zip(origins, advancers, strict=True)]
-        await stack.enter_async_context(workers(*jobs))
+        await stack.enter_async_context(workers(*jobs.start()))
         announce("relay", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()

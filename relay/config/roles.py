@@ -62,10 +62,19 @@ class ServedOrigin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SharedStore:
+    """A PostgreSQL database that several workers share; `lease_s`: after how many seconds a silent one's jobs are given away."""
+
+    url: str
+    lease_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RelayConfig:
-    """`court` is an address."""
+    """`court` is an address; `store` None: SQLite in the data folder."""
 
     common: Common
+    store: SharedStore | None
     court: str
     court_ledger: LedgerConfig
     sources: tuple[LedgerConfig, ...]
@@ -152,6 +161,7 @@ def read_relay(path: Path) -> RelayConfig:
     court = table.table("court")
     config = RelayConfig(
         common=common,
+        store=_store(table.table("store")) if table.has("store") else None,
         court=court.text("address"),
         court_ledger=_ledger(table.table("court_ledger"), common.tls),
         sources=tuple(_ledger(source, common.tls) for source in table.tables("sources")),
@@ -166,6 +176,17 @@ def read_relay(path: Path) -> RelayConfig:
                 str(path), "origins", f"{origin.origin} is anchored on {origin.ledger}, which is no source here"
             )
     return config
+
+
+def _store(table: Table) -> SharedStore | None:
+    family = table.text("family")
+    if family not in ("sqlite", "postgresql"):
+        raise table.refuse("family", f"{family!a} is neither sqlite nor postgresql")
+    store = None
+    if family == "postgresql":
+        store = SharedStore(url=table.secret("url"), lease_s=table.seconds("lease_s", low=1.0, high=600.0))
+    table.done()
+    return store
 
 
 def _origin(table: Table) -> ServedOrigin:

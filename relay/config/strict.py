@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Final
@@ -52,6 +53,20 @@ class Table:
     def file(self, key: str) -> Path:
         """A path, relative to the configuration file."""
         return (self._file.parent / self.text(key)).resolve()
+
+    def secret(self, key: str) -> str:
+        """A text that does not stand in the file itself: `env:NAME`, or `file:PATH` relative to the configuration file."""
+        where, _, name = self.text(key).partition(":")
+        if where == "env" and name:
+            if not os.environ.get(name):
+                raise self.refuse(key, f"the environment has no {name}")
+            return os.environ[name]
+        if where == "file" and name:
+            try:
+                return (self._file.parent / name).read_text("utf-8").strip()
+            except (OSError, ValueError) as error:
+                raise self.refuse(key, f"cannot read {name}: {error}") from None
+        raise self.refuse(key, "must be env:NAME or file:PATH; it may hold a password and does not stand here")
 
     def integer(self, key: str, *, low: int, high: int) -> int:
         """A whole number within [low, high]."""

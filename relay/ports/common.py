@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from relay.core.kinds import KindInfo
@@ -41,18 +41,11 @@ class RecordCatalogue(Protocol):
 
 
 class LogFiles(Protocol):
-    """One evidence or custody log on disk: entries and tiles in append-only packs. Synchronous; call off the loop.
-
-    `append` returns only when the bytes are durable. The owner keeps the committed size in its database and opens the log
-    with it; whatever lies beyond is cut off on opening, so a crash between the two is harmless.
-    """
+    """Entries and tiles of one evidence or custody log, for reading and proofs. Synchronous; call off the loop."""
 
     @property
     def size(self) -> int:
         """Entries held, committed or not."""
-
-    def append(self, entries: Sequence[bytes]) -> None:
-        """Append entries and their tile hashes; one fdatasync a file."""
 
     def entries(self, start: int, end: int) -> list[bytes]:
         """Entries [start, end). Raises `NotFound` beyond the size."""
@@ -68,9 +61,3 @@ class LogFiles(Protocol):
 
     def subtree_proof(self, start: int, end: int, size: int) -> list[bytes]:
         """Subtree consistency proof of [start, end) to the tree of `size`."""
-
-    def truncate(self, size: int) -> None:
-        """Cut back to `size` entries; only for what was never committed."""
-
-    def close(self) -> None:
-        """Close the files. Safe to call twice."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from base64 import b64decode, b64encode
 from collections.abc import Mapping
 
 from relay.core.errors import NotFound
 from relay.durable.database import Database
 from relay.ports.forwarding import Exhibit
+from relay.store.rows import EXHIBIT_COLUMNS, exhibit_from, pieces_to_text
 
 
 class Halts:
@@ -20,7 +19,7 @@ class Halts:
 
     async def halt(self, origin: str, reason: str, pieces: Mapping[str, bytes]) -> None:
         """Stop an origin; while it is stopped the first reason stays."""
-        text = json.dumps({name: b64encode(piece).decode() for name, piece in pieces.items()})
+        text = pieces_to_text(pieces)
         await self._database.write(
             lambda c: c.execute(
                 "INSERT INTO exhibit (origin, reason, pieces) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -49,16 +48,7 @@ class Halts:
         """All of an origin, oldest first."""
         rows = await self._database.read(
             lambda c: c.execute(
-                "SELECT number, reason, pieces, resumed FROM exhibit WHERE origin = ? ORDER BY number", (origin,)
+                f"SELECT {EXHIBIT_COLUMNS} FROM exhibit WHERE origin = ? ORDER BY number", (origin,)
             ).fetchall()
         )
-        return [
-            Exhibit(
-                number=number,
-                origin=origin,
-                reason=reason,
-                pieces={name: b64decode(piece) for name, piece in json.loads(pieces).items()},
-                resumed=resumed,
-            )
-            for number, reason, pieces, resumed in rows
-        ]
+        return [exhibit_from(row) for row in rows]

@@ -31,7 +31,11 @@ _MARK_BYTES: Final = 8
 
 
 class LogPacks:
-    """Implements relay.ports.LogFiles. One thread appends at a time; any number read."""
+    """Implements relay.ports.LogFiles. One thread appends at a time; any number read.
+
+    The owner keeps the committed size in its database and opens the log with it; whatever lies beyond is cut off on
+    opening, so a crash between the two is harmless.
+    """
 
     def __init__(self, folder: Path, committed_size: int, open_pack: Callable[[Path], Pack] = Pack) -> None:
         self._entries = open_pack(folder / "entries.pack")
@@ -113,7 +117,7 @@ class LogPacks:
         return self._size
 
     def append(self, entries: Sequence[bytes]) -> None:
-        """See the port. Raises `StorageFailed`."""
+        """Append entries, durable on return, and their tile hashes. Raises `StorageFailed`."""
         if any(len(entry) != ENTRY_BYTES for entry in entries):
             raise Malformed("log", "entry", f"every entry must be {ENTRY_BYTES} bytes")
         with self._appending:
@@ -180,7 +184,7 @@ class LogPacks:
             raise NotFound(f"a tree of {size}; {self._size} entries are held")
 
     def truncate(self, size: int) -> None:
-        """See the port."""
+        """Cut back to `size` entries; only for what was never committed."""
         with self._appending:
             if size < self._size:
                 self._entries.truncate(size * ROW_BYTES)

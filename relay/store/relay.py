@@ -6,45 +6,26 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 from relay.core.errors import Conflict
-from relay.core.ledgerproof import LedgerProof
-from relay.core.lifecycle import OPEN_STATES, ItemState, check_move, item_id
+from relay.core.lifecycle import ItemState, check_move
 from relay.durable.database import Database
 from relay.durable.packs import Pack
 from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item
-from relay.ports.ledgers import Anchor, AnchorBlock, Receipt
+from relay.ports.ledgers import Anchor, AnchorBlock
 from relay.store.halts import Halts
 from relay.store.mirror_log import StoredMirrorLog
 from relay.store.relay_schema import APPLICATION, MIGRATIONS
-
-BLOCKS_REMEMBERED: Final = 4096
-
-_ITEM: Final = "id, ledger, origin, size, root, height, block_hash, tx_id, time_ms, state, attempt, reason"
-_OPEN: Final = ", ".join(f"'{state.value}'" for state in ItemState if state in OPEN_STATES)
-"""As written in the partial index `item_next`, which is used only for the same words."""
-
-
-def _item(row: sqlite3.Row | tuple[object, ...]) -> Item:
-    id_, ledger, origin, size, root, height, block_hash, tx_id, time_ms, state, attempt, reason = row
-    anchor = Anchor(
-        ledger=str(ledger),
-        origin=str(origin),
-        size=int(str(size)),
-        root=bytes(root),  # type: ignore[arg-type]
-        height=int(str(height)),
-        block_hash=bytes(block_hash),  # type: ignore[arg-type]
-        tx_id=bytes(tx_id),  # type: ignore[arg-type]
-        time_ms=int(str(time_ms)),
-    )
-    return Item(
-        id=bytes(id_),  # type: ignore[arg-type]
-        anchor=anchor,
-        state=ItemState(state),
-        attempt=int(str(attempt)),
-        reason=str(reason),
-    )
+from relay.store.rows import (
+    BLOCKS_REMEMBERED,
+    CONFIRMATION_COLUMNS,
+    ITEM_COLUMNS,
+    OPEN_WORDS,
+    confirmation_from,
+    confirmation_values,
+    item_from,
+    new_item_values,
+)
 
 
 class SqliteRelayStore:
@@ -148,21 +129,21 @@ class SqliteRelayStore:
         """See the port."""
         row = await self._database.read(
             lambda c: c.execute(
-                f"SELECT {_ITEM} FROM item WHERE origin = ? AND size = ? AND state <> ? ORDER BY height LIMIT 1",
+                f"SELECT {ITEM_COLUMNS} FROM item WHERE origin = ? AND size = ? AND state <> ? ORDER BY height LIMIT 1",
                 (origin, size, ItemState.ORPHANED.value),
             ).fetchone()
         )
-        return _item(row) if row else None
+        return item_from(row) if row else None
 
     async def next_item(self, origin: str) -> Item | None:
         """See the port."""
         row = await self._database.read(
             lambda c: c.execute(
-                f"SELECT {_ITEM} FROM item WHERE origin = ? AND state IN ({_OPEN}) ORDER BY size, height LIMIT 1",
+                f"SELECT {ITEM_COLUMNS} FROM item WHERE origin = ? AND state IN ({OPEN_WORDS}) ORDER BY size, height LIMIT 1",
                 (origin,),
             ).fetchone()
         )
-        return _item(row) if row else None
+        return item_from(row) if row else None
 
     async def move(self, item: bytes, old: ItemState, new: ItemState, *, reason: str = "") -> None:
         """See the port."""
@@ -212,24 +193,12 @@ class SqliteRelayStore:
 
     async def save_confirmed(self, item: bytes, confirmation: Confirmation) -> None:
         """See the port."""
-        receipt, proof = confirmation.receipt, confirmation.proof
 
         def write(c: sqlite3.Connection) -> None:
             _move(c, item, ItemState.SUBMITTED, ItemState.CONFIRMED, "")
             c.execute(
-                "INSERT INTO confirmation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (
-                    receipt.origin,
-                    receipt.size,
-                    receipt.root,
-                    receipt.ledger,
-                    receipt.height,
-                    receipt.tx_id,
-                    receipt.time_ms,
-                    proof.kind,
-                    proof.body,
-                    confirmation.cosigned,
-                ),
+                f"INSERT INTO confirmation ({CONFIRMATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                confirmation_values(confirmation),
             )
 
         await self._database.write(write)
@@ -238,19 +207,11 @@ class SqliteRelayStore:
         """See the port."""
         rows = await self._database.read(
             lambda c: c.execute(
-                "SELECT ledger, origin, size, root, height, tx_id, time_ms, kind, proof, cosigned FROM confirmation"
-                " WHERE origin = ? AND size > ? ORDER BY size LIMIT ?",
+                f"SELECT {CONFIRMATION_COLUMNS} FROM confirmation WHERE origin = ? AND size > ? ORDER BY size LIMIT ?",
                 (origin, above_size, limit),
             ).fetchall()
         )
-        return [
-            Confirmation(
-                receipt=Receipt(ledger=r[0], origin=r[1], size=r[2], root=r[3], height=r[4], tx_id=r[5], time_ms=r[6]),
-                proof=LedgerProof(kind=r[7], ledger=r[0], body=r[8]),
-                cosigned=r[9],
-            )
-            for r in rows
-        ]
+        return [confirmation_from(row) for row in rows]
 
     async def last_confirmed(self, origin: str) -> int:
         """Size of the largest confirmed checkpoint, 0 before the first."""
@@ -284,17 +245,17 @@ class SqliteRelayStore:
         values = (*(state.value for state in states), *((origin,) if origin else ()), limit)
         rows = await self._database.read(
             lambda c: c.execute(
-                f"SELECT {_ITEM} FROM item WHERE {where} ORDER BY origin, size LIMIT ?", values
+                f"SELECT {ITEM_COLUMNS} FROM item WHERE {where} ORDER BY origin, size LIMIT ?", values
             ).fetchall()
         )
-        return [_item(row) for row in rows]
+        return [item_from(row) for row in rows]
 
     async def item(self, item: bytes) -> Item | None:
         """See the port."""
         row = await self._database.read(
-            lambda c: c.execute(f"SELECT {_ITEM} FROM item WHERE id = ?", (item,)).fetchone()
+            lambda c: c.execute(f"SELECT {ITEM_COLUMNS} FROM item WHERE id = ?", (item,)).fetchone()
         )
-        return _item(row) if row else None
+        return item_from(row) if row else None
 
     async def rescanned(self, ledger: str) -> Cursor:
         """See the port."""
@@ -344,24 +305,11 @@ class SqliteRelayStore:
 
 def _insert_anchor(c: sqlite3.Connection, anchor: Anchor) -> int:
     """A new item as SEEN; one that was orphaned and is now in another block comes back."""
-    identity = item_id(anchor.ledger, anchor.origin, anchor.size, anchor.root)
     done = c.execute(
-        f"INSERT INTO item ({_ITEM}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '') ON CONFLICT (id) DO UPDATE SET"
+        f"INSERT INTO item ({ITEM_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '') ON CONFLICT (id) DO UPDATE SET"
         " height = excluded.height, block_hash = excluded.block_hash, tx_id = excluded.tx_id,"
         " time_ms = excluded.time_ms, state = excluded.state WHERE item.state = ?",
-        (
-            identity,
-            anchor.ledger,
-            anchor.origin,
-            anchor.size,
-            anchor.root,
-            anchor.height,
-            anchor.block_hash,
-            anchor.tx_id,
-            anchor.time_ms,
-            ItemState.SEEN.value,
-            ItemState.ORPHANED.value,
-        ),
+        (*new_item_values(anchor), ItemState.ORPHANED.value),
     )
     return done.rowcount
 

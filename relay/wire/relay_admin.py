@@ -50,6 +50,7 @@ class RelayAdmin(relay_pb2_grpc.RelayAdminServicer):
             final_height=report.final_height,
             custodians_connected=report.custodians,
             last_problem=report.problem,
+            jobs=report.jobs,
         )
 
     async def Backlog(self, request: relay_pb2.ListItemsRequest, context: Context) -> relay_pb2.ListItemsReply:

@@ -74,6 +74,15 @@ PLANTS = (
     Plant("uncommitted entries kept", "relay.store.log_files", "        self._entries.truncate(committed_size * ROW_BYTES)\n", "", "crash several packages/relay"),
     Plant("court takes what does not extend", "relay.services.court.mirror", "if old_size != size:", "if False:", "tests/services"),
     Plant("anchor on another ledger", "relay.services.forwarding.origins", "return room is not None and room.config.ledger == ledger", "return room is not None", R + "test_16_event_of_a_wrong_emitter.py"),
+    # several workers
+    Plant("number of a lease not compared", "relay.store.postgres.leases", "WHERE name = $1 AND token = $2 FOR SHARE", "WHERE name = $1 AND token >= $2 * 0 FOR SHARE", "tests/store/test_leases.py"),
+    Plant("lease taken in the middle of a transaction", "relay.store.postgres.leases", "AND token = $2 FOR SHARE", "AND token = $2", "tests/store/test_leases.py"),
+    Plant("lease taken before it has ended", "relay.store.postgres.leases", "WHERE lease.expires_at < clock_timestamp() RETURNING token", "RETURNING token", "tests/store/test_leases.py"),
+    Plant("lost lease's job goes on", "relay.services.forwarding.sharing", "if beat is None or name not in beat.kept:", "if False:", "tests/store/test_leases.py"),
+    Plant("append without comparing the size", "relay.store.postgres.mirror_log", "WHERE id = $1 AND size = $2\"", "WHERE id = $1 AND $2 = $2\"", "tests/store/test_postgres.py"),
+    Plant("broken commit taken for nothing done", "relay.store.postgres.database", "raise Uncertain(", "raise Unavailable(", "tests/store/test_postgres.py"),
+    Plant("replica is asked", "relay.store.postgres.schema", "if await connection.fetchval(\"SELECT pg_is_in_recovery()\"):", "if False:", R + "test_23_replica_that_lags_behind.py"),
+    Plant("server without fsync is taken", "relay.store.postgres.schema", "if found.get(setting) != wanted:", "if setting not in found:", R + "test_19_settings_that_lose_what_was_acknowledged.py"),
     # storage
     Plant("cut back after an unknown commit", "relay.store.mirror_log", "                raise  # whether the commit", "                await asyncio.to_thread(self._files.truncate, old)\n                raise  # whether the commit", "tests/store/test_log_files.py"),
     Plant("tiles believed by their length", "relay.store.log_files", "held = min(trusted, self._size)", "held = self._size", "tests/store/test_log_files.py"),

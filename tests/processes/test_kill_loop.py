@@ -1,4 +1,4 @@
-"""A hundred SIGKILLs under load, and a control that the comparison can fail."""
+"""A hundred SIGKILLs under load with SQLite, sixty with three relay workers on PostgreSQL, and controls that the comparison can fail."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kills import KillLoop, kill_loop
+from tests.support.kills import DATABASE, KillLoop, kill_loop
+from tests.support.postgres import Cluster
 
 SEED = 20_261_124
 
@@ -32,3 +33,26 @@ async def test_comparison_sees_one_changed_entry(tmp_path: Path, role: str, word
     pack.write_bytes(bytes(data))
     await loop._compare(tmp_path / "home")
     assert any(words in violation for violation in outcome.violations)
+
+
+async def test_three_workers_on_one_database_killed_and_paused_violate_nothing(postgres: Cluster) -> None:
+    """Each pause of a lease's holder lasts until another worker has its job; then both go on, and one is refused."""
+    said: list[str] = []
+    outcome = await kill_loop(60, SEED, said.append, postgres)
+    assert outcome.violations == [], said
+    assert outcome.kills.total() - outcome.kills[DATABASE] >= 30
+    assert set(outcome.kills) == {"relay", "relay-2", "relay-3", "court", "custodian", DATABASE}
+    assert outcome.pauses.total() >= 2
+    assert outcome.checkpoints > 10
+
+
+async def test_comparison_sees_one_changed_entry_in_the_database(tmp_path: Path, postgres: Cluster) -> None:
+    loop = KillLoop(tmp_path, 2, 1, postgres)
+    outcome = await loop.run()
+    assert outcome.violations == []
+    assert loop._shared is not None
+    database = loop._shared.url.split("/")[3].partition("?")[0]
+    postgres.sql("UPDATE courtrelay.entry_bundle SET data = set_byte(data, 40, get_byte(data, 40) # 1)", database)
+    await loop._compare(tmp_path / "home")
+    for words in ("the entries of relay differ", "different roots"):
+        assert any(words in violation for violation in outcome.violations)

@@ -23,7 +23,12 @@ from relay.core.errors import RelayError
 from relay.core.merkle import Frontier, leaf_hash
 from relay.core.tiles import decode_entries
 from relay.sample import generate
+from tests.support.postgres import Cluster, running_cluster
+from tests.support.shared_relay import SharedRelay
 
+DATABASE = "database"
+WEIGHTS_SHARED = {"relay": 2, "relay-2": 2, "relay-3": 2, DATABASE: 1, "court": 1, "custodian": 1}
+PAUSE_EVERY = 8
 WEIGHTS = {"relay": 5, "court": 2, "custodian": 2, "court-ledger": 1, "lender-ledger": 1}
 PAUSE_S = 0.3
 
@@ -33,6 +38,7 @@ class Outcome:
     """What happened, and everything that is not as promised (empty: nothing)."""
 
     kills: Counter[str] = field(default_factory=Counter)
+    pauses: Counter[str] = field(default_factory=Counter)
     retried_deposits: int = 0
     records: int = 0
     checkpoints: int = 0
@@ -40,10 +46,12 @@ class Outcome:
 
 
 class KillLoop:
-    """One run in a folder of its own."""
+    """One run in a folder of its own; with a PostgreSQL server, the relay is three workers on it."""
 
-    def __init__(self, folder: Path, kills: int, seed: int) -> None:
+    def __init__(self, folder: Path, kills: int, seed: int, cluster: Cluster | None = None) -> None:
         self._folder = folder
+        self._cluster = cluster
+        self._shared: SharedRelay | None = None
         self._kills = kills
         self._chosen = random.Random(seed)
         self._paced = random.Random(-seed)
@@ -57,6 +65,9 @@ class KillLoop:
         self._outcome.records = generate(self._folder / "loans", loans, self._seed)["records"]
         home = initialise(self._folder / "home", base_port=0, validators=4, threshold=3, anchor_interval_s=0.05).home
         network = Network(home)
+        if self._cluster is not None:
+            self._shared = SharedRelay(home, self._cluster)
+            self._shared.add_to(network)
         try:
             await network.start()
             depositing = asyncio.create_task(self._deposit(home, loans), name="deposit")
@@ -91,22 +102,34 @@ class KillLoop:
         return True
 
     async def _kill(self, network: Network) -> None:
-        roles, weights = list(WEIGHTS), list(WEIGHTS.values())
+        table = WEIGHTS_SHARED if self._shared else WEIGHTS
+        rounds = 0
         while self._outcome.kills.total() < self._kills:
             await asyncio.sleep(self._chosen.random() * PAUSE_S)
-            victims = set(self._chosen.choices(roles, weights, k=self._chosen.randint(1, 3)))
-            for role in victims:
-                network.roles[role].kill()
+            victims = set(self._chosen.choices(list(table), list(table.values()), k=self._chosen.randint(1, 3)))
+            for role in sorted(victims):
                 self._outcome.kills[role] += 1
-            await asyncio.gather(*(network.roles[role].wait() for role in victims))
-            await asyncio.gather(*(network.roles[role].start() for role in victims))
+            processes = [network.roles[role] for role in sorted(victims - {DATABASE})]
+            for process in processes:
+                process.kill()
+            await asyncio.gather(*(process.wait() for process in processes))
+            if self._shared and DATABASE in victims:
+                await self._shared.crash_database()
+            await asyncio.gather(*(process.start() for process in processes))
+            rounds += 1
+            if self._shared and rounds % PAUSE_EVERY == 1:
+                job = "origin %" if self._outcome.pauses.total() % 2 == 0 else "ledger %"
+                self._outcome.pauses[await self._shared.pause_holder(network, job)] += 1
 
     async def _compare(self, home: Path) -> None:
         """Custodian, relay and court hold the same entries; every anchor has exactly one effect on the court ledger."""
         bad = self._outcome.violations
         if sorted(self._indices) != list(range(self._outcome.records)):
             bad.append(f"{len(self._indices)} log indices were answered for {self._outcome.records} records")
-        packs = {role: _evidence_pack(home / role / "data" / "logs") for role in ("custodian", "relay", "court")}
+        packs = {role: _evidence_pack(home / role / "data" / "logs") for role in ("custodian", "court")}
+        packs["relay"] = (
+            await self._shared.entries(ORIGIN) if self._shared else _evidence_pack(home / "relay/data/logs")
+        )
         for role in ("relay", "court"):
             if packs[role] != packs["custodian"]:
                 bad.append(f"the entries of {role} differ from the custodian's")
@@ -143,13 +166,17 @@ def _facts(path: Path) -> dict[int, bytes]:
     return found
 
 
-async def kill_loop(kills: int, seed: int, say: Callable[[str], None] = lambda _line: None) -> Outcome:
+async def kill_loop(
+    kills: int, seed: int, say: Callable[[str], None] = lambda _line: None, cluster: Cluster | None = None
+) -> Outcome:
     """Run once in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="courtrelay-kills-") as folder:
-        outcome = await KillLoop(Path(folder), kills, seed).run()
+        outcome = await KillLoop(Path(folder), kills, seed, cluster).run()
     said = ", ".join(f"{role} {count}" for role, count in sorted(outcome.kills.items()))
+    paused = f" {outcome.pauses.total()} pauses longer than a lease," if cluster else ""
     say(
-        f"seed {seed}: {outcome.kills.total()} SIGKILLs ({said}), {outcome.records} records in {outcome.checkpoints} checkpoints,"
+        f"seed {seed}: {outcome.kills.total()} kills ({said}),{paused}"
+        f" {outcome.records} records in {outcome.checkpoints} checkpoints,"
         f" {outcome.retried_deposits} deposits tried again, {len(outcome.violations)} violations"
     )
     for violation in outcome.violations:
@@ -158,12 +185,17 @@ async def kill_loop(kills: int, seed: int, say: Callable[[str], None] = lambda _
 
 
 def main() -> int:
-    """`python3 run.py kills [--count N] [--seed S]`; 1 when anything was violated."""
+    """`python3 run.py kills [--count N] [--seed S] [--store postgresql]`; 1 when anything was violated."""
     parser = argparse.ArgumentParser(prog="run.py kills", description=__doc__)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
     wanted = parser.parse_args()
-    outcome = asyncio.run(kill_loop(wanted.count, wanted.seed, print))
+    if wanted.store == "sqlite":
+        outcome = asyncio.run(kill_loop(wanted.count, wanted.seed, print))
+    else:
+        with running_cluster() as cluster:
+            outcome = asyncio.run(kill_loop(wanted.count, wanted.seed, print, cluster))
     return 1 if outcome.violations else 0
 
 

@@ -26,8 +26,8 @@ class Network:
 
     async def start(self) -> None:
         """Ledgers first; the others wait for whom they need by themselves."""
-        ledgers = [self.roles[role] for role in ROLES if role.endswith("ledger")]
-        others = [self.roles[role] for role in ROLES if not role.endswith("ledger")]
+        ledgers = [role for name, role in self.roles.items() if name.endswith("ledger")]
+        others = [role for name, role in self.roles.items() if not name.endswith("ledger")]
         await asyncio.gather(*(role.start() for role in ledgers))
         await asyncio.gather(*(role.start() for role in others))
 

@@ -60,6 +60,7 @@ class Advancer:
     async def run(self) -> None:
         """Advance until nothing is left, then wait for a wake-up; after trouble, wait a growing while and try again."""
         waits = self._backoff()
+        self._refusals.clear()
         while True:
             self._room.wake.clear()
             try:

@@ -9,6 +9,7 @@ from relay.ports.forwarding import RelayStore
 from relay.services.forwarding.advance import Advancer
 from relay.services.forwarding.origins import Origins
 from relay.services.forwarding.route import Router
+from relay.services.forwarding.sharing import Sharing
 from relay.services.forwarding.watch import Watcher
 
 
@@ -31,6 +32,8 @@ class RelayReport:
     scanned_height: int
     final_height: int
     custodians: tuple[str, ...]
+    jobs: tuple[str, ...]
+    """What this worker does of the jobs that several share; empty when it is alone."""
     problem: str
 
 
@@ -44,12 +47,14 @@ class RelayStatus:
         router: Router,
         watchers: Sequence[Watcher],
         advancers: Sequence[Advancer],
+        sharing: Sharing | None = None,
     ) -> None:
         self._store = store
         self._origins = origins
         self._router = router
         self._watchers = watchers
         self._advancers = advancers
+        self._sharing = sharing
 
     async def report(self) -> RelayReport:
         """Counts by state, origins, heights, connections, and the first problem that stands."""
@@ -67,11 +72,13 @@ class RelayStatus:
             )
         scanned = [(await self._store.cursor(w.ledger)).height for w in self._watchers]
         problems = [*(w.problem for w in self._watchers), *(a.problem for a in self._advancers)]
+        problems += [self._sharing.problem] if self._sharing else []
         return RelayReport(
             counts=await self._store.counts(),
             origins=tuple(rows),
             scanned_height=min(scanned, default=0),
             final_height=min((w.final_height for w in self._watchers), default=0),
             custodians=tuple(self._router.connected),
+            jobs=tuple(self._sharing.held) if self._sharing else (),
             problem=next((p for p in problems if p), ""),
         )

@@ -53,6 +53,7 @@ class Watcher:
 
     async def run(self) -> None:
         """Read blocks and follow finality; a broken feed is opened again from the cursor after a delay."""
+        self.final_height, self._heads = 0, {}  # what another worker did meanwhile is not known here
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow_feed(), name=f"feed {self._source.ledger}")
             group.create_task(self._follow_head(), name=f"head {self._source.ledger}")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from relay.wire.v1 import log_pb2 as relay_dot_wire_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19relay/wire/v1/relay.proto\x12\rrelay.wire.v1\x1a\x17relay/wire/v1/log.proto\"m\n\x0ePushLogRequest\x12(\n\x05offer\x18\x01 \x01(\x0b\x32\x17.relay.wire.v1.LogOfferH\x00\x12)\n\x07package\x18\x02 \x01(\x0b\x32\x16.relay.wire.v1.PackageH\x00\x42\x06\n\x04part\"\x1e\n\x08LogOffer\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\"\"\n\x0cPushLogReply\x12\x12\n\nnext_index\x18\x01 \x01(\x04\"5\n\x0fReceiptsRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x12\n\nabove_size\x18\x02 \x01(\x04\"m\n\nReceiptRow\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12/\n\x08\x65vidence\x18\x03 \x01(\x0b\x32\x1d.relay.wire.v1.LedgerEvidence\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\"<\n\rReceiptsReply\x12+\n\x08receipts\x18\x01 \x03(\x0b\x32\x19.relay.wire.v1.ReceiptRow\"\'\n\x12RecordGrantRequest\x12\x11\n\tstatement\x18\x01 \x01(\x0c\"C\n\x10RecordGrantReply\x12/\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x1d.relay.wire.v1.LedgerEvidence\"!\n\x0fRequestsRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\"4\n\rRoutedRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\x0c\x12\x0f\n\x07request\x18\x02 \x01(\x0c\"\x84\x01\n\x0b\x41nswerChunk\x12+\n\x05start\x18\x01 \x01(\x0b\x32\x1a.relay.wire.v1.AnswerStartH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12/\n\x07refusal\x18\x03 \x01(\x0b\x32\x1c.relay.wire.v1.AnswerRefusalH\x00\x42\x06\n\x04part\"1\n\x0b\x41nswerStart\x12\x12\n\nrequest_id\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\"#\n\rAnswerRefusal\x12\x12\n\nrequest_id\x18\x01 \x01(\x0c\"\r\n\x0b\x41nswerReply\"5\n\x0fRetrieveRequest\x12\x11\n\tcustodian\x18\x01 \x01(\t\x12\x0f\n\x07request\x18\x02 \x01(\x0c\"8\n\x0bSealedChunk\x12\x10\n\x06header\x18\x01 \x01(\x0cH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x14\n\x12RelayStatusRequest\")\n\tItemCount\x12\r\n\x05state\x18\x01 \x01(\t\x12\r\n\x05items\x18\x02 \x01(\x04\"r\n\x0cOriginStatus\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x15\n\rmirrored_size\x18\x02 \x01(\x04\x12\x16\n\x0e\x63onfirmed_size\x18\x03 \x01(\x04\x12\x0e\n\x06halted\x18\x04 \x01(\x08\x12\x13\n\x0bhalt_reason\x18\x05 \x01(\t\"\xcc\x01\n\x10RelayStatusReply\x12(\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x18.relay.wire.v1.ItemCount\x12,\n\x07origins\x18\x02 \x03(\x0b\x32\x1b.relay.wire.v1.OriginStatus\x12\x16\n\x0escanned_height\x18\x03 \x01(\x04\x12\x14\n\x0c\x66inal_height\x18\x04 \x01(\x04\x12\x1c\n\x14\x63ustodians_connected\x18\x05 \x03(\t\x12\x14\n\x0clast_problem\x18\x06 \x01(\t\"1\n\x10ListItemsRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"\x91\x01\n\x07ItemRow\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x04\x12\x0c\n\x04root\x18\x05 \x01(\x0c\x12\x0e\n\x06height\x18\x06 \x01(\x04\x12\r\n\x05state\x18\x07 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x08 \x01(\r\x12\x0e\n\x06reason\x18\t \x01(\t\"7\n\x0eListItemsReply\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.relay.wire.v1.ItemRow\")\n\x0bItemRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\"/\n\rOriginRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\r\n\x0bOriginReply\"*\n\x0c\x45xhibitPiece\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"j\n\nExhibitRow\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12+\n\x06pieces\x18\x03 \x03(\x0b\x32\x1b.relay.wire.v1.ExhibitPiece\x12\x0f\n\x07resumed\x18\x04 \x01(\t\"<\n\rExhibitsReply\x12+\n\x08\x65xhibits\x18\x01 \x03(\x0b\x32\x19.relay.wire.v1.ExhibitRow\"3\n\rRescanRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x12\n\nfrom_start\x18\x02 \x01(\x08\"L\n\tRescanRow\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x0e\n\x06\x62locks\x18\x02 \x01(\x04\x12\x0e\n\x06height\x18\x03 \x01(\x04\x12\x0f\n\x07missing\x18\x04 \x01(\x04\"8\n\x0bRescanReply\x12)\n\x07ledgers\x18\x01 \x03(\x0b\x32\x18.relay.wire.v1.RescanRow2\x87\x03\n\rCustodianPort\x12I\n\x07PushLog\x12\x1d.relay.wire.v1.PushLogRequest\x1a\x1b.relay.wire.v1.PushLogReply(\x01\x30\x01\x12H\n\x08Receipts\x12\x1e.relay.wire.v1.ReceiptsRequest\x1a\x1c.relay.wire.v1.ReceiptsReply\x12Q\n\x0bRecordGrant\x12!.relay.wire.v1.RecordGrantRequest\x1a\x1f.relay.wire.v1.RecordGrantReply\x12J\n\x08Requests\x12\x1e.relay.wire.v1.RequestsRequest\x1a\x1c.relay.wire.v1.RoutedRequest0\x01\x12\x42\n\x06\x41nswer\x12\x1a.relay.wire.v1.AnswerChunk\x1a\x1a.relay.wire.v1.AnswerReply(\x01\x32U\n\tCourtPort\x12H\n\x08Retrieve\x12\x1e.relay.wire.v1.RetrieveRequest\x1a\x1a.relay.wire.v1.SealedChunk0\x01\x32\xd6\x05\n\nRelayAdmin\x12L\n\x06Status\x12!.relay.wire.v1.RelayStatusRequest\x1a\x1f.relay.wire.v1.RelayStatusReply\x12I\n\x07\x42\x61\x63klog\x12\x1f.relay.wire.v1.ListItemsRequest\x1a\x1d.relay.wire.v1.ListItemsReply\x12M\n\x0bQuarantined\x12\x1f.relay.wire.v1.ListItemsRequest\x1a\x1d.relay.wire.v1.ListItemsReply\x12>\n\x08ShowItem\x12\x1a.relay.wire.v1.ItemRequest\x1a\x16.relay.wire.v1.ItemRow\x12?\n\tRetryItem\x12\x1a.relay.wire.v1.ItemRequest\x1a\x16.relay.wire.v1.ItemRow\x12\x41\n\x0b\x44iscardItem\x12\x1a.relay.wire.v1.ItemRequest\x1a\x16.relay.wire.v1.ItemRow\x12\x46\n\nHaltOrigin\x12\x1c.relay.wire.v1.OriginRequest\x1a\x1a.relay.wire.v1.OriginReply\x12H\n\x0cResumeOrigin\x12\x1c.relay.wire.v1.OriginRequest\x1a\x1a.relay.wire.v1.OriginReply\x12\x46\n\x08\x45xhibits\x12\x1c.relay.wire.v1.OriginRequest\x1a\x1c.relay.wire.v1.ExhibitsReply\x12\x42\n\x06Rescan\x12\x1c.relay.wire.v1.RescanRequest\x1a\x1a.relay.wire.v1.RescanReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19relay/wire/v1/relay.proto\x12\rrelay.wire.v1\x1a\x17relay/wire/v1/log.proto\"m\n\x0ePushLogRequest\x12(\n\x05offer\x18\x01 \x01(\x0b\x32\x17.relay.wire.v1.LogOfferH\x00\x12)\n\x07package\x18\x02 \x01(\x0b\x32\x16.relay.wire.v1.PackageH\x00\x42\x06\n\x04part\"\x1e\n\x08LogOffer\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\"\"\n\x0cPushLogReply\x12\x12\n\nnext_index\x18\x01 \x01(\x04\"5\n\x0fReceiptsRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x12\n\nabove_size\x18\x02 \x01(\x04\"m\n\nReceiptRow\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12/\n\x08\x65vidence\x18\x03 \x01(\x0b\x32\x1d.relay.wire.v1.LedgerEvidence\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\"<\n\rReceiptsReply\x12+\n\x08receipts\x18\x01 \x03(\x0b\x32\x19.relay.wire.v1.ReceiptRow\"\'\n\x12RecordGrantRequest\x12\x11\n\tstatement\x18\x01 \x01(\x0c\"C\n\x10RecordGrantReply\x12/\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x1d.relay.wire.v1.LedgerEvidence\"!\n\x0fRequestsRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\"4\n\rRoutedRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\x0c\x12\x0f\n\x07request\x18\x02 \x01(\x0c\"\x84\x01\n\x0b\x41nswerChunk\x12+\n\x05start\x18\x01 \x01(\x0b\x32\x1a.relay.wire.v1.AnswerStartH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12/\n\x07refusal\x18\x03 \x01(\x0b\x32\x1c.relay.wire.v1.AnswerRefusalH\x00\x42\x06\n\x04part\"1\n\x0b\x41nswerStart\x12\x12\n\nrequest_id\x18\x01 \x01(\x0c\x12\x0e\n\x06header\x18\x02 \x01(\x0c\"#\n\rAnswerRefusal\x12\x12\n\nrequest_id\x18\x01 \x01(\x0c\"\r\n\x0b\x41nswerReply\"5\n\x0fRetrieveRequest\x12\x11\n\tcustodian\x18\x01 \x01(\t\x12\x0f\n\x07request\x18\x02 \x01(\x0c\"8\n\x0bSealedChunk\x12\x10\n\x06header\x18\x01 \x01(\x0cH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"\x14\n\x12RelayStatusRequest\")\n\tItemCount\x12\r\n\x05state\x18\x01 \x01(\t\x12\r\n\x05items\x18\x02 \x01(\x04\"r\n\x0cOriginStatus\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x15\n\rmirrored_size\x18\x02 \x01(\x04\x12\x16\n\x0e\x63onfirmed_size\x18\x03 \x01(\x04\x12\x0e\n\x06halted\x18\x04 \x01(\x08\x12\x13\n\x0bhalt_reason\x18\x05 \x01(\t\"\xda\x01\n\x10RelayStatusReply\x12(\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x18.relay.wire.v1.ItemCount\x12,\n\x07origins\x18\x02 \x03(\x0b\x32\x1b.relay.wire.v1.OriginStatus\x12\x16\n\x0escanned_height\x18\x03 \x01(\x04\x12\x14\n\x0c\x66inal_height\x18\x04 \x01(\x04\x12\x1c\n\x14\x63ustodians_connected\x18\x05 \x03(\t\x12\x14\n\x0clast_problem\x18\x06 \x01(\t\x12\x0c\n\x04jobs\x18\x07 \x03(\t\"1\n\x10ListItemsRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"\x91\x01\n\x07ItemRow\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06ledger\x18\x02 \x01(\t\x12\x0e\n\x06origin\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x04\x12\x0c\n\x04root\x18\x05 \x01(\x0c\x12\x0e\n\x06height\x18\x06 \x01(\x04\x12\r\n\x05state\x18\x07 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x08 \x01(\r\x12\x0e\n\x06reason\x18\t \x01(\t\"7\n\x0eListItemsReply\x12%\n\x05items\x18\x01 \x03(\x0b\x32\x16.relay.wire.v1.ItemRow\")\n\x0bItemRequest\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\"/\n\rOriginRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\r\n\x0bOriginReply\"*\n\x0c\x45xhibitPiece\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"j\n\nExhibitRow\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12+\n\x06pieces\x18\x03 \x03(\x0b\x32\x1b.relay.wire.v1.ExhibitPiece\x12\x0f\n\x07resumed\x18\x04 \x01(\t\"<\n\rExhibitsReply\x12+\n\x08\x65xhibits\x18\x01 \x03(\x0b\x32\x19.relay.wire.v1.ExhibitRow\"3\n\rRescanRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x12\n\nfrom_start\x18\x02 \x01(\x08\"L\n\tRescanRow\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x0e\n\x06\x62locks\x18\x02 \x01(\x04\x12\x0e\n\x06height\x18\x03 \x01(\x04\x12\x0f\n\x07missing\x18\x04 \x01(\x04\"8\n\x0bRescanReply\x12)\n\x07ledgers\x18\x01 \x03(\x0b\x32\x18.relay.wire.v1.RescanRow2\x87\x03\n\rCustodianPort\x12I\n\x07PushLog\x12\x1d.relay.wire.v1.PushLogRequest\x1a\x1b.relay.wire.v1.PushLogReply(\x01\x30\x01\x12H\n\x08Receipts\x12\x1e.relay.wire.v1.ReceiptsRequest\x1a\x1c.relay.wire.v1.ReceiptsReply\x12Q\n\x0bRecordGrant\x12!.relay.wire.v1.RecordGrantRequest\x1a\x1f.relay.wire.v1.RecordGrantReply\x12J\n\x08Requests\x12\x1e.relay.wire.v1.RequestsRequest\x1a\x1c.relay.wire.v1.RoutedRequest0\x01\x12\x42\n\x06\x41nswer\x12\x1a.relay.wire.v1.AnswerChunk\x1a\x1a.relay.wire.v1.AnswerReply(\x01\x32U\n\tCourtPort\x12H\n\x08Retrieve\x12\x1e.relay.wire.v1.RetrieveRequest\x1a\x1a.relay.wire.v1.SealedChunk0\x01\x32\xd6\x05\n\nRelayAdmin\x12L\n\x06Status\x12!.relay.wire.v1.RelayStatusRequest\x1a\x1f.relay.wire.v1.RelayStatusReply\x12I\n\x07\x42\x61\x63klog\x12\x1f.relay.wire.v1.ListItemsRequest\x1a\x1d.relay.wire.v1.ListItemsReply\x12M\n\x0bQuarantined\x12\x1f.relay.wire.v1.ListItemsRequest\x1a\x1d.relay.wire.v1.ListItemsReply\x12>\n\x08ShowItem\x12\x1a.relay.wire.v1.ItemRequest\x1a\x16.relay.wire.v1.ItemRow\x12?\n\tRetryItem\x12\x1a.relay.wire.v1.ItemRequest\x1a\x16.relay.wire.v1.ItemRow\x12\x41\n\x0b\x44iscardItem\x12\x1a.relay.wire.v1.ItemRequest\x1a\x16.relay.wire.v1.ItemRow\x12\x46\n\nHaltOrigin\x12\x1c.relay.wire.v1.OriginRequest\x1a\x1a.relay.wire.v1.OriginReply\x12H\n\x0cResumeOrigin\x12\x1c.relay.wire.v1.OriginRequest\x1a\x1a.relay.wire.v1.OriginReply\x12\x46\n\x08\x45xhibits\x12\x1c.relay.wire.v1.OriginRequest\x1a\x1c.relay.wire.v1.ExhibitsReply\x12\x42\n\x06Rescan\x12\x1c.relay.wire.v1.RescanRequest\x1a\x1a.relay.wire.v1.RescanReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -71,35 +71,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORIGINSTATUS']._serialized_start=1091
   _globals['_ORIGINSTATUS']._serialized_end=1205
   _globals['_RELAYSTATUSREPLY']._serialized_start=1208
-  _globals['_RELAYSTATUSREPLY']._serialized_end=1412
-  _globals['_LISTITEMSREQUEST']._serialized_start=1414
-  _globals['_LISTITEMSREQUEST']._serialized_end=1463
-  _globals['_ITEMROW']._serialized_start=1466
-  _globals['_ITEMROW']._serialized_end=1611
-  _globals['_LISTITEMSREPLY']._serialized_start=1613
-  _globals['_LISTITEMSREPLY']._serialized_end=1668
-  _globals['_ITEMREQUEST']._serialized_start=1670
-  _globals['_ITEMREQUEST']._serialized_end=1711
-  _globals['_ORIGINREQUEST']._serialized_start=1713
-  _globals['_ORIGINREQUEST']._serialized_end=1760
-  _globals['_ORIGINREPLY']._serialized_start=1762
-  _globals['_ORIGINREPLY']._serialized_end=1775
-  _globals['_EXHIBITPIECE']._serialized_start=1777
-  _globals['_EXHIBITPIECE']._serialized_end=1819
-  _globals['_EXHIBITROW']._serialized_start=1821
-  _globals['_EXHIBITROW']._serialized_end=1927
-  _globals['_EXHIBITSREPLY']._serialized_start=1929
-  _globals['_EXHIBITSREPLY']._serialized_end=1989
-  _globals['_RESCANREQUEST']._serialized_start=1991
-  _globals['_RESCANREQUEST']._serialized_end=2042
-  _globals['_RESCANROW']._serialized_start=2044
-  _globals['_RESCANROW']._serialized_end=2120
-  _globals['_RESCANREPLY']._serialized_start=2122
-  _globals['_RESCANREPLY']._serialized_end=2178
-  _globals['_CUSTODIANPORT']._serialized_start=2181
-  _globals['_CUSTODIANPORT']._serialized_end=2572
-  _globals['_COURTPORT']._serialized_start=2574
-  _globals['_COURTPORT']._serialized_end=2659
-  _globals['_RELAYADMIN']._serialized_start=2662
-  _globals['_RELAYADMIN']._serialized_end=3388
+  _globals['_RELAYSTATUSREPLY']._serialized_end=1426
+  _globals['_LISTITEMSREQUEST']._serialized_start=1428
+  _globals['_LISTITEMSREQUEST']._serialized_end=1477
+  _globals['_ITEMROW']._serialized_start=1480
+  _globals['_ITEMROW']._serialized_end=1625
+  _globals['_LISTITEMSREPLY']._serialized_start=1627
+  _globals['_LISTITEMSREPLY']._serialized_end=1682
+  _globals['_ITEMREQUEST']._serialized_start=1684
+  _globals['_ITEMREQUEST']._serialized_end=1725
+  _globals['_ORIGINREQUEST']._serialized_start=1727
+  _globals['_ORIGINREQUEST']._serialized_end=1774
+  _globals['_ORIGINREPLY']._serialized_start=1776
+  _globals['_ORIGINREPLY']._serialized_end=1789
+  _globals['_EXHIBITPIECE']._serialized_start=1791
+  _globals['_EXHIBITPIECE']._serialized_end=1833
+  _globals['_EXHIBITROW']._serialized_start=1835
+  _globals['_EXHIBITROW']._serialized_end=1941
+  _globals['_EXHIBITSREPLY']._serialized_start=1943
+  _globals['_EXHIBITSREPLY']._serialized_end=2003
+  _globals['_RESCANREQUEST']._serialized_start=2005
+  _globals['_RESCANREQUEST']._serialized_end=2056
+  _globals['_RESCANROW']._serialized_start=2058
+  _globals['_RESCANROW']._serialized_end=2134
+  _globals['_RESCANREPLY']._serialized_start=2136
+  _globals['_RESCANREPLY']._serialized_end=2192
+  _globals['_CUSTODIANPORT']._serialized_start=2195
+  _globals['_CUSTODIANPORT']._serialized_end=2586
+  _globals['_COURTPORT']._serialized_start=2588
+  _globals['_COURTPORT']._serialized_end=2673
+  _globals['_RELAYADMIN']._serialized_start=2676
+  _globals['_RELAYADMIN']._serialized_end=3402
 # @@protoc_insertion_point(module_scope)

@@ -150,20 +150,22 @@ class OriginStatus(_message.Message):
     def __init__(self, origin: _Optional[str] = ..., mirrored_size: _Optional[int] = ..., confirmed_size: _Optional[int] = ..., halted: _Optional[bool] = ..., halt_reason: _Optional[str] = ...) -> None: ...
 
 class RelayStatusReply(_message.Message):
-    __slots__ = ("counts", "origins", "scanned_height", "final_height", "custodians_connected", "last_problem")
+    __slots__ = ("counts", "origins", "scanned_height", "final_height", "custodians_connected", "last_problem", "jobs")
     COUNTS_FIELD_NUMBER: _ClassVar[int]
     ORIGINS_FIELD_NUMBER: _ClassVar[int]
     SCANNED_HEIGHT_FIELD_NUMBER: _ClassVar[int]
     FINAL_HEIGHT_FIELD_NUMBER: _ClassVar[int]
     CUSTODIANS_CONNECTED_FIELD_NUMBER: _ClassVar[int]
     LAST_PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    JOBS_FIELD_NUMBER: _ClassVar[int]
     counts: _containers.RepeatedCompositeFieldContainer[ItemCount]
     origins: _containers.RepeatedCompositeFieldContainer[OriginStatus]
     scanned_height: int
     final_height: int
     custodians_connected: _containers.RepeatedScalarFieldContainer[str]
     last_problem: str
-    def __init__(self, counts: _Optional[_Iterable[_Union[ItemCount, _Mapping]]] = ..., origins: _Optional[_Iterable[_Union[OriginStatus, _Mapping]]] = ..., scanned_height: _Optional[int] = ..., final_height: _Optional[int] = ..., custodians_connected: _Optional[_Iterable[str]] = ..., last_problem: _Optional[str] = ...) -> None: ...
+    jobs: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, counts: _Optional[_Iterable[_Union[ItemCount, _Mapping]]] = ..., origins: _Optional[_Iterable[_Union[OriginStatus, _Mapping]]] = ..., scanned_height: _Optional[int] = ..., final_height: _Optional[int] = ..., custodians_connected: _Optional[_Iterable[str]] = ..., last_problem: _Optional[str] = ..., jobs: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListItemsRequest(_message.Message):
     __slots__ = ("origin", "limit")

@@ -1,0 +1,1 @@
+"""The relay's memory in PostgreSQL, shared by any number of workers."""

@@ -1,0 +1,82 @@
+"""What a row of the relay's tables holds, the same in every database."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from typing import Any, Final
+
+from relay.core.ledgerproof import LedgerProof
+from relay.core.lifecycle import OPEN_STATES, ItemState, item_id
+from relay.ports.forwarding import Confirmation, Exhibit, Item
+from relay.ports.ledgers import Anchor, Receipt
+
+BLOCKS_REMEMBERED: Final = 4096
+"""Heights of a ledger whose hashes are kept: how far back a reorganisation can be followed."""
+ITEM_COLUMNS: Final = "id, ledger, origin, size, root, height, block_hash, tx_id, time_ms, state, attempt, reason"
+CONFIRMATION_COLUMNS: Final = "origin, size, root, ledger, height, tx_id, time_ms, kind, proof, cosigned"
+EXHIBIT_COLUMNS: Final = "number, origin, reason, pieces, resumed"
+OPEN_WORDS: Final = ", ".join(f"'{state.value}'" for state in ItemState if state in OPEN_STATES)
+"""As written in the partial index `item_next`, which is used only for the same words."""
+
+
+def item_from(row: Any) -> Item:
+    """A row of ITEM_COLUMNS."""
+    id_, ledger, origin, size, root, height, block_hash, tx_id, time_ms, state, attempt, reason = row
+    anchor = Anchor(
+        ledger=ledger,
+        origin=origin,
+        size=size,
+        root=root,
+        height=height,
+        block_hash=block_hash,
+        tx_id=tx_id,
+        time_ms=time_ms,
+    )
+    return Item(id=id_, anchor=anchor, state=ItemState(state), attempt=attempt, reason=reason)
+
+
+def new_item_values(a: Anchor) -> tuple[object, ...]:
+    """The first ten of ITEM_COLUMNS for an anchor that was just seen."""
+    identity = item_id(a.ledger, a.origin, a.size, a.root)
+    seen = ItemState.SEEN.value
+    return identity, a.ledger, a.origin, a.size, a.root, a.height, a.block_hash, a.tx_id, a.time_ms, seen
+
+
+def confirmation_from(row: Any) -> Confirmation:
+    """A row of CONFIRMATION_COLUMNS."""
+    origin, size, root, ledger, height, tx_id, time_ms, kind, proof, cosigned = row
+    return Confirmation(
+        receipt=Receipt(
+            ledger=ledger, origin=origin, size=size, root=root, height=height, tx_id=tx_id, time_ms=time_ms
+        ),
+        proof=LedgerProof(kind=kind, ledger=ledger, body=proof),
+        cosigned=cosigned,
+    )
+
+
+def confirmation_values(confirmation: Confirmation) -> tuple[object, ...]:
+    """CONFIRMATION_COLUMNS."""
+    r, proof = confirmation.receipt, confirmation.proof
+    return (
+        *(r.origin, r.size, r.root, r.ledger, r.height, r.tx_id, r.time_ms),
+        *(proof.kind, proof.body, confirmation.cosigned),
+    )
+
+
+def pieces_to_text(pieces: Mapping[str, bytes]) -> str:
+    """An exhibit's pieces as they are stored."""
+    return json.dumps({name: b64encode(piece).decode() for name, piece in pieces.items()})
+
+
+def exhibit_from(row: Any) -> Exhibit:
+    """A row of EXHIBIT_COLUMNS."""
+    number, origin, reason, pieces, resumed = row
+    return Exhibit(
+        number=number,
+        origin=origin,
+        reason=reason,
+        pieces={name: b64decode(piece) for name, piece in json.loads(pieces).items()},
+        resumed=resumed,
+    )
