@@ -7,7 +7,7 @@ from pathlib import Path
 
 from relay.app.adapters import load_adapter, verifiers
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
-from relay.app.trust import only, read_trust
+from relay.app.trust import only, use_trust
 from relay.config.roles import read_court
 from relay.core.note import VerifierKey
 from relay.services.court.custody import CustodyKeeper
@@ -28,12 +28,12 @@ async def run_court(path: Path) -> None:
     """Serve until SIGTERM. Raises `Malformed` for a wrong configuration, `Conflict` when another process holds the data."""
     config = read_court(path)
     common = config.common
-    trust = read_trust(common.trust)
     clock = SystemClock()
     witness, custody_signer = load_signing_key(config.witness_key), load_signing_key(config.custody_key)
     async with AsyncExitStack() as stack:
         store = await SqliteCourtStore.open(common.data)
         stack.push_async_callback(store.close)
+        trust = use_trust(common.trust, common.data)  # the store's lock is held
         registry = await load_adapter(config.court_ledger.family).open_court(config.court_ledger.settings)
         stack.push_async_callback(registry.close)
         link = GrpcRetrievalLink(await stack.enter_async_context(channel(config.relay, common.tls)))
@@ -69,9 +69,8 @@ async def run_court(path: Path) -> None:
             clock=clock,
             random_bytes=random_bytes,
         )
-        status = CourtStatus(
-            store, [log.origin for log in trust.logs], [lambda: receipts.problem, lambda: custody.problem]
-        )
+        problems = [lambda: receipts.problem, lambda: custody.problem, lambda: trust.why_stale(clock.now_ms() // 1000)]
+        status = CourtStatus(store, [log.origin for log in trust.logs], problems)
         mirrored, desk = Mirror(mirror), CourtDesk(retrieval, store, status)
         port = await stack.enter_async_context(
             serving(

@@ -11,7 +11,7 @@ from typing import Final
 
 from relay.app.adapters import load_adapter, verifiers
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
-from relay.app.trust import only, read_trust
+from relay.app.trust import only, use_trust
 from relay.config.roles import CustodianConfig, read_custodian
 from relay.core.note import VerifierKey
 from relay.core.sealing import PRIVATE_KEY_BYTES, Kem, SealingPrivateKey
@@ -66,7 +66,7 @@ def _wire(
 ) -> _Services:
     """Every service with its keys. Raises `Malformed` for a key file that cannot be used."""
     identity, clock = config.common.identity, SystemClock()
-    trust, catalogue = read_trust(config.common.trust), KindCatalogue()
+    trust, catalogue = use_trust(config.common.trust, config.common.data), KindCatalogue()
     record_key, log_signer = load_signing_key(config.record_key), load_signing_key(config.log_key)
     log_key = VerifierKey.ed25519(config.origin, log_signer.public_key)
     deposits = Deposits(
@@ -111,6 +111,7 @@ def _wire(
         relay=link,
         signer=record_key,
         sealing_key=sealing,
+        trust=trust,
         clock=clock,
         random_bytes=random_bytes,
         backoff=backoff,

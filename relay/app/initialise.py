@@ -28,6 +28,8 @@ LENDER_CUSTODY: Final = "lender.courtrelay.example/custody/1"
 LENDER_LEDGER: Final = "embedded:lender-1"
 COURT_LEDGER: Final = "embedded:court-1"
 KEY_YEARS: Final = 30
+TRUST_DAYS: Final = 366
+"""After so many days disclosures and retrievals stop until there are newer trust roots."""
 PORTS: Final = ("lender-ledger", "court-ledger", "custodian", "relay", "court")
 DESKS: Final = {"lender-desk": "custodian", "relay-desk": "relay", "court-desk": "court"}
 
@@ -186,7 +188,11 @@ class _Maker:
         ]
         keys = [self._trusted(use, party, name, self._keys[use].public_key) for use, party, name in rows]
         keys.append(self._trusted("sealing", lender_id, "sealing", sealing.public_key.raw, Kem.MLKEM768_X25519))
+        issued_at_s = int((self._now - datetime.timedelta(days=1)).timestamp())
         trust = TrustRoots(
+            version=1,
+            issued_at_s=issued_at_s,
+            expires_at_s=issued_at_s + TRUST_DAYS * 86_400,
             pinned_keys=tuple(keys),
             logs=(LogRoot(origin=ORIGIN, party=lender_id, ledger=LENDER_LEDGER),),
             ledgers=(lender.root(), court.root()),

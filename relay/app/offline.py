@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay.app.adapters import verifiers
+from relay.app.runtime import SystemClock
 from relay.app.trust import read_trust
 from relay.core.bundle import MANIFEST, parse_bundle_manifest
 from relay.core.bundlezip import FileSource, content, read_parts
@@ -34,10 +35,20 @@ def sample(out: Path, loans: int, seed: int, advance: Advance) -> dict[str, int]
 
 
 def verify_bundle(bundle: Path, trust: Path, advance: Advance) -> dict[str, Any]:
-    """The verdict document on a bundle file. Raises `Malformed` only for the trust roots, OSError for an unreadable bundle."""
+    """The verdict document on a bundle file, and how current the trust roots are.
+
+    Raises `Malformed` only for the trust roots, OSError for an unreadable bundle.
+    """
     roots = read_trust(trust)
     with bundle.open("rb") as file:
-        return verify(FileSource(file), roots, verifiers(), advance).as_json()
+        document = verify(FileSource(file), roots, verifiers(), advance).as_json()
+    current = {
+        "version": roots.version,
+        "issued_at": format_utc(roots.issued_at_s),
+        "expires_at": format_utc(roots.expires_at_s),
+        "stale": roots.why_stale(SystemClock().now_ms() // 1000),
+    }
+    return {**document, "trust_roots": current}
 
 
 def exit_code(verdict: dict[str, Any]) -> int:
@@ -56,6 +67,8 @@ def verdict_lines(verdict: dict[str, Any]) -> Iterator[str]:
     for step in verdict["steps"]:
         yield f"  step {step['number']:>2}  {step['name']:<19} {step['result']:<8} {step['detail']}"
     yield f"{verdict['verdict']}: {verdict['summary']}"
+    if stale := verdict.get("trust_roots", {}).get("stale"):
+        yield f"  note: {stale}; a key that was revoked since then is taken for good here"
     for line in verdict["does_not_prove"]:
         yield f"  note: {line}"
 

@@ -16,7 +16,7 @@ from relay.app.initialise import initialise
 from relay.app.runtime import EXIT_FAILED, EXIT_USAGE
 from relay.app.serve import ROLES, serve_role
 from relay.cli import output
-from relay.cli.common import DEFAULT_HOME, Home, Json, run
+from relay.cli.common import DEFAULT_HOME, Home, Json, check_arguments, run
 from relay.cli.relay_tools import relay_app
 from relay.core.errors import Malformed, RelayError
 
@@ -237,6 +237,7 @@ def _show_verdict(verdict: dict[str, Any], as_json: bool) -> None:
 def main() -> None:
     """Entry point: no traceback for what a person can mend."""
     try:
+        check_arguments(sys.argv[1:])
         app()
     except Malformed as error:
         output.complain(f"error: {error}")

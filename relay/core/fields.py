@@ -43,6 +43,15 @@ def check_plain(text: str, what: str, field: str, *, chars_max: int = TEXT_CHARS
     return text
 
 
+def as_plain(text: str, *, chars_max: int = TEXT_CHARS_MAX) -> str:
+    """Words of our own that may quote a stranger's, such as an error, as text that `check_plain` takes (empty allowed).
+
+    What cannot be seen is left out, and what leaving it out brings together is composed: a refusal can always be logged.
+    """
+    seen = "".join(char for char in text if char.isprintable())
+    return unicodedata.normalize("NFC", seen)[:chars_max].strip()
+
+
 class Fields:
     """One JSON object being read. Call a reader per member, then `done()`. Every reader raises only `Malformed`."""
 

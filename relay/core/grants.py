@@ -35,8 +35,8 @@ ORDINARY_CONFIDENTIALITY: Final = frozenset({"ordinary"})
 """Classes that `*` opens; every other class needs its kind named."""
 JTI_BYTES: Final = 16
 _DOMAIN: Final = b"courtrelay/grant/v1"
+_WHAT: Final = "grant"
 _KIND: Final = re.compile(rf"\*|{TOKEN.pattern}")
-
 
 GrantMode = Literal["verify", "retrieve"]
 """What may be had: verdicts only, or the records themselves (which includes verdicts)."""
@@ -111,14 +111,24 @@ def issue_grant(
         "jti": b64url_encode(random_bytes(JTI_BYTES)),
         "cnf": {"jwk": jwk(request_key)},
     }
+    _check_values(Fields(payload, what=_WHAT))
     token = sign_jws(TYP, payload, public_key, sign)
     parse_grant(token)
     return token
 
 
+def _check_values(fields: Fields) -> None:
+    """What people typed, before it is written canonically, which takes no value that no reader would. Raises `Malformed`."""
+    fields.plain("case", chars_max=CASE_CHARS_MAX)
+    fields.plain("purpose", chars_max=PURPOSE_CHARS_MAX)
+    fields.integer("uses", low=1, high=GRANT_USES_MAX)
+    for name in ("nbf", "exp", "iat"):
+        fields.time_s(name)
+
+
 def parse_grant(token: str | bytes) -> Grant:
     """Raises only `Malformed`."""
-    jws = parse_jws(token, what="grant", typ=TYP, bytes_max=GRANT_BYTES_MAX)
+    jws = parse_jws(token, what=_WHAT, typ=TYP, bytes_max=GRANT_BYTES_MAX)
     fields = jws.fields()
     nbf = fields.time_s("nbf")
     exp = fields.time_s("exp")
@@ -232,6 +242,10 @@ def permits(
 
     A grant holds from `nbf` up to but not including `exp`. A revocation on the ledger ends it, whatever time it bears.
     """
+    if not _usable(access, now_s, uses_spent):
+        raise Denied(
+            "the facts are unusable: a time, a count, a mode or the kinds are of another form than they must be"
+        )
     for refused, reason in _causes(grant, access, now_s=now_s, uses_spent=uses_spent):
         if refused:
             raise Denied(reason)
@@ -239,6 +253,18 @@ def permits(
         raise Denied("the grant is not registered on the court ledger")
     if revoked_at_s is not None:
         raise Denied(f"the grant was revoked at {revoked_at_s}")
+
+
+def _usable(access: Access, now_s: object, uses_spent: object) -> bool:
+    """A truth value or nothing is no number, and an unknown mode is none: what is unclear is refused, never compared."""
+    kinds: object = access.kinds
+    return (
+        type(now_s) is int
+        and type(uses_spent) is int
+        and access.mode in GRANT_MODES
+        and isinstance(kinds, tuple)
+        and all(isinstance(kind, str) and kind != EVERY_ORDINARY_KIND for kind in kinds)
+    )
 
 
 def _causes(grant: Grant, access: Access, *, now_s: int, uses_spent: int) -> list[tuple[bool, str]]:
@@ -267,6 +293,8 @@ def opens(grant: Grant, *, kind: str, confidentiality: str) -> bool:
     `*` stands for every kind in an ordinary class. Privileged content, such as mediation talks, opens only when its
     kind is named (mediation confidences may not be used at trial unless the parties agree).
     """
+    if not isinstance(kind, str) or kind == EVERY_ORDINARY_KIND:
+        return False  # a record of no kind, whatever the grant names
     if kind in grant.kinds:
         return True
     return EVERY_ORDINARY_KIND in grant.kinds and confidentiality in ORDINARY_CONFIDENTIALITY

@@ -64,6 +64,7 @@ CUSTODY_SUBJECTS_MAX: Final = 16
 # Trust roots
 TRUST_ROOTS_BYTES_MAX: Final = 4 * 1024 * 1024
 TRUST_KEYS_MAX: Final = 10_000
+TRUST_LIFETIME_S_MAX: Final = 3660 * 86_400
 TRUST_VALIDATORS_MAX: Final = 256
 
 # Evidence bundles

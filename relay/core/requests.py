@@ -90,6 +90,7 @@ def make_request(
         "officer": details.officer,
         "purpose": details.purpose,
     }
+    _read_details(Fields(opened, what=_DETAILS))  # before it is written: the refusal names the member
     data = dumps(opened)
     _parse_details(data)
     payload = {
@@ -141,6 +142,8 @@ def verify_request(request: RetrievalRequest, public_key: bytes) -> None:
 
 def check_fresh(request: RetrievalRequest, now_s: int) -> None:
     """Raises `Denied` outside the request's time window; the sender's clock may run FUTURE_SKEW_S ahead."""
+    if type(now_s) is not int:
+        raise Denied("the facts are unusable: the clock gives no whole number of seconds")
     if request.iat > now_s + FUTURE_SKEW_S:
         raise Denied(f"the request is dated in the future: issued at {request.iat}, now {now_s}")
     if now_s >= request.exp:
@@ -153,7 +156,10 @@ def open_details(request: RetrievalRequest, private_key: SealingPrivateKey) -> R
 
 
 def _parse_details(data: bytes) -> RequestDetails:
-    fields = Fields(loads(data, what=_DETAILS, bytes_max=REQUEST_DETAILS_BYTES_MAX), what=_DETAILS)
+    return _read_details(Fields(loads(data, what=_DETAILS, bytes_max=REQUEST_DETAILS_BYTES_MAX), what=_DETAILS))
+
+
+def _read_details(fields: Fields) -> RequestDetails:
     details = RequestDetails(
         case=fields.plain("case", chars_max=CASE_CHARS_MAX),
         dossier=fields.dossier(),

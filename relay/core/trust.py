@@ -1,6 +1,7 @@
 """TrustRoots: which key spoke for whom, and when; which ledgers, logs and courts count. Pinned by whoever verifies.
 
 Validity is judged at the time the caller gives: anchoring time for record and log keys, the statement's time otherwise.
+The file itself has a version and an end: without a newer one nobody hears of a revocation, so roles stop where it matters.
 Empty means no: a file without keys, validators or a threshold is refused, never read as "anything goes".
 """
 
@@ -15,7 +16,15 @@ from typing import Final
 from relay.core.canonical import Fields, loads_strict
 from relay.core.errors import Malformed, Unverified
 from relay.core.jose import PUBLIC_KEY_BYTES
-from relay.core.limits import NOTE_SIGNATURES_MAX, TIME_S_MAX, TRUST_KEYS_MAX, TRUST_ROOTS_BYTES_MAX
+from relay.core.limits import (
+    FUTURE_SKEW_S,
+    JSON_INT_MAX,
+    NOTE_SIGNATURES_MAX,
+    TIME_S_MAX,
+    TRUST_KEYS_MAX,
+    TRUST_LIFETIME_S_MAX,
+    TRUST_ROOTS_BYTES_MAX,
+)
 from relay.core.note import check_name
 from relay.core.pinned import (
     KEY_USES,
@@ -34,6 +43,7 @@ from relay.core.pinned import (
     read_ledger,
     read_log,
 )
+from relay.core.times import format_utc
 
 __all__ = [
     "CourtRoot",
@@ -57,8 +67,15 @@ class Unpinned(Unverified):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustRoots:
-    """All that a verifier pins. Building one checks it whole; raises `Malformed`. Look-ups raise only `Unverified`."""
+    """All that a verifier pins. Building one checks it whole; raises `Malformed`. Look-ups raise only `Unverified`.
 
+    `version` grows with every change; the file is current from `issued_at_s` up to but not including `expires_at_s` (seconds
+    since 1970 UTC).
+    """
+
+    version: int
+    issued_at_s: int
+    expires_at_s: int
     pinned_keys: tuple[TrustedKey, ...]
     logs: tuple[LogRoot, ...]
     ledgers: tuple[LedgerRoot, ...]
@@ -68,6 +85,7 @@ class TrustRoots:
 
     def __post_init__(self) -> None:
         """Check the parts against each other."""
+        _check_currency(self)
         _check_ledgers(self)
         _check_logs_and_courts(self)
         _check_keys(self)
@@ -75,6 +93,14 @@ class TrustRoots:
         for key in self.pinned_keys:
             by_kid.setdefault((key.use, key.kid), []).append(key)
         object.__setattr__(self, "_by_kid", by_kid)
+
+    def why_stale(self, now_s: int) -> str:
+        """Why the file is not the current word at that time; empty when it is. The issuer's clock may run FUTURE_SKEW_S ahead."""
+        if self.issued_at_s > now_s + FUTURE_SKEW_S:
+            return f"the trust roots are dated in the future: issued at {format_utc(self.issued_at_s)}"
+        if now_s >= self.expires_at_s:
+            return f"the trust roots have expired: at {format_utc(self.expires_at_s)}; get the current file"
+        return ""
 
     def key_for_kid(self, use: KeyUse, kid: str, party: str, at_ms: int) -> TrustedKey:
         """The key with this thumbprint that spoke for the party at that time. Raises `Unpinned` or `Unverified`."""
@@ -124,6 +150,9 @@ class TrustRoots:
         """The file's bytes, indented for people; `parse_trust_roots` gives back an equal value."""
         document = {
             "format": FORMAT,
+            "version": self.version,
+            "issued_at": format_utc(self.issued_at_s),
+            "expires_at": format_utc(self.expires_at_s),
             "keys": [key_claims(key) for key in self.pinned_keys],
             "logs": [log_claims(log) for log in self.logs],
             "ledgers": [ledger_claims(root) for root in self.ledgers],
@@ -153,6 +182,9 @@ def parse_trust_roots(data: bytes) -> TrustRoots:
     fields.literal("format", FORMAT)
     witnesses = fields.nested("witnesses")
     roots = TrustRoots(
+        version=fields.integer("version", low=1),
+        issued_at_s=fields.utc("issued_at"),
+        expires_at_s=fields.utc("expires_at"),
         pinned_keys=tuple(read_key(f) for f in fields.objects("keys", count_max=TRUST_KEYS_MAX)),
         logs=tuple(read_log(f) for f in fields.objects("logs", count_max=TRUST_KEYS_MAX)),
         ledgers=tuple(read_ledger(f) for f in fields.objects("ledgers", count_max=TRUST_KEYS_MAX)),
@@ -162,6 +194,16 @@ def parse_trust_roots(data: bytes) -> TrustRoots:
     witnesses.done()
     fields.done()
     return roots
+
+
+def _check_currency(roots: TrustRoots) -> None:
+    if not 1 <= roots.version <= JSON_INT_MAX:
+        raise Malformed(_WHAT, "version", f"{roots.version} is outside 1 to {JSON_INT_MAX}")
+    if not 0 <= roots.issued_at_s <= TIME_S_MAX:
+        raise Malformed(_WHAT, "issued_at", "must lie in the years 1970 to 9999")
+    if not 0 < roots.expires_at_s - roots.issued_at_s <= TRUST_LIFETIME_S_MAX:
+        days = TRUST_LIFETIME_S_MAX // 86_400
+        raise Malformed(_WHAT, "expires_at", f"must be later than issued_at by at most {days} days")
 
 
 def _refuse_empty_or_doubled(place: str, ids: list[str]) -> None:

@@ -242,7 +242,7 @@ class RelayLink(Protocol):
         """The open stream of (request id, request); the first pair is empty and says that the relay is listening."""
 
     async def answer(self, request_id: bytes, header: bytes, chunks: AsyncIterator[bytes]) -> None:
-        """Upload a sealed answer."""
+        """Upload a sealed answer. When `chunks` raises `Denied`, the court is refused in the middle and this raises `Denied`."""
 
     async def refuse(self, request_id: bytes) -> None:
         """Say that there will be no answer."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import grpc.aio
 
-from relay.core.errors import Malformed
+from relay.core.errors import Denied, Malformed
 from relay.core.ledgerproof import LedgerProof
 from relay.ports.custodian import PackageMaker, ReceiptOffer
 from relay.transport.channels import CALL_DEADLINE_S, STREAM_DEADLINE_S, call, errors, stream
@@ -76,8 +76,11 @@ class GrpcRelayLink:
 
         async def parts() -> AsyncIterator[relay_pb2.AnswerChunk]:
             yield relay_pb2.AnswerChunk(start=relay_pb2.AnswerStart(request_id=request_id, header=header))
-            async for chunk in chunks:
-                yield relay_pb2.AnswerChunk(chunk=chunk)
+            try:
+                async for chunk in chunks:
+                    yield relay_pb2.AnswerChunk(chunk=chunk)
+            except Denied:
+                yield relay_pb2.AnswerChunk(refusal=relay_pb2.AnswerRefusal(request_id=request_id))
 
         await call(self._stub.Answer(parts(), timeout=STREAM_DEADLINE_S))
 

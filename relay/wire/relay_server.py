@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import grpc.aio
 
-from relay.core.errors import Malformed
+from relay.core.errors import Denied, Malformed
 from relay.core.identity import Role
 from relay.core.limits import CHUNK_PLAINTEXT_BYTES
 from relay.core.limits import SEALED_HEADER_BYTES_MAX as HEADER_BYTES_MAX
@@ -137,6 +137,8 @@ async def _pieces(header: bytes, requests: AsyncIterator[relay_pb2.AnswerChunk])
         raise Malformed("answer", "header", f"{len(header)} bytes; must be 1 to {HEADER_BYTES_MAX}")
     yield header
     async for request in requests:
+        if request.WhichOneof("part") == "refusal":
+            raise Denied("the custodian refuses to go on")
         if request.WhichOneof("part") != "chunk" or not 0 < len(request.chunk) <= SEALED_CHUNK_BYTES_MAX:
             raise Malformed("answer", "chunk", f"must be 1 to {SEALED_CHUNK_BYTES_MAX} bytes")
         yield request.chunk

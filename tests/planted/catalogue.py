@@ -13,6 +13,10 @@ ADVANCE = "relay.services.forwarding.advance"
 WATCH = "relay.services.forwarding.watch"
 STORE = "relay.store.relay"
 R = "tests/regression/"
+GRANTS = "relay.core.grants"
+DISCLOSURE = "relay.services.custodian.disclosure"
+A = "tests/authz/"
+DENIED = A + "test_denials.py::test_denied"
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,22 @@ PLANTS = (
     Plant("uncommitted entries kept", "relay.store.log_files", "        self._entries.truncate(committed_size * ROW_BYTES)\n", "", "crash several packages/relay"),
     Plant("court takes what does not extend", "relay.services.court.mirror", "if old_size != size:", "if False:", "tests/services"),
     Plant("anchor on another ledger", "relay.services.forwarding.origins", "return room is not None and room.config.ledger == ledger", "return room is not None", R + "test_16_event_of_a_wrong_emitter.py"),
+    # who may see it
+    Plant("valid in the second of its end", GRANTS, "(now_s >= grant.exp,", "(now_s > grant.exp,", A + "test_two_evaluators.py"),
+    Plant("revoked at time zero is not revoked", GRANTS, "if revoked_at_s is not None:", "if revoked_at_s:", A + "test_two_evaluators.py"),
+    Plant("mode ignored", GRANTS, 'access.mode != "verify" and grant.mode != "retrieve",', "False,", DENIED + "[mode-verify-used-to-retrieve]"),
+    Plant("privileged opened by the star", GRANTS, " and confidentiality in ORDINARY_CONFIDENTIALITY", "", A + "test_denials.py::test_what_a_grant_does_not_open_is_named_and_not_sent"),
+    Plant("truth value taken for a count", GRANTS, "and type(uses_spent) is int", "and isinstance(uses_spent, int)", A + "test_two_evaluators.py"),
+    Plant("uses not counted", "relay.store.custodian", "SET uses_spent = uses_spent + 1", "SET uses_spent = uses_spent", DENIED + "[uses-exhausted]"),
+    Plant("nonce not stored", "relay.store.custodian", 'if c.execute("INSERT INTO nonce VALUES', 'if False and c.execute("INSERT INTO nonce VALUES', DENIED + "[replayed-nonce]"),
+    Plant("revocation not seen in mid-stream", DISCLOSURE, "if held is None or held.revoked_ms:", "if held is None:", A + "test_denials.py::test_revoked_in_mid_stream_ends_with_a_refusal"),
+    Plant("refusal in mid-stream taken for an end", "relay.wire.relay_client", "                yield relay_pb2.AnswerChunk(refusal=relay_pb2.AnswerRefusal(request_id=request_id))\n\n        await call(self._stub.Answer(parts(), timeout=STREAM_DEADLINE_S))", "                return\n\n        await call(self._stub.Answer(parts(), timeout=STREAM_DEADLINE_S))", A + "test_denials.py::test_revoked_in_mid_stream_ends_with_a_refusal"),
+    Plant("expired trust roots disclose", DISCLOSURE, "if stale := self._trust.why_stale(now_ms // 1000):", 'if stale := "":', DENIED + "[stale-trust-roots]"),
+    Plant("older trust roots used again", "relay.app.trust", "if trust.version < version:", "if False:", A + "test_trust_roots.py::test_older_version_than_the_one_last_used_is_refused"),
+    Plant("reason told outside", "relay.transport.status", "return CODES[kind], DENIED_TEXT, tuple(trailer)", "return CODES[kind], error.reason, tuple(trailer)", DENIED + "[other-case]"),
+    Plant("somebody else's origin told from nobody's", "relay.services.forwarding.origins", "room = self._rooms.get(origin)\n        if room is None or", "room = self.room(origin)\n        if room is None or", A + "test_lenders.py::test_another_lender_on_the_wire_gets_one_answer_whatever_it_names"),
+    Plant("records in a log", DISCLOSURE, "records = tuple(await self._store.records(dossier.id))", 'records = tuple(await self._store.records(dossier.id))\n        log.debug("%s", records)', A + "test_traffic.py::test_a_whole_run_leaves_nothing_of_any_dossier_with_anybody_but_the_court_that_may"),
+    Plant("refusal that cannot be logged", "relay.core.fields", 'return unicodedata.normalize("NFC", seen)[:chars_max].strip()', "return seen[:chars_max].strip()", A + "test_hostile.py::test_words_that_quote_anything_can_be_logged"),
     # several workers
     Plant("number of a lease not compared", "relay.store.postgres.leases", "WHERE name = $1 AND token = $2 FOR SHARE", "WHERE name = $1 AND token >= $2 * 0 FOR SHARE", "tests/store/test_leases.py"),
     Plant("lease taken in the middle of a transaction", "relay.store.postgres.leases", "AND token = $2 FOR SHARE", "AND token = $2", "tests/store/test_leases.py"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from relay.core.checkpoint import Checkpoint, checkpoint_text
-from relay.core.errors import Conflict, Denied, Malformed, NotFound, RelayError, Unavailable, Unverified
+from relay.core.errors import Conflict, Denied, Malformed, RelayError, Unavailable, Unverified
 from relay.core.ledgerproof import LedgerProof
 from relay.core.lifecycle import ItemState
 from relay.core.note import Note, VerifierKey, format_note, sign_note
@@ -93,9 +93,9 @@ async def test_push_by_somebody_else_is_denied(way: Way) -> None:
         await push(way, note, [], caller="spiffe://courtrelay.example/custodian/other")
 
 
-async def test_unknown_origin_is_not_served(way: Way) -> None:
+async def test_unknown_origin_is_denied_as_somebody_elses_is(way: Way) -> None:
     note = note_of(way, Checkpoint(origin="other.example/log", size=1, root=bytes(32)))
-    with pytest.raises(NotFound):
+    with pytest.raises(Denied):
         await push(way, note, [])
 
 

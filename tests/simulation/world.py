@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from relay.core.limits import TRUST_LIFETIME_S_MAX
 from relay.core.note import VerifierKey
 from relay.core.trust import CourtRoot, LedgerRoot, LogRoot, TrustedKey, TrustRoots, Validator
 from relay.services.backoff import delays
@@ -203,6 +204,9 @@ class World:
         )  # fmt: skip
         ledgers = [*(chain.ledger for chain in self.chains), COURT_LEDGER]
         return TrustRoots(
+            version=1,
+            issued_at_s=0,
+            expires_at_s=TRUST_LIFETIME_S_MAX,
             pinned_keys=tuple(keys),
             logs=tuple(LogRoot(origin=le.origin, party=le.custodian, ledger=le.chain.ledger) for le in self.lenders),
             ledgers=tuple(LedgerRoot(ledger=name, kind=KIND, threshold=1, validators=(validator,)) for name in ledgers),

@@ -192,6 +192,9 @@ def trust() -> TrustRoots:
         for name in ("v1", "v2", "v3")
     )
     return TrustRoots(
+        version=3,
+        issued_at_s=parse_utc("2025-11-01T00:00:00Z", "", ""),
+        expires_at_s=parse_utc("2026-11-01T00:00:00Z", "", ""),
         pinned_keys=(*keys, sealing),
         logs=(LogRoot(origin=ORIGIN, party=BANK, ledger=BANK_LEDGER),),
         ledgers=tuple(

@@ -284,6 +284,6 @@ def _wire_custodian(way: Way, lender: Any, trust: Any, random_bytes: Callable[[i
     way.disclosures = Disclosures(
         identity=identity, origin=lender.origin, store=way.custodian_store, vault=way.vault, relay=link,
         signer=record,
-        sealing_key=SealingPrivateKey(kem=Kem.MLKEM768_X25519, raw=lender.sealing_key.read_bytes()),
+        sealing_key=SealingPrivateKey(kem=Kem.MLKEM768_X25519, raw=lender.sealing_key.read_bytes()), trust=trust,
         clock=way.clock, random_bytes=random_bytes, backoff=no_waits,
     )  # fmt: skip

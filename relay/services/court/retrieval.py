@@ -13,9 +13,11 @@ from typing import Final
 from relay.core.bundlezip import FileSource
 from relay.core.checks import Verifiers, check_disclosure, check_grant, check_registration
 from relay.core.disclosure import DisclosureManifest, parse_manifest
-from relay.core.errors import Malformed, RelayError, Unavailable, Unverified
-from relay.core.grants import Grant, parse_grant
+from relay.core.errors import Denied, Malformed, RelayError, Unavailable, Unverified
+from relay.core.fields import as_plain
+from relay.core.grants import Grant, grant_digest, parse_grant
 from relay.core.ledgerproof import LedgerProof
+from relay.core.limits import REASON_CHARS_MAX
 from relay.core.requests import RequestDetails, RetrievalRequest, make_request, parse_request
 from relay.core.sealing import SealingPrivateKey, StreamOpener, new_sealing_key
 from relay.core.times import format_utc
@@ -34,6 +36,9 @@ from relay.services.court.lookup import DossierLookup, Found
 
 REQUEST_LIFETIME_S: Final = 300
 BUNDLE_ID_BYTES: Final = 16
+BROKEN_OFF: Final = (
+    "the lender broke its answer off and refuses to go on; what had arrived is discarded: ask whether the grant stands"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,14 +129,24 @@ class Retrieval:
 
     async def run(self, command: RetrievalCommand) -> AsyncIterator[Progress | Seen | Done]:
         """Events up to `Done`. Raises `Malformed`, `Unverified`, `Denied`, `Unavailable`; every outcome is in the custody log."""
-        under = await self._begin(command)
+        try:
+            under = await self._begin(command)
+        except RelayError as error:
+            # an officer who asks for what no grant gives is worth knowing of, too
+            asked = {"grant": grant_digest(command.grant.strip()).hex()}
+            await self._custody.note("refuse", asked, "refused", _words(error))
+            raise
         staging = await self._store.staging()
         try:
             async for event in self._receive(under, staging):
                 yield event
             yield await self._finish(under)
         except RelayError as error:
-            await self._custody.note("receive", _subject(under), "failed", _one_line(str(error)))
+            refused_midway = isinstance(error, Denied) and under.staging != Path()
+            outcome = "broken_off" if refused_midway else "failed"
+            await self._custody.note("receive", _subject(under), outcome, _words(error))
+            if refused_midway:
+                raise Unavailable(BROKEN_OFF) from None
             raise
         finally:
             await asyncio.to_thread(shutil.rmtree, staging, True)
@@ -170,8 +185,10 @@ class Retrieval:
 
     async def _check_grant(self, command: RetrievalCommand) -> tuple[Grant, LedgerProof]:
         """What the lender will check too, so that a bad grant is told here with its reason."""
-        grant = parse_grant(command.grant.strip())
         now_s = self._clock.now_ms() // 1000
+        if stale := self._trust.why_stale(now_s):
+            raise Unverified("trust roots", stale)
+        grant = parse_grant(command.grant.strip())
         check_grant(
             grant, self._trust, lender=grant.iss, court=self._identity, dossier=grant.dossiers[0], case=grant.case
         )
@@ -271,7 +288,7 @@ class Retrieval:
         document = json.dumps(verdict.as_json(), ensure_ascii=False).encode()
         size = await self._store.save_bundle(bundle_id, under.found.origin, under.dossier, document)
         outcome = "consistent" if verdict.verdict is Finding.CONSISTENT else "not_consistent"
-        await self._custody.note("verify", _subject(under), outcome, _one_line(verdict.summary))
+        await self._custody.note("verify", _subject(under), outcome, _words(verdict.summary))
         return Done(bundle_id=bundle_id, bundle_bytes=size, verdict=document)
 
     def _write_and_verify(self, path: Path, retrieved: Retrieved, staging: Path) -> Verdict:
@@ -288,9 +305,9 @@ def _subject(under: _Under) -> dict[str, str]:
     }
 
 
+def _words(said: object) -> str:
+    return as_plain(str(said), chars_max=REASON_CHARS_MAX)
+
+
 def _seen(judged: Judged) -> Seen:
     return Seen(seq=judged.seq, kind=judged.kind, verdict=judged.verdict.value, reason=judged.reason)
-
-
-def _one_line(text: str) -> str:
-    return "".join(c for c in text if c.isprintable())

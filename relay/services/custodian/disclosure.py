@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from relay.core.custody import make_event
 from relay.core.disclosure import FrameEncoder, ManifestEntry, make_manifest
 from relay.core.errors import Denied, Malformed, NotFound, RelayError, Unverified
+from relay.core.fields import as_plain
 from relay.core.grants import Access, Grant, opens, parse_grant, permits
 from relay.core.limits import REASON_CHARS_MAX
 from relay.core.requests import (
@@ -26,6 +27,7 @@ from relay.core.requests import (
     verify_request,
 )
 from relay.core.sealing import SealingPrivateKey, StreamSealer
+from relay.core.trust import TrustRoots
 from relay.ports.common import Clock, RandomBytes, Signer
 from relay.ports.custodian import CustodianStore, DossierState, PayloadVault, RelayLink, StoredRecord
 from relay.services.ahead import from_thread
@@ -61,6 +63,7 @@ class Disclosures:
         relay: RelayLink,
         signer: Signer,
         sealing_key: SealingPrivateKey,
+        trust: TrustRoots,
         clock: Clock,
         random_bytes: RandomBytes,
         backoff: Callable[[], Iterator[float]],
@@ -72,12 +75,18 @@ class Disclosures:
         self._relay = relay
         self._signer = signer
         self._sealing_key = sealing_key
+        self._trust = trust
         self._clock = clock
         self._random = random_bytes
         self._backoff = backoff
         self._slots = asyncio.Semaphore(ANSWERS_AT_ONCE)
         self.connected = False
-        self.problem = ""
+        self._trouble = ""
+
+    @property
+    def problem(self) -> str:
+        """What keeps courts from being answered, in words; empty when nothing does."""
+        return self._trust.why_stale(self._clock.now_ms() // 1000) or self._trouble
 
     async def run(self) -> None:
         """Listen; a broken stream is opened again after a growing delay."""
@@ -87,14 +96,14 @@ class Disclosures:
                 try:
                     async with self._relay.requests(self._origin) as requests:
                         async for request_id, token in requests:
-                            self.connected, self.problem = True, ""
+                            self.connected, self._trouble = True, ""
                             waits = self._backoff()
                             if request_id:
                                 group.create_task(self._handle(request_id, token), name="answer")
-                    self.problem = "the relay closed the request stream"
+                    self._trouble = "the relay closed the request stream"
                 except RelayError as error:
-                    self.problem = f"request stream: {error}"
-                    log.info(self.problem)
+                    self._trouble = f"request stream: {error}"
+                    log.info(self._trouble)
                 self.connected = False
                 await asyncio.sleep(next(waits))
 
@@ -122,18 +131,22 @@ class Disclosures:
         # 2. Addressed to us.
         if request.aud != self._identity:
             raise Denied(f"the request is addressed to {request.aud}")
-        # 3. Under a grant that we issued and keep.
+        # 3. Only while this side would hear of a revoked key.
+        now_ms = self._clock.now_ms()
+        if stale := self._trust.why_stale(now_ms // 1000):
+            raise Denied(stale)
+        # 4. Under a grant that we issued and keep.
         held = await self._store.grant(bytes.fromhex(request.grant))
         if held is None:
             raise Denied("no grant of that digest was issued here")
         grant = parse_grant(held.token)
-        # 4. Signed by the key the grant is bound to, within its time window.
+        # 5. Signed by the key the grant is bound to.
         verify_request(request, grant.request_key)
-        now_ms = self._clock.now_ms()
+        # 6. Within its time window.
         check_fresh(request, now_ms // 1000)
-        # 5. What is asked for, sealed to us.
+        # 7. What is asked for, sealed to us.
         details = open_details(request, self._sealing_key)
-        # 6. The grant's scope, period, uses, registration and revocation.
+        # 8. The grant's scope, period, uses, registration and revocation.
         access = Access(
             custodian=self._identity,
             court=request.iss,
@@ -150,12 +163,12 @@ class Disclosures:
             revoked_at_s=held.revoked_ms // 1000 if held.revoked_ms else None,
             registered=held.registered_ms > 0,
         )
-        # 7. The dossier itself.
+        # 9. The dossier itself.
         dossier = await self._store.dossier(details.dossier)
         if dossier is None:
             raise NotFound("the dossier is not here any more")
         records = tuple(await self._store.records(dossier.id))
-        # 8. Nonce, use and custody event in one transaction: before this nothing leaves, after it something may have.
+        # 10. Nonce, use and custody event in one transaction: before this nothing leaves, after it something may have.
         event = self._event("disclose", request, "permitted", details)
         await self._store.begin_disclosure(grant.digest, grant.uses, request.nonce, event)
         return Permitted(request=request, grant=grant, details=details, dossier=dossier, records=records)
@@ -171,17 +184,19 @@ class Disclosures:
             random_bytes=self._random,
         )
 
-    async def _refuse(self, request_id: bytes, refusal: RelayError) -> None:
-        event = make_event(
+    def _refusal(self, subject: Mapping[str, str], outcome: str, reason: str) -> bytes:
+        return make_event(
             at_ms=self._clock.now_ms(),
             actor=self._identity,
             action="refuse",
-            subject={"request": request_id.hex()},
-            outcome="refused",
-            detail="".join(c for c in str(refusal) if c.isprintable())[:REASON_CHARS_MAX].strip(),
+            subject=subject,
+            outcome=outcome,
+            detail=as_plain(reason, chars_max=REASON_CHARS_MAX),
             random_bytes=self._random,
         )
-        await self._store.append_custody(event)
+
+    async def _refuse(self, request_id: bytes, refusal: RelayError) -> None:
+        await self._store.append_custody(self._refusal({"request": request_id.hex()}, "refused", str(refusal)))
         try:
             await self._relay.refuse(request_id)
         except RelayError as error:
@@ -193,7 +208,21 @@ class Disclosures:
             request_digest=request_id, recipient=permitted.request.recipient, random_bytes=self._random
         )
         chunks: AsyncIterator[bytes] = from_thread(sealer.seal(self._frames(permitted)))
-        await self._relay.answer(request_id, sealer.header, chunks)
+        await self._relay.answer(request_id, sealer.header, self._while_granted(permitted, chunks))
+
+    async def _while_granted(self, permitted: Permitted, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The chunks, each only after the grant was looked at once more. Raises `Denied` when it is revoked by then."""
+        sent = 0
+        async for chunk in chunks:
+            held = await self._store.grant(permitted.grant.digest)
+            if held is None or held.revoked_ms:
+                reason = f"the grant was revoked while the answer was under way; {sent} chunks had left"
+                request = permitted.request
+                subject = {"grant": request.grant, "request": request.digest.hex(), "dossier": permitted.dossier.id}
+                await self._store.append_custody(self._refusal(subject, "broken_off", reason))
+                raise Denied(reason)
+            yield chunk
+            sent += 1
 
     def _frames(self, permitted: Permitted) -> Iterator[bytes | bytearray | memoryview]:
         entries = [self._entry(permitted.grant, record) for record in permitted.records]

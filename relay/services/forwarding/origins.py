@@ -57,10 +57,10 @@ class Origins:
             raise NotFound(f"origin {origin} is not served by this relay") from None
 
     def owned(self, origin: str, identity: str) -> OriginRoom:
-        """The room of an origin that the caller owns. Raises `NotFound`, `Denied`."""
-        room = self.room(origin)
-        if room.config.custodian != identity:
-            raise Denied(f"{identity} does not own origin {origin}")
+        """The room of an origin that the caller owns. Raises `Denied`, alike for somebody else's origin and for none."""
+        room = self._rooms.get(origin)
+        if room is None or room.config.custodian != identity:
+            raise Denied(f"{identity} owns no origin {origin} here")
         return room
 
     def of_custodian(self, identity: str) -> list[OriginRoom]:

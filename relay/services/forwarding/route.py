@@ -123,16 +123,22 @@ class Router:
             raise Denied("the grant is not registered on the court ledger, or revoked")
 
     async def answer(self, custodian: str, request_id: bytes, pieces: AsyncIterator[bytes]) -> None:
-        """Hand on the custodian's sealed header and chunks. A stream that breaks is never taken for an end."""
+        """Hand on the custodian's sealed header and chunks. A stream that breaks is never taken for an end.
+
+        `pieces` raises `Denied` when the custodian refuses to go on: the court is refused, and so is this call.
+        """
         route = self._take(custodian, request_id)
-        ended = False
+        mark = _Mark.BROKEN
         try:
             async for piece in pieces:
                 await route.put(piece)
-            ended = True
+            mark = _Mark.END
+        except Denied:
+            mark = _Mark.REFUSED
+            raise
         finally:
             if not route.closed:
-                await route.put(_Mark.END if ended else _Mark.BROKEN)
+                await route.put(mark)
 
     async def refuse(self, custodian: str, request_id: bytes) -> None:
         """The custodian will not answer."""
