@@ -8,20 +8,42 @@ from pathlib import Path
 from relay.app.adapters import load_adapter, verifiers
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.trust import only, use_trust
-from relay.config.roles import read_court
+from relay.config.roles import CourtConfig, read_court
 from relay.core.note import VerifierKey
+from relay.ports.common import Signer
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.mirror import CourtMirror
 from relay.services.court.receipts import ReceiptReader
 from relay.services.court.retrieval import Retrieval
 from relay.services.court.status import CourtStatus
+from relay.services.custody_reading import CustodyReading
 from relay.setup.keys import load_signing_key
 from relay.store.court import SqliteCourtStore
+from relay.store.custody_rows import StoredCustodyRows
 from relay.transport.channels import channel
 from relay.transport.servers import serving
 from relay.wire.court_server import ALLOW, LONG_LIVED, CourtDesk, Mirror
+from relay.wire.custody_server import ALLOW as CUSTODY_ALLOW
+from relay.wire.custody_server import CustodyDesk
 from relay.wire.relay_client import GrpcRetrievalLink
-from relay.wire.v1 import court_pb2_grpc
+from relay.wire.v1 import court_pb2_grpc, custody_pb2_grpc
+
+
+async def _custody_desk(
+    config: CourtConfig, store: SqliteCourtStore, custody: CustodyKeeper, signer: Signer
+) -> CustodyDesk:
+    """The court's own custody log, for its own people."""
+    log = await store.custody_log()
+    reading = CustodyReading(
+        keeper=config.common.identity,
+        rows=StoredCustodyRows.of(store),
+        size=lambda: log.size,
+        files=log.files,
+        key=VerifierKey.ed25519(config.custody_origin, signer.public_key),
+        signer=signer,
+        ask_ledger=custody.ledger_word,
+    )
+    return CustodyDesk(reading, None)
 
 
 async def run_court(path: Path) -> None:
@@ -72,15 +94,17 @@ async def run_court(path: Path) -> None:
         problems = [lambda: receipts.problem, lambda: custody.problem, lambda: trust.why_stale(clock.now_ms() // 1000)]
         status = CourtStatus(store, [log.origin for log in trust.logs], problems)
         mirrored, desk = Mirror(mirror), CourtDesk(retrieval, store, status)
+        custody_desk = await _custody_desk(config, store, custody, custody_signer)
         port = await stack.enter_async_context(
             serving(
                 [
                     lambda server: court_pb2_grpc.add_MirrorServicer_to_server(mirrored, server),
                     lambda server: court_pb2_grpc.add_CourtDeskServicer_to_server(desk, server),
+                    lambda server: custody_pb2_grpc.add_CustodyDeskServicer_to_server(custody_desk, server),
                 ],
                 address=common.listen,
                 tls=common.tls,
-                allow=ALLOW,
+                allow={**ALLOW, **CUSTODY_ALLOW},
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
             )

@@ -23,15 +23,20 @@ from relay.services.custodian.deposit import Deposits
 from relay.services.custodian.disclosure import Disclosures
 from relay.services.custodian.grants import Grants
 from relay.services.custodian.pushing import Pusher, ReceiptCheck
+from relay.services.custodian.seen import DossierSeen
 from relay.services.custodian.status import CustodianStatus
+from relay.services.custody_reading import CustodyReading
 from relay.setup.keys import load_signing_key, read_secret
 from relay.store.custodian import SqliteCustodianStore
+from relay.store.custody_rows import StoredCustodyRows
 from relay.store.vault import Vault
 from relay.transport.channels import channel
 from relay.transport.servers import serving
 from relay.wire.custodian_server import ALLOW, LONG_LIVED, CustodianDesk
+from relay.wire.custody_server import ALLOW as CUSTODY_ALLOW
+from relay.wire.custody_server import CustodyDesk
 from relay.wire.relay_client import GrpcRelayLink
-from relay.wire.v1 import custodian_pb2_grpc
+from relay.wire.v1 import custodian_pb2_grpc, custody_pb2_grpc
 
 MASTER_KEY_BYTES: Final = 32
 
@@ -59,6 +64,20 @@ class _Services:
             problems=[partial(getattr, one, "problem") for one in asked],
         )
         return CustodianDesk(self.deposits, self.anchoring, self.grants, status)
+
+    def custody_desk(self, config: CustodianConfig, store: SqliteCustodianStore) -> CustodyDesk:
+        """The custody desk; without a custody key it shows events and no head."""
+        signer = load_signing_key(config.custody_key) if config.custody_key else None
+        reading = CustodyReading(
+            keeper=config.common.identity,
+            rows=StoredCustodyRows.of(store),
+            size=lambda: store.custody_size,
+            files=store.custody_files,
+            key=VerifierKey.ed25519(config.custody_origin, signer.public_key) if signer else None,
+            signer=signer,
+            ask_ledger=self.custody.ledger_word,
+        )
+        return CustodyDesk(reading, DossierSeen(store, reading))
 
 
 def _wire(
@@ -141,13 +160,16 @@ async def run_custodian(path: Path) -> None:
         stack.push_async_callback(source.close)
         link = GrpcRelayLink(await stack.enter_async_context(channel(config.relay, common.tls)))
         services = _wire(config, store, vault, source, link)
-        desk = services.desk(config.origin, store)
+        desk, custody_desk = services.desk(config.origin, store), services.custody_desk(config, store)
         port = await stack.enter_async_context(
             serving(
-                [lambda server: custodian_pb2_grpc.add_CustodianDeskServicer_to_server(desk, server)],
+                [
+                    lambda server: custodian_pb2_grpc.add_CustodianDeskServicer_to_server(desk, server),
+                    lambda server: custody_pb2_grpc.add_CustodyDeskServicer_to_server(custody_desk, server),
+                ],
                 address=common.listen,
                 tls=common.tls,
-                allow=ALLOW,
+                allow={**ALLOW, **CUSTODY_ALLOW},
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
             )

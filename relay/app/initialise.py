@@ -129,6 +129,7 @@ class _Maker:
         }.items():
             for name in names:
                 self._keys[name] = make_signing_key(self._home / role / "keys" / f"{name}.pem")
+        self._keys["lender-custody"] = make_signing_key(self._home / "custodian/keys/custody.pem")
         write_secret(self._home / "custodian/keys/sealing.key", secrets.token_bytes(PRIVATE_KEY_BYTES))
         write_secret(self._home / "custodian/keys/master.key", secrets.token_bytes(32))
 
@@ -187,6 +188,8 @@ class _Maker:
             ("custody", court_id, CUSTODY),
         ]
         keys = [self._trusted(use, party, name, self._keys[use].public_key) for use, party, name in rows]
+        custody = self._keys["lender-custody"].public_key
+        keys.append(self._trusted("custody", lender_id, LENDER_CUSTODY, custody))
         keys.append(self._trusted("sealing", lender_id, "sealing", sealing.public_key.raw, Kem.MLKEM768_X25519))
         issued_at_s = int((self._now - datetime.timedelta(days=1)).timestamp())
         trust = TrustRoots(
@@ -219,7 +222,7 @@ class _Maker:
                 "",
                 *self._tls(),
                 "[keys]",
-                *(f'{n} = "keys/{n}.pem"' for n in ("record", "log", "grant")),
+                *(f'{n} = "keys/{n}.pem"' for n in ("record", "log", "grant", "custody")),
                 'sealing = "keys/sealing.key"',
                 'master = "keys/master.key"',
                 "",

@@ -17,6 +17,7 @@ from relay.app.runtime import EXIT_FAILED, EXIT_USAGE
 from relay.app.serve import ROLES, serve_role
 from relay.cli import output
 from relay.cli.common import DEFAULT_HOME, Home, Json, check_arguments, run
+from relay.cli.custody_tools import custody_app
 from relay.cli.relay_tools import relay_app
 from relay.core.errors import Malformed, RelayError
 
@@ -24,6 +25,7 @@ app: Final = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exce
 grant_app: Final = typer.Typer(no_args_is_help=True, help="Grants: issue, list, revoke.")
 app.add_typer(grant_app, name="grant")
 app.add_typer(relay_app, name="relay")
+app.add_typer(custody_app, name="custody")
 
 
 @app.command("init")

@@ -35,7 +35,10 @@ class LedgerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustodianConfig:
-    """`relay` is an address; key files are Ed25519 PEM, except `sealing` and `master`: 32 raw bytes."""
+    """`relay` is an address; key files are Ed25519 PEM, except `sealing` and `master`: 32 raw bytes.
+
+    Without `custody_key` the custody log is kept and anchored all the same, but no head of it can be shown.
+    """
 
     common: Common
     origin: str
@@ -47,6 +50,7 @@ class CustodianConfig:
     grant_key: Path
     sealing_key: Path
     master_key: Path
+    custody_key: Path | None
     interval_s: float
     count: int
 
@@ -146,6 +150,7 @@ def read_custodian(path: Path) -> CustodianConfig:
         grant_key=keys.file("grant"),
         sealing_key=keys.file("sealing"),
         master_key=keys.file("master"),
+        custody_key=keys.file("custody") if keys.has("custody") else None,
         interval_s=anchoring.seconds("interval_s", low=0.05, high=86_400),
         count=anchoring.integer("count", low=1, high=10_000_000),
     )

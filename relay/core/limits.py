@@ -60,6 +60,9 @@ MANIFEST_BYTES_MAX: Final = 48 * 1024 * 1024
 # Custody
 CUSTODY_EVENT_BYTES_MAX: Final = 16 * 1024
 CUSTODY_SUBJECTS_MAX: Final = 16
+CUSTODY_EXPORT_LINE_BYTES_MAX: Final = 12 * 1024 * 1024  # a head with a ledger proof of the largest size, escaped
+CUSTODY_FINDINGS_MAX: Final = 100
+CUSTODY_PAGE_EVENTS_MAX: Final = 200  # a page of the largest events fits one message
 
 # Trust roots
 TRUST_ROOTS_BYTES_MAX: Final = 4 * 1024 * 1024

@@ -12,6 +12,7 @@ MERKLE = "relay.core.merkle"
 ADVANCE = "relay.services.forwarding.advance"
 WATCH = "relay.services.forwarding.watch"
 STORE = "relay.store.relay"
+AUDIT = "relay.core.custody_audit"
 R = "tests/regression/"
 GRANTS = "relay.core.grants"
 DISCLOSURE = "relay.services.custodian.disclosure"
@@ -103,6 +104,23 @@ PLANTS = (
     Plant("broken commit taken for nothing done", "relay.store.postgres.database", "raise Uncertain(", "raise Unavailable(", "tests/store/test_postgres.py"),
     Plant("replica is asked", "relay.store.postgres.schema", "if await connection.fetchval(\"SELECT pg_is_in_recovery()\"):", "if False:", R + "test_23_replica_that_lags_behind.py"),
     Plant("server without fsync is taken", "relay.store.postgres.schema", "if found.get(setting) != wanted:", "if setting not in found:", R + "test_19_settings_that_lose_what_was_acknowledged.py"),
+    # custody logs
+    Plant("altered custody event passes", AUDIT, "elif entry and entry != made:", "elif False:", "tests/custody/test_tampered_logs.py"),
+    Plant("removed custody event passes", AUDIT, "        if not event:\n", "        if not event:\n            return\n        if False:\n", "tests/custody/test_tampered_logs.py"),
+    Plant("event beyond the log passes", AUDIT, "if index >= self._state.size:", "if False:", "tests/custody/test_tampered_logs.py"),
+    Plant("hole in a custody export passes", AUDIT, "elif self._head.complete and index > self._next:", "elif False:", "tests/custody/test_exports.py"),
+    Plant("custody proof of another event passes", AUDIT, "            verify_inclusion(leaf_hash(made), index, self._state.size, proof.hashes, self._state.root)\n", "", "tests/custody/test_exports.py"),
+    Plant("custody tree not compared with its head", AUDIT, "if self._tree.frontier.root() != self._state.root:", "if False:", "tests/custody/test_tampered_logs.py"),
+    Plant("custody tree not compared with the ledger", AUDIT, "if self._head.complete and self._tree.root_at_stop.hex() != root:", "if False:", "tests/custody"),
+    Plant("shorter custody log than the ledger's", AUDIT, "        if size > self._state.size:\n            gone", "        if size > self._state.size:\n            return \"\"\n            gone", "tests/custody/test_tampered_logs.py"),
+    Plant("custody head signed by anybody", AUDIT, "                verify_checkpoint(self._head.checkpoint, VerifierKey.ed25519(key.name, key.public_key))\n", "                pass\n", "tests/custody/test_exports.py"),
+    Plant("term of an export not made again", "relay.core.custody_export", "    if again != line:", "    if False:", "tests/custody/test_exports.py"),
+    Plant("head of an export not made again", "relay.core.custody_export", "    if head_line(head) != line:", "    if False:", "tests/custody/test_exports.py"),
+    Plant("cut export passes", "relay.app.custody", "    raise Malformed(_WHAT, \"end\", \"is missing: the file was cut off\")\n", "    return\n", "tests/custody/test_exports.py"),
+    Plant("damage hidden by a filter", "relay.store.custody_rows", "ELSE 1 END", "ELSE 0 END", "tests/custody/test_reading.py"),
+    Plant("refused without being logged", "relay.services.custodian.disclosure", "        await self._store.append_custody(event)\n", "        asyncio.ensure_future(self._store.append_custody(event))\n", "tests/custody/test_fail_closed.py"),
+    Plant("disclosed before it is logged", "relay.services.custodian.disclosure", "await self._store.begin_disclosure(grant.digest, grant.uses, request.nonce, event)", "asyncio.ensure_future(self._store.begin_disclosure(grant.digest, grant.uses, request.nonce, event))", "tests/custody/test_fail_closed.py"),
+    Plant("court asks before it has logged", "relay.services.court.custody", "        (index,) = await self._store.append_custody([event])", "        asyncio.ensure_future(self._store.append_custody([event]))\n        index = 0", "tests/custody/test_fail_closed.py"),
     # storage
     Plant("cut back after an unknown commit", "relay.store.mirror_log", "                raise  # whether the commit", "                await asyncio.to_thread(self._files.truncate, old)\n                raise  # whether the commit", "tests/store/test_log_files.py"),
     Plant("tiles believed by their length", "relay.store.log_files", "held = min(trusted, self._size)", "held = self._size", "tests/store/test_log_files.py"),

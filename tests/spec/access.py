@@ -6,18 +6,23 @@ import hashlib
 from collections.abc import Mapping
 
 from relay.core.canonical import dumps
+from relay.core.checkpoint import Checkpoint, checkpoint_text
 from relay.core.completeness import make_completeness
 from relay.core.custody import custody_entry, make_event
+from relay.core.custody_export import FIRST_LINE, LAST_LINE, ExportedEvent, ExportHead, event_line, head_line
 from relay.core.deposit import input_digest, parse_deposit_line
 from relay.core.disclosure import ManifestEntry, make_manifest
 from relay.core.dossier import tag
 from relay.core.frames import FrameEncoder
 from relay.core.grants import grant_digest, issue_grant, make_grant_statement
+from relay.core.merkle import leaf_hash
+from relay.core.note import Note, VerifierKey, format_note, sign_note
 from relay.core.pinned import CourtRoot, KeyUse, LedgerRoot, LogRoot, TrustedKey, Validator
 from relay.core.records import PayloadDigest
 from relay.core.requests import request_digest
 from relay.core.sealing import Kem
 from relay.core.times import parse_utc
+from relay.core.tlogproof import TlogProof, format_tlog_proof
 from relay.core.trust import TrustRoots
 from tests.spec.actors import (
     BANK,
@@ -159,7 +164,18 @@ def custody() -> dict[str, str]:
         detail="judge 17: hearing",
         random_bytes=same_bytes(32),
     )
-    return {"custody-event": event.decode(), "custody-entry": custody_entry(event).hex()}
+    entry = custody_entry(event)
+    text = checkpoint_text(Checkpoint(origin=COURT_ORIGIN, size=1, root=leaf_hash(entry)))
+    key = VerifierKey.ed25519(COURT_ORIGIN, KEYS["custody"].public)
+    note = format_note(Note(text=text, signatures=(sign_note(text, key, KEYS["custody"].sign),)))
+    head = ExportHead(keeper=COURT, complete=True, checkpoint=note, ledger=None, consistency=())
+    proof = format_tlog_proof(TlogProof(index=0, hashes=(), checkpoint=note))
+    line = event_line(COURT_ORIGIN, ExportedEvent(index=0, event=event, proof=proof))
+    return {
+        "custody-event": event.decode(),
+        "custody-entry": entry.hex(),
+        "custody-export": (FIRST_LINE + head_line(head) + line + LAST_LINE).decode(),
+    }
 
 
 def trust() -> TrustRoots:

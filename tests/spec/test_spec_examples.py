@@ -25,6 +25,8 @@ from relay.core.checks import (
     check_witnesses,
 )
 from relay.core.custody import custody_entry, parse_event
+from relay.core.custody_audit import CustodyAudit
+from relay.core.custody_export import FIRST_LINE, LAST_LINE, parse_event_line, parse_head_line
 from relay.core.deposit import parse_deposit_line
 from relay.core.disclosure import End, FrameDecoder, ManifestFrame, PayloadData, RecordFrame, parse_manifest
 from relay.core.dossier import parse_entry, tag
@@ -39,6 +41,7 @@ from relay.core.requests import open_details, parse_request
 from relay.core.sealing import StreamOpener
 from relay.core.tlogproof import parse_tlog_proof
 from relay.core.trust import parse_trust_roots
+from relay.core.verdict import Result
 from tests.spec.actors import (
     BANK,
     BANK_LEDGER,
@@ -217,6 +220,14 @@ def test_custody_event_and_deposit_line_read_back() -> None:
     event = TEXTS["custody-event"].encode()
     assert parse_event(event).actor == COURT
     assert custody_entry(event).hex() == TEXTS["custody-entry"]
+    lines = [f"{text}\n".encode() for text in TEXTS["custody-export"].split("\n")]
+    assert (len(lines), lines[0], lines[3]) == (4, FIRST_LINE, LAST_LINE)
+    head = parse_head_line(lines[1])
+    audit = CustodyAudit(head, TRUST, VERIFIERS, parse_event(event).at_ms)
+    row = parse_event_line(lines[2], 3, head.state.origin)
+    audit.row(row.index, row.event, proof=row.proof)
+    results = [step.result for step in audit.finish().steps]
+    assert (row.event, results) == (event, [Result.OK] * 5 + [Result.NOT_RUN])
     line = parse_deposit_line(TEXTS["deposit-line"].encode(), what="example")
     record = parse_sd_jwt(TEXTS["record-sd-jwt"])
     assert (line.seq, line.kind, line.event_time_s, line.fields) == (

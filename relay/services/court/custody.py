@@ -15,6 +15,7 @@ from relay.core.note import Note, VerifierKey, format_note, sign_note
 from relay.core.tlogproof import TlogProof, format_tlog_proof
 from relay.ports.common import Clock, RandomBytes, Signer
 from relay.ports.court import CourtStore
+from relay.ports.custody import LedgerWord
 from relay.ports.ledgers import CourtRegistry
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,13 @@ class CustodyKeeper:
             hashes = await asyncio.to_thread(custody.files.inclusion_proof, index, size)
             made.append(format_tlog_proof(TlogProof(index=index, hashes=tuple(hashes), checkpoint=note)))
         return note, made
+
+    async def ledger_word(self) -> LedgerWord | None:
+        """The newest head of this log on the court ledger, with its proof."""
+        last = await self._registry.latest(self._key.name)
+        if last is None:
+            return None
+        return LedgerWord(size=last.size, proof=await self._registry.prove(last.tx_id))
 
     async def run(self) -> None:
         """Put the newest head on the court ledger whenever the log has grown."""

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from relay.core.checkpoint import Checkpoint
-from relay.core.errors import RelayError
+from relay.core.errors import RelayError, Unavailable
 from relay.ports.custodian import CustodianStore
+from relay.ports.custody import LedgerWord
 from relay.ports.ledgers import AnchorSource
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,15 @@ class CustodyAnchor:
                 self.problem = f"anchoring the custody log: {error}"
                 log.warning(self.problem)
                 await asyncio.sleep(next(waits))
+
+    async def ledger_word(self) -> LedgerWord | None:
+        """The newest head of this log on the lender's ledger, with its proof; None before the first anchor since the start."""
+        if not self.anchored_size:
+            return None
+        anchor = await self._source.find(self._origin, self.anchored_size)
+        if anchor is None:
+            raise Unavailable(f"{self._source.ledger} does not show the anchor of size {self.anchored_size}")
+        return LedgerWord(size=anchor.size, proof=await self._source.prove(anchor))
 
     async def now(self) -> None:
         """One anchor of what the log holds now."""

@@ -39,6 +39,13 @@ OUT_OF_SCOPE: Final = "outside the grant's record kinds"
 PRIVILEGED: Final = "privileged: opens only by a grant that names this kind"
 
 
+@dataclass(slots=True)
+class _Asked:
+    """What is proven of a request so far, for the log of its refusal: hex by name."""
+
+    subject: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permitted:
     """A request that passed every check and is durably logged."""
@@ -109,20 +116,21 @@ class Disclosures:
 
     async def _handle(self, request_id: bytes, token: bytes) -> None:
         async with self._slots:
+            asked = _Asked({"request": request_id.hex()})
             try:
-                permitted = await self.authorise(request_id, token)
+                permitted = await self.authorise(request_id, token, asked)
             except (Denied, Malformed, NotFound, Unverified) as refusal:
-                await self._refuse(request_id, refusal)
+                await self._refuse(request_id, refusal, asked)
                 return
             try:
                 await self.answer(request_id, permitted)
             except RelayError as error:
                 log.warning("an answer broke off: %s", error)
 
-    async def authorise(self, request_id: bytes, token: bytes) -> Permitted:
+    async def authorise(self, request_id: bytes, token: bytes, asked: _Asked | None = None) -> Permitted:
         """All checks, in order; returns after the custody event, nonce and use are durable in one transaction.
 
-        Raises `Malformed`, `Unverified`, `Denied`, `NotFound`.
+        `asked` is told what the court has proven before a refusal. Raises `Malformed`, `Unverified`, `Denied`, `NotFound`.
         """
         # 1. Form, and that the relay's id is of this very request.
         request = parse_request(token)
@@ -142,10 +150,13 @@ class Disclosures:
         grant = parse_grant(held.token)
         # 5. Signed by the key the grant is bound to.
         verify_request(request, grant.request_key)
+        asked = asked or _Asked({})
+        asked.subject["grant"] = request.grant  # from here on it is the court's own word
         # 6. Within its time window.
         check_fresh(request, now_ms // 1000)
         # 7. What is asked for, sealed to us.
         details = open_details(request, self._sealing_key)
+        asked.subject["dossier"] = details.dossier
         # 8. The grant's scope, period, uses, registration and revocation.
         access = Access(
             custodian=self._identity,
@@ -195,8 +206,8 @@ class Disclosures:
             random_bytes=self._random,
         )
 
-    async def _refuse(self, request_id: bytes, refusal: RelayError) -> None:
-        await self._store.append_custody(self._refusal({"request": request_id.hex()}, "refused", str(refusal)))
+    async def _refuse(self, request_id: bytes, refusal: RelayError, asked: _Asked) -> None:
+        await self._store.append_custody(self._refusal(asked.subject, "refused", str(refusal)))
         try:
             await self._relay.refuse(request_id)
         except RelayError as error:
