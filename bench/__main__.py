@@ -1,4 +1,4 @@
-"""`python3 run.py bench [--only tree|way|dossier] [--leaves-max N] [--json FILE]`."""
+"""`python3 run.py bench [--only tree|way|dossier|stream] [--leaves-max N] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import platform
 import tempfile
 from pathlib import Path
 
+from bench.stream import stream_rows
 from bench.table import Row, save, show
 from bench.tree import SEED, tree_rows
 from bench.way import dossier_way, entries_way
 from relay.sample import heavy_dossier
 
-SECTIONS = ("tree", "way", "dossier")
+SECTIONS = ("tree", "way", "dossier", "stream")
 ENTRIES = 1_000_000
 RECORDS = 250
 PAYLOAD_BYTES = 100_000_000
@@ -91,6 +92,8 @@ def main() -> int:
         rows += way_rows(wanted.entries)
     if "dossier" in sections:
         rows += dossier_rows()
+    if "stream" in sections:
+        rows += stream_rows()
     show(rows)
     if wanted.json:
         save(rows, wanted.json)

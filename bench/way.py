@@ -124,7 +124,7 @@ async def dossier_way(folder: Path, records: int, payload_bytes: int, repeat: in
             await network.start()
             report = await desk.deposit(home, folder, lambda _done, _total: None)
             await desk.anchor(home)
-            await network.until("the court has read its ledger", lambda s: _receipted(s) == records)
+            await network.until("the court has read its ledger", lambda s: receipted(s) == records)
             wish = desk.GrantWish(
                 court="", case="Bench 1", dossiers=[report.stored[0].reference], kinds=["*"], mode="retrieve",
                 purpose="bench", days=1, uses=repeat,
@@ -147,5 +147,6 @@ async def dossier_way(folder: Path, records: int, payload_bytes: int, repeat: in
         return results
 
 
-def _receipted(status: dict[str, dict[str, Any]]) -> int:
+def receipted(status: dict[str, dict[str, Any]]) -> int:
+    """Entries under a receipt that the court has read."""
     return next((int(value) for name, value in status["court"].items() if name.endswith(" receipted")), 0)

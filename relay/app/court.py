@@ -90,6 +90,7 @@ async def run_court(path: Path) -> None:
             seal_key=load_signing_key(config.seal_key),
             clock=clock,
             random_bytes=random_bytes,
+            backoff=backoff,
         )
         problems = [lambda: receipts.problem, lambda: custody.problem, lambda: trust.why_stale(clock.now_ms() // 1000)]
         status = CourtStatus(store, [log.origin for log in trust.logs], problems)

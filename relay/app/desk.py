@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,17 +14,20 @@ import grpc.aio
 
 from relay.app.runtime import SystemClock
 from relay.config.roles import DeskConfig, read_desk
-from relay.core.errors import Malformed, RelayError
+from relay.core.errors import Malformed, RelayError, Unavailable
 from relay.core.grants import parse_grant
 from relay.core.limits import GRANT_BYTES_MAX
 from relay.core.times import format_utc
 from relay.deposit.folder import FolderDossier, read_folder
 from relay.services.custodian.deposit import StoredDossier
-from relay.services.custodian.grants import GrantCommand
+from relay.services.custodian.scopes import GrantCommand
 from relay.transport.channels import channel
 from relay.wire.desks import CourtDeskClient, CustodianDeskClient, DossierToSend, RefusedDossier, RelayDeskClient
+from relay.wire.v1 import court_pb2
 
 DAY_S: Final = 86_400
+RETRIEVE_TRIES_MAX: Final = 5
+RETRIEVE_WAIT_S: Final = 2.0
 Advance = Callable[[int, int], None]
 
 
@@ -64,6 +68,9 @@ class GrantWish:
     purpose: str
     days: int
     uses: int
+    profile: str = ""
+    members: Sequence[str] = ()
+    purpose_class: str = "trial"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +147,9 @@ async def issue_grant(home: Path, wish: GrantWish, out: Path) -> dict[str, Any]:
             not_before_s=now_s,
             expires_s=now_s + wish.days * DAY_S,
             uses=wish.uses,
+            profile=wish.profile,
+            members=tuple(wish.members),
+            purpose_class=wish.purpose_class,
         )
         token, digest = await CustodianDeskClient(opened).issue_grant(command)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -154,6 +164,7 @@ def _grant_facts(token: bytes) -> dict[str, Any]:
         "case": grant.case,
         "dossiers": list(grant.dossiers),
         "kinds": list(grant.kinds),
+        "profile": grant.scope.profile if grant.scope else "",
         "mode": grant.mode,
         "expires": format_utc(grant.exp),
     }
@@ -211,21 +222,37 @@ async def retrieve(
     token = read_grant_file(wish.grant)
     async with open_desk(home, "court-desk") as (opened, _):
         client = CourtDeskClient(opened)
-        done = None
-        async for event in client.retrieve(token, wish.dossier, wish.officer, wish.purpose):
-            part = event.WhichOneof("event")
-            if part == "progress":
-                advance(event.progress.bytes, event.progress.bytes_total)
-            elif part == "record":
-                seen(event.record)
-            else:
-                done = event.done
-        if done is None:
-            raise Malformed("retrieval", "", "ended without a result")
+        done = await _retrieved(client, token, wish, advance, seen)
         out.parent.mkdir(parents=True, exist_ok=True)
         await client.fetch_bundle(done.bundle_id, out)
     document: dict[str, Any] = json.loads(done.verdict)
     return document
+
+
+async def _retrieved(
+    client: CourtDeskClient, token: bytes, wish: RetrieveWish, advance: Advance, seen: Callable[[Any], None]
+) -> court_pb2.RetrieveDone:
+    """Ask the gateway, and again when it goes away in the middle: it goes on from what it has kept."""
+    best, tries = -1, 0
+    while True:
+        before = best
+        try:
+            async for event in client.retrieve(token, wish.dossier, wish.officer, wish.purpose):
+                part = event.WhichOneof("event")
+                if part == "progress":
+                    best = max(best, event.progress.bytes)
+                    advance(event.progress.bytes, event.progress.bytes_total)
+                elif part == "record":
+                    seen(event.record)
+                else:
+                    return event.done
+            raise Malformed("retrieval", "", "ended without a result")
+        except Unavailable:
+            # what never began is told at once; what stands still is told after a few tries
+            tries = 1 if best > before else tries + 1
+            if best < 0 or tries > RETRIEVE_TRIES_MAX:
+                raise
+            await asyncio.sleep(RETRIEVE_WAIT_S)
 
 
 async def status(home: Path) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from relay.core.bundlezip import FileSource, content, read_parts
 from relay.core.canonical import loads_strict
 from relay.core.checkpoint import parse_checkpoint
 from relay.core.errors import Malformed
-from relay.core.grants import parse_grant
+from relay.core.grants import Grant, parse_grant
 from relay.core.limits import BUNDLE_MANIFEST_BYTES_MAX
 from relay.core.records import parse_sd_jwt
 from relay.core.times import format_utc
@@ -63,6 +63,9 @@ def verdict_lines(verdict: dict[str, Any]) -> Iterator[str]:
         anchored = format_utc(row["anchored_ms"] // 1000) if row["anchored_ms"] else "not anchored yet"
         said = row["verdict"] if row["status"] == "disclosed" else f"{row['verdict']} ({row['status']})"
         reason = f"  {row['reason']}" if row["reason"] else ""
+        closed = row["withheld_members"] + [f"file {name}" for name in row["withheld_payloads"]]
+        reason += f"  withheld: {', '.join(closed)}" if closed else ""
+        reason += f"  late addition: {row['late_addition']}" if row["late_addition"] else ""
         yield f"  seq {row['seq']:>3}  {row['kind']:<26} {said:<24} {anchored}{reason}"
     for step in verdict["steps"]:
         yield f"  step {step['number']:>2}  {step['name']:<19} {step['result']:<8} {step['detail']}"
@@ -130,12 +133,21 @@ def _inspect_small(data: bytes) -> dict[str, Any]:
         grant = parse_grant(text)
         return {"this is": "a grant; its signature was not checked", "digest": grant.digest.hex(),
                 "issuer": grant.iss, "court": grant.aud, "case": grant.case, "dossiers": list(grant.dossiers),
-                "kinds": list(grant.kinds), "mode": grant.mode, "uses": grant.uses, "valid from": format_utc(grant.nbf),
+                "kinds": list(grant.kinds), **_scope_facts(grant), "purpose class": grant.purpose_class, "mode": grant.mode,
+                "uses": grant.uses, "valid from": format_utc(grant.nbf),
                 "valid until": format_utc(grant.exp)}  # fmt: skip
     checkpoint, note = parse_checkpoint(data)
     return {"this is": "a checkpoint; its signatures were not checked", "origin": checkpoint.origin,
             "size": checkpoint.size, "root": checkpoint.root.hex(),
             "signatures": [s.name for s in note.signatures]}  # fmt: skip
+
+
+def _scope_facts(grant: Grant) -> dict[str, object]:
+    if grant.scope is None:
+        return {"scope": "these kinds whole"}
+    scope = grant.scope
+    members = {kind: list(names) for kind, names in scope.members.items()}
+    return {"profile": scope.profile, "members": members, "payloads of": list(scope.payloads)}
 
 
 def loads(data: bytes) -> dict[str, Any]:

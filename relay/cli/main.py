@@ -111,7 +111,14 @@ def grant_issue(
     dossier: Annotated[list[str], typer.Option("--dossier", help="Loan reference or dossier id; may be repeated.")],
     out: Annotated[Path, typer.Option("--out", help="File to write the grant to.")],
     purpose: Annotated[str, typer.Option(help="What the court needs it for.")] = "filing",
-    kind: Annotated[list[str] | None, typer.Option("--kind", help="Record kinds; default every ordinary kind.")] = None,
+    profile: Annotated[str, typer.Option(help="minimal, filing, full or mediation; default filing.")] = "",
+    kind: Annotated[
+        list[str] | None, typer.Option("--kind", help="Instead: a kind, whole; * is every ordinary one.")
+    ] = None,
+    field: Annotated[
+        list[str] | None, typer.Option("--field", help="Instead: KIND.MEMBER, one personal member.")
+    ] = None,
+    purpose_class: Annotated[str, typer.Option(help="trial or mediation.")] = "trial",
     mode: Annotated[str, typer.Option(help="retrieve or verify.")] = "retrieve",
     days: Annotated[int, typer.Option(min=1, max=3660, help="Valid for so many days.")] = 90,
     uses: Annotated[int, typer.Option(min=1, max=1000)] = 10,
@@ -121,8 +128,9 @@ def grant_issue(
 ) -> None:
     """Authorize a court to retrieve dossiers for one case; written to FILE and registered on the court ledger."""
     wish = desk.GrantWish(
-        court=court, case=case, dossiers=dossier, kinds=kind or ["*"], mode=mode, purpose=purpose, days=days, uses=uses
-    )
+        court=court, case=case, dossiers=dossier, kinds=kind or [], mode=mode, purpose=purpose, days=days, uses=uses,
+        profile=profile or ("" if kind or field else "filing"), members=field or [], purpose_class=purpose_class,
+    )  # fmt: skip
     issued = run(desk.issue_grant(home, wish, out))
     if as_json:
         output.as_json(issued)
@@ -139,7 +147,7 @@ def grant_list(home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
         return
     for row in rows:
         output.say(row["digest"])
-        for name in ("state", "case", "court", "dossiers", "kinds", "mode", "uses", "expires"):
+        for name in ("state", "case", "court", "dossiers", "profile", "kinds", "mode", "uses", "expires"):
             output.say(f"  {name:<9} {row[name]}")
     if not rows:
         output.say("no grant was issued here yet")

@@ -14,7 +14,7 @@ from relay.core.completeness import Completeness
 from relay.core.disclosure import DisclosureManifest, ManifestEntry
 from relay.core.dossier import tag
 from relay.core.errors import Unverified
-from relay.core.grants import Grant
+from relay.core.grants import Grant, opens, opens_member, opens_payloads
 from relay.core.jose import thumbprint, verify_jws
 from relay.core.ledgerproof import LedgerProof, LedgerProofVerifier, ProvenFact
 from relay.core.limits import FUTURE_SKEW_S
@@ -22,6 +22,7 @@ from relay.core.note import VerifierKey
 from relay.core.records import Record
 from relay.core.requests import RetrievalRequest
 from relay.core.trust import TrustRoots, Unpinned
+from relay.core.verdict import Finding
 
 Verifiers = Mapping[str, LedgerProofVerifier]
 """Proof kind → the verifier of its ledger family."""
@@ -196,3 +197,42 @@ def check_record(
     verify_jws(record.jws, key.public_key)
     if record.recorded_time_s * 1000 > anchored_ms + FUTURE_SKEW_S * 1000:
         raise Unverified(step, "says it was recorded after it was anchored")
+
+
+def check_scope(record: Record, entry: ManifestEntry, grant: Grant) -> None:
+    """Nothing beyond the grant is shown, and what is not shown is what the lender's list calls withheld."""
+    step = "scope"
+    if not opens(grant, kind=record.kind, confidentiality=record.confidentiality):
+        raise Unverified(step, f"a {record.kind} record of class {record.confidentiality} is beyond the grant")
+    beyond = [name for name in record.disclosed if not opens_member(grant, kind=record.kind, member=name)]
+    if beyond:
+        raise Unverified(step, f"shows {', '.join(sorted(beyond))} beyond the grant")
+    both = sorted(set(entry.members) & set(record.disclosed))
+    if both:
+        raise Unverified(step, f"shows {', '.join(both)}, which the lender's list calls withheld")
+    if record.hidden != len(entry.members):
+        named = ", ".join(entry.members) or "none"
+        raise Unverified(step, f"hides {record.hidden} personal members, the lender's list names {named}")
+
+
+def check_sent_payload(name: str, entry: ManifestEntry, grant: Grant) -> None:
+    """A payload that is there may be there."""
+    if name in entry.unsent:
+        raise Unverified("scope", f"payload {name} is there, though the lender's list calls it {entry.unsent[name]}")
+    if not opens_payloads(grant, kind=entry.kind):
+        raise Unverified("scope", f"payload {name} is beyond the grant")
+
+
+def absent_payload(name: str, entry: ManifestEntry) -> tuple[Finding, str]:
+    """What it means that a payload is not there, by the lender's own signed word: CONSISTENT when it is withheld."""
+    why = entry.unsent.get(name)
+    if why == "withheld":
+        return Finding.CONSISTENT, ""
+    if why == "lost":
+        return Finding.UNVERIFIABLE, f"payload {name} is lost: its file is gone from the lender's vault"
+    if why == "altered":
+        return (
+            Finding.INCONSISTENT,
+            f"payload {name} was altered in the lender's vault, as the lender's own check found",
+        )
+    return Finding.INCONSISTENT, f"payload {name} is missing, though the lender's list says that it is sent"

@@ -24,7 +24,7 @@ _WHAT: Final = "custody event"
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2}){1,64}")
 
 
-CustodyAction = Literal["deposit", "grant", "revoke", "request", "disclose", "refuse", "receive", "verify"]
+CustodyAction = Literal["deposit", "grant", "revoke", "request", "disclose", "resume", "refuse", "receive", "verify"]
 CUSTODY_ACTIONS: Final[tuple[CustodyAction, ...]] = get_args(CustodyAction)
 
 

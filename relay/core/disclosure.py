@@ -5,13 +5,15 @@ The frames in which it travels, with records and payloads, are written and read 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 from relay.core.base64strict import b64url_encode
 from relay.core.canonical import Fields
 from relay.core.dossier import DOSSIER_KEY_BYTES
+from relay.core.fields import TOKEN
 from relay.core.frames import (
     End,
     Event,
@@ -24,7 +26,15 @@ from relay.core.frames import (
     RecordFrame,
 )
 from relay.core.jose import Jws, parse_jws, sign_jws, verify_jws
-from relay.core.limits import MANIFEST_BYTES_MAX, REASON_CHARS_MAX, RECORDS_PER_DOSSIER_MAX, TREE_SIZE_MAX
+from relay.core.limits import (
+    DISCLOSURES_PER_RECORD_MAX,
+    MANIFEST_BYTES_MAX,
+    PAYLOADS_PER_RECORD_MAX,
+    REASON_CHARS_MAX,
+    RECORDS_PER_DOSSIER_MAX,
+    TREE_SIZE_MAX,
+)
+from relay.core.records import PAYLOAD_NAME
 from relay.core.times import format_utc
 
 __all__ = [
@@ -49,6 +59,9 @@ TYP: Final = "courtrelay-disclosure+jwt"
 _WHAT: Final = "disclosure manifest"
 
 
+PayloadWhy = Literal["withheld", "lost", "altered"]
+"""Why a payload is not sent: outside the grant, or the lender's own check found its file gone or changed."""
+PAYLOAD_WHYS: Final[tuple[PayloadWhy, ...]] = get_args(PayloadWhy)
 EntryStatus = Literal["disclosed", "withheld"]
 """Whether a record is in the disclosure or only named."""
 ENTRY_STATUSES: Final[tuple[EntryStatus, ...]] = get_args(EntryStatus)
@@ -56,7 +69,10 @@ ENTRY_STATUSES: Final[tuple[EntryStatus, ...]] = get_args(EntryStatus)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestEntry:
-    """One record of the dossier. `index` is its place in the evidence log; `reason` is empty unless it is withheld."""
+    """One record of the dossier. `index` is its place in the evidence log; `reason` is empty unless it is withheld.
+
+    Of a disclosed record, `members` are the personal members that are withheld, `unsent` the payloads that are not sent, each with why.
+    """
 
     seq: int
     index: int
@@ -64,6 +80,8 @@ class ManifestEntry:
     event_time_s: int
     status: EntryStatus
     reason: str = ""
+    members: tuple[str, ...] = ()
+    unsent: Mapping[str, PayloadWhy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +97,12 @@ class DisclosureManifest:
     dossier_key: bytes
     iat: int
     entries: tuple[ManifestEntry, ...]
+    """Ascending by seq; a lender that names not every number shows a hole."""
+
+    def entry(self, seq: int) -> ManifestEntry | None:
+        """The entry of a sequence number."""
+        place = bisect_left(self.entries, seq, key=lambda entry: entry.seq)
+        return self.entries[place] if place < len(self.entries) and self.entries[place].seq == seq else None
 
 
 def make_manifest(
@@ -94,7 +118,7 @@ def make_manifest(
     public_key: bytes,
     sign: Callable[[bytes], bytes],
 ) -> str:
-    """Sign the manifest of a disclosure; entries are seq 0, 1, 2, … without gaps. Raises `Malformed`."""
+    """Sign the manifest of a disclosure; entries ascend by seq. Raises `Malformed`."""
     payload = {
         "iss": iss,
         "aud": aud,
@@ -120,11 +144,15 @@ def _entry_claims(entry: ManifestEntry) -> dict[str, object]:
     }
     if entry.status == "withheld":
         claims["reason"] = entry.reason
+    if entry.members:
+        claims["members_withheld"] = sorted(entry.members)
+    if entry.unsent:
+        claims["payloads_not_sent"] = [{"name": name, "why": why} for name, why in sorted(entry.unsent.items())]
     return claims
 
 
 def parse_manifest(token: str | bytes) -> DisclosureManifest:
-    """Raises only `Malformed`, also when the entries are not seq 0 … n-1 in order or share a log index."""
+    """Raises only `Malformed`, also when the entries do not ascend by seq or two share a log index."""
     jws = parse_jws(token, what=_WHAT, typ=TYP, bytes_max=MANIFEST_BYTES_MAX)
     fields = jws.fields()
     manifest = DisclosureManifest(
@@ -150,12 +178,16 @@ def verify_manifest(manifest: DisclosureManifest, public_key: bytes) -> None:
 def _entries(values: Iterable[Fields]) -> tuple[ManifestEntry, ...]:
     made: list[ManifestEntry] = []
     indices: set[int] = set()
-    for expected, fields in enumerate(values):
+    for fields in values:
         entry = _entry(fields)
-        if entry.seq != expected:
-            raise fields.refuse("seq", f"is {entry.seq}, expected {expected}: entries list every seq in order")
+        if made and entry.seq == made[-1].seq:
+            raise fields.refuse("seq", f"{entry.seq} is doubled: entries list every seq once")
+        if made and entry.seq < made[-1].seq:
+            raise fields.refuse("seq", f"{entry.seq} comes after {made[-1].seq}: entries ascend by seq")
         if entry.index in indices:
-            raise fields.refuse("index", f"{entry.index} is the place of another record too")
+            raise fields.refuse(
+                "index", f"{entry.index} is the place of another record too, seq {entry.seq} is doubled"
+            )
         indices.add(entry.index)
         made.append(entry)
     return tuple(made)
@@ -163,13 +195,31 @@ def _entries(values: Iterable[Fields]) -> tuple[ManifestEntry, ...]:
 
 def _entry(fields: Fields) -> ManifestEntry:
     status = fields.literal("status", *ENTRY_STATUSES)
+    shown = status == "disclosed"
     entry = ManifestEntry(
         seq=fields.integer("seq", high=RECORDS_PER_DOSSIER_MAX - 1),
         index=fields.integer("index", high=TREE_SIZE_MAX - 1),
         kind=fields.token("kind"),
         event_time_s=fields.utc("event_time"),
         status=status,
-        reason=fields.plain("reason", chars_max=REASON_CHARS_MAX) if status == "withheld" else "",
+        reason="" if shown else fields.plain("reason", chars_max=REASON_CHARS_MAX),
+        members=_members(fields) if shown and fields.has("members_withheld") else (),
+        unsent=_unsent(fields) if shown and fields.has("payloads_not_sent") else {},
     )
     fields.done()
     return entry
+
+
+def _members(fields: Fields) -> tuple[str, ...]:
+    return fields.names("members_withheld", TOKEN, count_max=DISCLOSURES_PER_RECORD_MAX, meant="a lower-case name")
+
+
+def _unsent(fields: Fields) -> dict[str, PayloadWhy]:
+    made: dict[str, PayloadWhy] = {}
+    for one in fields.objects("payloads_not_sent", count_max=PAYLOADS_PER_RECORD_MAX):
+        name = one.matching("name", PAYLOAD_NAME, "a payload's file name")
+        if made and name <= max(made):
+            raise one.refuse("name", "must be sorted, each name once")
+        made[name] = one.literal("why", *PAYLOAD_WHYS)
+        one.done()
+    return made

@@ -97,11 +97,11 @@ class SequenceFindings:
         return not (self.missing or self.cut or self.doubled or self.beyond)
 
     def words(self) -> tuple[str, ...]:
-        """One sentence fragment a finding, e.g. `seq 14 missing`; empty when the sequence is whole."""
-        said = [f"{_run(run)} missing" for run in self.missing]
+        """One sentence fragment a finding, e.g. `hole: seq 14 missing`; empty when the sequence is whole."""
+        said = [f"hole: {_run(run)} missing" for run in self.missing]
         if self.cut:
-            said.append(f"{_run(self.cut)} missing: the tail is cut off")
-        said.extend(f"seq {seq} appears more than once" for seq in self.doubled)
+            said.append(f"cut tail: {_run(self.cut)} missing")
+        said.extend(f"doubled: seq {seq} appears more than once" for seq in self.doubled)
         said.extend(f"{_run(run)} not logged" for run in self.beyond)
         return tuple(said)
 
@@ -136,6 +136,11 @@ def _runs(numbers: Iterable[int]) -> tuple[range, ...]:
         else:
             runs.append(range(number, number + 1))
     return tuple(runs)
+
+
+def seqs_text(numbers: Iterable[int]) -> str:
+    """`seq 3, seq 5 to 7`; empty for none."""
+    return ", ".join(_run(run) for run in _runs(sorted(set(numbers))))
 
 
 def _run(run: range) -> str:

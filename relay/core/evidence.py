@@ -43,6 +43,12 @@ class RecordState:
     verdict: Finding = Finding.CONSISTENT
     step: int = 0
     reason: str = ""
+    late: str = ""
+    """Why it is a late addition; empty when it is none."""
+    members: tuple[str, ...] = ()
+    """Personal members that the lender's list calls withheld."""
+    payloads: tuple[str, ...] = ()
+    """Payloads that it calls withheld."""
 
     def fail(self, step: int, error: Unverified | Malformed | NotShown) -> None:
         """The first failure stays."""
@@ -73,6 +79,8 @@ class Evidence:
     """Checkpoint notes of the anchors, in order."""
     anchored_ms: dict[int, int] = field(default_factory=dict)
     accepted_ms: dict[int, int] = field(default_factory=dict)
+    registered_ms: int = 0
+    """When the court's ledger registered the grant; 0 until shown."""
     bad_anchors: dict[int, tuple[int, Unverified | Malformed]] = field(default_factory=dict)
     """Anchor number → (step, why) of its first failure."""
     proof_kinds: set[str] = field(default_factory=set)

@@ -7,7 +7,7 @@ in the order of their sequence numbers, each followed by its payloads in the rec
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -97,7 +97,6 @@ class FrameEncoder:
 
     def __init__(self) -> None:
         self._frames = 0
-        self._payload_left = 0
         self._ended = False
 
     def manifest(self, token: str) -> bytes:
@@ -110,24 +109,9 @@ class FrameEncoder:
         """A record's SD-JWT text."""
         return self._frame(_Type.RECORD, {"seq": seq}, len(text)) + text.encode("ascii")
 
-    def payload_start(self, seq: int, name: str, size: int) -> bytes:
-        """Head of a payload frame; exactly `size` bytes must follow through `payload_data`."""
-        head = self._frame(_Type.PAYLOAD, {"seq": seq, "name": name}, size)
-        self._payload_left = size
-        return head
-
-    def payload_data(self, data: Buffer) -> Buffer:
-        """Count the next bytes of the payload; returns them as they are, without a copy."""
-        self._payload_left -= memoryview(data).nbytes
-        if self._payload_left < 0:
-            raise RuntimeError("more payload bytes than its frame announced")
-        return data
-
-    def payload(self, seq: int, name: str, size: int, pieces: Iterable[Buffer]) -> Iterator[Buffer]:
-        """A whole payload frame, piece by piece."""
-        yield self.payload_start(seq, name, size)
-        for piece in pieces:
-            yield self.payload_data(piece)
+    def payload_head(self, seq: int, name: str, size: int) -> bytes:
+        """Head of a payload frame. The caller puts exactly `size` bytes behind it."""
+        return self._frame(_Type.PAYLOAD, {"seq": seq, "name": name}, size)
 
     def end(self) -> bytes:
         """The last frame."""
@@ -137,8 +121,8 @@ class FrameEncoder:
         return head
 
     def _frame(self, kind: _Type, header: dict[str, object], body_bytes: int) -> bytes:
-        if self._ended or self._payload_left:
-            raise RuntimeError(f"a frame cannot begin here: {self._payload_left} payload bytes are owed")
+        if self._ended:
+            raise RuntimeError("nothing follows the end frame")
         if not self._frames and kind is not _Type.MANIFEST:
             raise RuntimeError("the manifest comes first")
         if body_bytes > _BODY_BYTES_MAX[kind]:
@@ -166,6 +150,8 @@ class FrameDecoder:
     """
 
     def __init__(self) -> None:
+        self.position = 0
+        """Bytes read before the event that is being delivered ends: a payload begins here, a record's body has just ended."""
         self._held = bytearray()
         self._need = _PREFIX_BYTES
         self._part = _Part.PREFIX
@@ -187,6 +173,7 @@ class FrameDecoder:
                 raise Malformed(_WHAT, self._place(), "bytes follow the end frame")
             taken = rest[: self._need]
             rest = rest[len(taken) :]
+            self.position += len(taken)
             self._need -= len(taken)
             if self._part is _Part.PAYLOAD:
                 yield PayloadData(data=taken)

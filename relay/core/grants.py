@@ -27,6 +27,7 @@ from relay.core.limits import (
     JWS_BYTES_MAX,
     PURPOSE_CHARS_MAX,
 )
+from relay.core.scope import MEDIATION_PRIVILEGED, PurposeClass, Scope, read_scope, scope_claims
 
 TYP: Final = "courtrelay-grant+jwt"
 STATEMENT_TYP: Final = "courtrelay-grant-statement+jwt"
@@ -64,6 +65,9 @@ class Grant:
     jti: str
     request_key: bytes
     """The court's Ed25519 key whose requests this grant answers to, 32 raw bytes."""
+    scope: Scope | None
+    """None: the kinds open whole."""
+    purpose_class: PurposeClass
 
     @property
     def digest(self) -> bytes:
@@ -94,9 +98,11 @@ def issue_grant(
     public_key: bytes,
     sign: Callable[[bytes], bytes],
     random_bytes: Callable[[int], bytes],
+    scope: Scope | None = None,
+    purpose_class: PurposeClass = "trial",
 ) -> str:
     """Sign a grant; lists are sorted and made unique here. Raises `Malformed` that names the wrong member."""
-    payload = {
+    payload: dict[str, object] = {
         "iss": iss,
         "aud": aud,
         "case": case,
@@ -111,6 +117,10 @@ def issue_grant(
         "jti": b64url_encode(random_bytes(JTI_BYTES)),
         "cnf": {"jwk": jwk(request_key)},
     }
+    if scope is not None:
+        payload["scope"] = scope_claims(scope)
+    if purpose_class != "trial":
+        payload["purpose_class"] = purpose_class
     _check_values(Fields(payload, what=_WHAT))
     token = sign_jws(TYP, payload, public_key, sign)
     parse_grant(token)
@@ -134,13 +144,14 @@ def parse_grant(token: str | bytes) -> Grant:
     exp = fields.time_s("exp")
     if exp <= nbf:
         raise fields.refuse("exp", "must be later than nbf")
+    kinds = fields.names("kinds", _KIND, count_max=GRANT_KINDS_MAX, meant="a record kind or *")
     grant = Grant(
         jws=jws,
         iss=fields.party("iss", "custodian"),
         aud=fields.party("aud", "court"),
         case=fields.plain("case", chars_max=CASE_CHARS_MAX),
         dossiers=fields.names("dossiers", DOSSIER, count_max=GRANT_DOSSIERS_MAX, meant="32 lower-case hex digits"),
-        kinds=fields.names("kinds", _KIND, count_max=GRANT_KINDS_MAX, meant="a record kind or *"),
+        kinds=kinds,
         mode=fields.literal("mode", *GRANT_MODES),
         purpose=fields.plain("purpose", chars_max=PURPOSE_CHARS_MAX),
         nbf=nbf,
@@ -149,6 +160,9 @@ def parse_grant(token: str | bytes) -> Grant:
         uses=fields.integer("uses", low=1, high=GRANT_USES_MAX),
         jti=b64url_encode(fields.b64url("jti", size=JTI_BYTES)),
         request_key=_confirmation(fields.nested("cnf")),
+        scope=read_scope(fields.nested("scope"), kinds) if fields.has("scope") else None,
+        # one spelling: what is for a trial does not say so
+        purpose_class=fields.literal("purpose_class", "mediation") if fields.has("purpose_class") else "trial",
     )
     fields.done()
     return grant
@@ -290,11 +304,23 @@ def _causes(grant: Grant, access: Access, *, now_s: int, uses_spent: int) -> lis
 def opens(grant: Grant, *, kind: str, confidentiality: str) -> bool:
     """Whether the grant's scope covers records of this kind and confidentiality class.
 
-    `*` stands for every kind in an ordinary class. Privileged content, such as mediation talks, opens only when its
-    kind is named (mediation confidences may not be used at trial unless the parties agree).
+    `*` stands for every kind in an ordinary class; any other class opens only when its kind is named. What was said in mediation opens
+    only when, besides, the grant is for mediation (such confidences may not be used at trial unless the parties agree).
     """
     if not isinstance(kind, str) or kind == EVERY_ORDINARY_KIND:
         return False  # a record of no kind, whatever the grant names
+    if confidentiality == MEDIATION_PRIVILEGED and grant.purpose_class != "mediation":
+        return False
     if kind in grant.kinds:
         return True
     return EVERY_ORDINARY_KIND in grant.kinds and confidentiality in ORDINARY_CONFIDENTIALITY
+
+
+def opens_member(grant: Grant, *, kind: str, member: str) -> bool:
+    """Whether a personal member opens, of a record that opens."""
+    return grant.scope is None or member in grant.scope.members.get(kind, ())
+
+
+def opens_payloads(grant: Grant, *, kind: str) -> bool:
+    """Whether payloads open, of a record that opens."""
+    return grant.scope is None or kind in grant.scope.payloads

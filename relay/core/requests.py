@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from relay.core.base64strict import b64url_encode
 from relay.core.canonical import Fields, dumps, loads
@@ -140,7 +140,19 @@ def verify_request(request: RetrievalRequest, public_key: bytes) -> None:
     verify_jws(request.jws, public_key)
 
 
-def check_fresh(request: RetrievalRequest, now_s: int) -> None:
+class Dated(Protocol):
+    """A signed wish with a time window, in seconds since 1970 UTC."""
+
+    @property
+    def iat(self) -> int:
+        """Made."""
+
+    @property
+    def exp(self) -> int:
+        """No longer valid."""
+
+
+def check_fresh(request: Dated, now_s: int) -> None:
     """Raises `Denied` outside the request's time window; the sender's clock may run FUTURE_SKEW_S ahead."""
     if type(now_s) is not int:
         raise Denied("the facts are unusable: the clock gives no whole number of seconds")

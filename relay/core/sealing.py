@@ -6,7 +6,8 @@ MLKEM768-X25519, whose 32-byte private key is expanded with SHAKE256 as in X-Win
 
 A stream is a header and chunks under AES-256-GCM with a fresh content key. The nonce is 7 zero bytes ‖ uint32 counter ‖
 last-chunk flag (STREAM, Hoang, Reyhanitabar, Rogaway and Vizár 2015), the header's digest is the associated data: a
-chunk opens only at its place in its stream, and a stream without its last chunk is never complete.
+chunk opens only at its place in its stream, and a stream without its last chunk is never complete. The header says how
+long the plaintext is, so that every chunk's size is known and a stream can be taken up again at any chunk.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ from cryptography.hazmat.primitives.hpke import (
 from relay.core.base64strict import b64url_encode
 from relay.core.canonical import Fields, dumps, loads
 from relay.core.errors import Malformed, Unverified
-from relay.core.limits import CHUNK_PLAINTEXT_BYTES, SEALED_HEADER_BYTES_MAX
+from relay.core.limits import CHUNK_PLAINTEXT_BYTES, CHUNKS_MAX, SEALED_HEADER_BYTES_MAX
 
 FORMAT: Final = "courtrelay-sealed/v1"
 PRIVATE_KEY_BYTES: Final = 32
 CONTENT_KEY_BYTES: Final = 32
 TAG_BYTES: Final = 16
-CHUNKS_MAX: Final = 2**32
+PLAINTEXT_BYTES_MAX: Final = CHUNKS_MAX * CHUNK_PLAINTEXT_BYTES
 _STREAM_INFO: Final = b"courtrelay/disclosure/v1"
 _MLKEM_PUBLIC_BYTES: Final = 1184
 _HEADER: Final = "sealed stream header"
@@ -154,67 +155,91 @@ def _nonce(index: int, last: bool) -> bytes:
     return bytes(7) + index.to_bytes(4, "big") + (b"\x01" if last else b"\x00")
 
 
-class StreamSealer:
-    """Seals one answer. `header` travels first; then the chunks of `push` and, at the end, the one of `finish`."""
+def chunk_count(plaintext_bytes: int) -> int:
+    """How many chunks a plaintext has: the empty one has one, too."""
+    return max(1, -(-plaintext_bytes // CHUNK_PLAINTEXT_BYTES))
 
-    def __init__(
-        self, *, request_digest: bytes, recipient: SealingPublicKey, random_bytes: Callable[[int], bytes]
-    ) -> None:
-        """Draws the content key. Raises `Malformed` when the recipient's key cannot be used."""
-        content_key = random_bytes(CONTENT_KEY_BYTES)
-        self.header: Final = dumps(
-            {
-                "format": FORMAT,
-                "request": request_digest.hex(),
-                "kem": recipient.kem.value,
-                "sealed_key": b64url_encode(hpke_seal(recipient, content_key, _STREAM_INFO + request_digest)),
-                "chunk_bytes": CHUNK_PLAINTEXT_BYTES,
-            }
-        )
-        self._aad = hashlib.sha256(self.header).digest()
-        self._aead = AESGCM(content_key)
+
+def chunk_size(index: int, plaintext_bytes: int) -> int:
+    """Plaintext bytes of one chunk."""
+    return min(CHUNK_PLAINTEXT_BYTES, plaintext_bytes - index * CHUNK_PLAINTEXT_BYTES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedStream:
+    """What fixes every byte of a stream, besides its plaintext. One content key seals one plaintext, however often it is sent."""
+
+    header: bytes
+    content_key: bytes = field(repr=False)
+    plaintext_bytes: int
+
+
+def new_stream(
+    *,
+    request_digest: bytes,
+    recipient: SealingPublicKey,
+    plaintext_bytes: int,
+    random_bytes: Callable[[int], bytes],
+) -> SealedStream:
+    """Draw a content key and seal it. Raises `Malformed` when the recipient's key cannot be used."""
+    if not 0 <= plaintext_bytes <= PLAINTEXT_BYTES_MAX:
+        raise RuntimeError(f"a stream cannot hold {plaintext_bytes} bytes")
+    content_key = random_bytes(CONTENT_KEY_BYTES)
+    header = dumps(
+        {
+            "format": FORMAT,
+            "request": request_digest.hex(),
+            "kem": recipient.kem.value,
+            "sealed_key": b64url_encode(hpke_seal(recipient, content_key, _STREAM_INFO + request_digest)),
+            "chunk_bytes": CHUNK_PLAINTEXT_BYTES,
+            "plaintext_bytes": plaintext_bytes,
+        }
+    )
+    return SealedStream(header=header, content_key=content_key, plaintext_bytes=plaintext_bytes)
+
+
+class StreamSealer:
+    """Seals the plaintext of a stream from chunk `first` on: the caller gives the bytes from that chunk's beginning."""
+
+    def __init__(self, stream: SealedStream, first: int = 0) -> None:
+        self._stream = stream
+        self._aad = hashlib.sha256(stream.header).digest()
+        self._aead = AESGCM(stream.content_key)
+        self._chunks = chunk_count(stream.plaintext_bytes)
         self._held = bytearray(CHUNK_PLAINTEXT_BYTES)
         self._filled = 0
-        self._index = 0
-        self._finished = False
+        self._index = first
 
     def push(self, buffer: bytes | bytearray | memoryview) -> Iterator[bytes]:
-        """Take plaintext in, yield the chunks it completes. Consume the iterator before the next call.
-
-        A full chunk is held back until more plaintext comes: only then is it known not to be the last.
-        """
-        if self._finished:
-            raise RuntimeError("this stream is finished; a content key is used once")
+        """Take plaintext in, yield the chunks it completes. Consume the iterator before the next call."""
         rest = memoryview(buffer).cast("B")
         while rest:
-            if self._filled == CHUNK_PLAINTEXT_BYTES:
-                self._filled = 0
-                yield self._encrypt(self._held, last=False)
-            if not self._filled and len(rest) > CHUNK_PLAINTEXT_BYTES:
-                yield self._encrypt(rest[:CHUNK_PLAINTEXT_BYTES], last=False)
-                rest = rest[CHUNK_PLAINTEXT_BYTES:]
+            if self._index == self._chunks:
+                raise RuntimeError("more plaintext than the stream's header says")
+            size = chunk_size(self._index, self._stream.plaintext_bytes)
+            if not self._filled and len(rest) >= size:
+                yield self._encrypt(rest[:size])
+                rest = rest[size:]
                 continue
-            taken = min(len(rest), CHUNK_PLAINTEXT_BYTES - self._filled)
+            taken = min(len(rest), size - self._filled)
             self._held[self._filled : self._filled + taken] = rest[:taken]
             self._filled += taken
             rest = rest[taken:]
-
-    def finish(self) -> bytes:
-        """The last chunk."""
-        if self._finished:
-            raise RuntimeError("this stream is finished already")
-        self._finished = True
-        return self._encrypt(memoryview(self._held)[: self._filled], last=True)
+            if self._filled == size:
+                self._filled = 0
+                yield self._encrypt(memoryview(self._held)[:size])
 
     def seal(self, buffers: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes]:
-        """Every chunk of a whole plaintext."""
+        """Every chunk from the first one on. RuntimeError when the plaintext has another length than the header says."""
         for buffer in buffers:
             yield from self.push(buffer)
-        yield self.finish()
+        if not self._stream.plaintext_bytes and not self._index:
+            yield self._encrypt(b"")
+        if self._index != self._chunks:
+            raise RuntimeError("less plaintext than the stream's header says")
 
-    def _encrypt(self, plaintext: bytearray | memoryview, *, last: bool) -> bytes:
-        if self._index >= CHUNKS_MAX:
-            raise RuntimeError("the stream has no counter left")
+    def _encrypt(self, plaintext: bytes | bytearray | memoryview) -> bytes:
+        last = self._index == self._chunks - 1
         chunk = self._aead.encrypt(_nonce(self._index, last), plaintext, self._aad)
         self._index += 1
         return chunk
@@ -231,43 +256,54 @@ class StreamOpener:
         request = fields.digest("request")
         kem = Kem(fields.literal("kem", *(k.value for k in Kem)))
         sealed_key = fields.b64url("sealed_key", size=kem.enc_bytes + CONTENT_KEY_BYTES + TAG_BYTES)
+        self.plaintext_bytes: Final = fields.integer("plaintext_bytes", high=PLAINTEXT_BYTES_MAX)
         fields.done()
         if request != request_digest.hex():
             raise Unverified(_HEADER, f"request: answers request {request}, not {request_digest.hex()}")
         if kem is not private_key.kem:
             raise Unverified(_HEADER, f"kem: sealed with {kem.value}, the request asked for {private_key.kem.value}")
         content_key = hpke_open(private_key, sealed_key, _STREAM_INFO + request_digest, what="content key")
+        self.chunks: Final = chunk_count(self.plaintext_bytes)
         self._aead = AESGCM(content_key)
         self._aad = hashlib.sha256(header).digest()
         self._index = 0
-        self._complete = False
         self._closed = ""
 
-    def open(self, chunk: bytes | bytearray | memoryview, last: bool) -> bytes:
-        """The plaintext of the next chunk; the transport says whether it is the last. Raises `Unverified`."""
+    @property
+    def complete(self) -> bool:
+        """The last chunk was opened, or found where it was kept."""
+        return self._index == self.chunks and not self._closed
+
+    @property
+    def next_size(self) -> int:
+        """Plaintext bytes of the next chunk."""
+        return chunk_size(self._index, self.plaintext_bytes)
+
+    def skip(self) -> None:
+        """Pass over the next chunk: its plaintext was opened before and is held."""
+        self._index += 1
+
+    def open(self, chunk: bytes | bytearray | memoryview) -> bytes:
+        """The plaintext of the next chunk. Raises `Unverified`."""
         if self._closed:
             raise self._refuse(self._closed)
-        size = len(chunk) - TAG_BYTES
-        low = (0 if self._index == 0 else 1) if last else CHUNK_PLAINTEXT_BYTES
-        if not low <= size <= CHUNK_PLAINTEXT_BYTES or self._index >= CHUNKS_MAX:
-            raise self._refuse(f"{len(chunk)} bytes cannot be {'the last' if last else 'a full'} chunk")
+        if self._index == self.chunks:
+            raise self._refuse("comes after the last chunk")
+        size = chunk_size(self._index, self.plaintext_bytes)
+        if len(chunk) != size + TAG_BYTES:
+            raise self._refuse(f"has {len(chunk)} bytes; the header's length makes it {size + TAG_BYTES}")
         try:
-            plaintext = self._aead.decrypt(_nonce(self._index, last), chunk, self._aad)
+            plaintext = self._aead.decrypt(_nonce(self._index, self._index == self.chunks - 1), chunk, self._aad)
         except InvalidTag:
-            reason = "does not open: altered, out of order, of another stream, or wrongly taken for the end"
-            raise self._refuse(reason) from None
+            raise self._refuse("does not open: altered, out of order, repeated, or of another stream") from None
         self._index += 1
-        if last:
-            self._complete = True
-            self._closed = "comes after the last chunk"
         return plaintext
 
     def finish(self) -> None:
         """Raises `Unverified` unless the last chunk was opened."""
-        if not self._complete:
-            raise Unverified("sealed stream", f"ends after {self._index} chunks without its last one: it is cut off")
+        if not self.complete:
+            raise Unverified("sealed stream", f"ends after {self._index} of {self.chunks} chunks: it is cut off")
 
     def _refuse(self, reason: str) -> Unverified:
-        self._closed = self._closed or "comes after a refused chunk"
-        self._complete = False
+        self._closed = "comes after a refused chunk"
         return Unverified(f"sealed stream chunk {self._index}", reason)

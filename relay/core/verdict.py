@@ -75,6 +75,10 @@ class RecordFinding:
     accepted_ms: int
     provenance: bool
     """Whether the lender stated anything of the time before anchoring (art. 18)."""
+    withheld_members: tuple[str, ...] = ()
+    withheld_payloads: tuple[str, ...] = ()
+    late: str = ""
+    """Why it counts as added late; empty when it does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +131,9 @@ def _record_json(r: RecordFinding) -> dict[str, object]:
         "anchored_ms": r.anchored_ms,
         "accepted_ms": r.accepted_ms,
         "pre_anchoring_provenance": r.provenance,
+        "withheld_members": list(r.withheld_members),
+        "withheld_payloads": list(r.withheld_payloads),
+        "late_addition": r.late,
     }
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Final
 
 from relay.core.bundle import (
-    COMPLETENESS,
     CUSTODY_CHECKPOINT,
     CUSTODY_EVENTS,
     DISCLOSURE,
@@ -29,7 +28,6 @@ from relay.core.checkpoint import verify_checkpoint
 from relay.core.checks import (
     Verifiers,
     check_anchor,
-    check_completeness,
     check_disclosure,
     check_grant,
     check_log_signature,
@@ -40,11 +38,9 @@ from relay.core.checks import (
     check_witnesses,
     same,
 )
-from relay.core.completeness import BYTES_MAX as COMPLETENESS_BYTES_MAX
-from relay.core.completeness import parse_completeness
 from relay.core.custody import custody_entry, parse_event
 from relay.core.disclosure import parse_manifest
-from relay.core.dossier import check_sequence
+from relay.core.dossier import check_sequence, seqs_text
 from relay.core.errors import Malformed, Unverified
 from relay.core.evidence import Evidence, NotShown, Progress, RecordState, open_container
 from relay.core.grants import parse_grant
@@ -60,6 +56,7 @@ from relay.core.requests import parse_request
 from relay.core.tlogproof import parse_tlog_proof
 from relay.core.trust import TrustRoots, Unpinned
 from relay.core.verdict import Finding, RecordFinding, Verdict, conclude
+from relay.core.verify_completeness import completeness
 from relay.core.verify_records import entries, payloads, records
 
 CUSTODY_EVENTS_MAX: Final = 1000
@@ -82,7 +79,7 @@ def verify_bundle(
     evidence.run(10, "entries", entries)
     evidence.run(11, "records", records)
     evidence.run(12, "payloads", payloads)
-    evidence.run(13, "completeness", _completeness)
+    evidence.run(13, "completeness", completeness)
     evidence.run(14, "custody", _custody)
     return _verdict(evidence)
 
@@ -116,6 +113,7 @@ def _registration(e: Evidence) -> str:
     if fact.time_ms > (manifest.made_at_s + FUTURE_SKEW_S) * 1000:
         raise Unverified("grant registration", "was registered after this bundle was made")
     e.proof_kinds.add(proof.kind)
+    e.registered_ms = fact.time_ms
     return f"registered on {fact.ledger} in block {fact.height}"
 
 
@@ -144,6 +142,8 @@ def _disclosure(e: Evidence) -> str:
             event_ms=entry.event_time_s * 1000,
             anchor=held[entry.seq].anchor if entry.seq in held else None,
             reason=entry.reason,
+            members=entry.members,
+            payloads=tuple(name for name, why in sorted(entry.unsent.items()) if why == "withheld"),
         )
         e.records[entry.seq] = state
         if entry.seq not in held:
@@ -152,15 +152,17 @@ def _disclosure(e: Evidence) -> str:
                 6, Unverified("disclosure", f"seq {entry.seq} missing from the bundle, though the lender lists it")
             )
     for seq, record in held.items():
-        if seq >= len(disclosure.entries):
+        listed = disclosure.entry(seq)
+        if listed is None:
             raise Unverified("disclosure", f"the bundle has seq {seq}, which the lender's list does not name")
-        entry = disclosure.entries[seq]
         same("disclosure", f"seq {seq}: the bundle's row", (record.index, record.kind, record.status),
-             (entry.index, entry.kind, entry.status))  # fmt: skip
-    missing = [seq for seq in e.records if seq not in held]
+             (listed.index, listed.kind, listed.status))  # fmt: skip
+    missing = seqs_text(seq for seq in e.records if seq not in held)
     if missing:
-        words = ", ".join(check_sequence(held, logged=len(disclosure.entries)).words())
-        raise Unverified("disclosure", f"{words}: the lender lists it, the bundle does not have it")
+        raise Unverified("disclosure", f"{missing} missing: the lender lists it, the bundle does not have it")
+    holes = check_sequence(e.records)
+    if holes.missing:
+        raise Unverified("disclosure", f"{', '.join(holes.words())}: the lender's list does not name it")
     withheld = sum(entry.status == "withheld" for entry in disclosure.entries)
     return f"{len(disclosure.entries)} records listed, {withheld} of them withheld"
 
@@ -228,37 +230,6 @@ def _acceptance(e: Evidence) -> str:
             e.anchor_fails(i, 9, error)
     _each_anchor(e, 9, "receipt")
     return f"{len(e.accepted_ms)} checkpoints accepted on {e.trust.court(manifest.court).ledger}"
-
-
-def _completeness(e: Evidence) -> str:
-    """Step 13: the records are all that the court's mirror holds of this dossier: no hole, no cut tail, none doubled."""
-    manifest, disclosure = e.need_manifest(), e.need_disclosure()
-    if not manifest.anchors:
-        raise NotShown("no record of this dossier is final yet")
-    statement = parse_completeness(e.part(COMPLETENESS, bytes_max=COMPLETENESS_BYTES_MAX))
-    check_completeness(
-        statement,
-        court=manifest.court,
-        origin=manifest.origin,
-        dossier=manifest.dossier,
-        key=disclosure.dossier_key,
-        checkpoint=e.checkpoint(len(manifest.anchors) - 1),
-        trust=e.trust,
-    )
-    e.completeness = statement
-    final = [record for record in manifest.records if record.anchor is not None]
-    for record in final:
-        if record.seq >= statement.count:
-            state = e.records.get(record.seq)
-            if state is not None and not state.step:
-                state.verdict, state.step = Finding.NOT_FOUND, 13
-                state.reason = "its tag is not in the court's mirror of the log"
-        else:
-            same("completeness", f"seq {record.seq}: its log index", record.index, statement.indices[record.seq])
-    findings = check_sequence((record.seq for record in final), logged=statement.count)
-    if not findings.whole:
-        raise Unverified("completeness", ", ".join(findings.words()))
-    return f"all {statement.count} records that the court's mirror holds of this dossier, and no other"
 
 
 def _custody(e: Evidence) -> str:
@@ -330,4 +301,7 @@ def _finding(e: Evidence, state: RecordState) -> RecordFinding:
         anchored_ms=e.anchored_ms.get(anchor, 0),
         accepted_ms=e.accepted_ms.get(anchor, 0),
         provenance=provenance is not None and bool(provenance.source or provenance.generation),
+        withheld_members=state.members,
+        withheld_payloads=state.payloads,
+        late=state.late,
     )

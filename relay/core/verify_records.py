@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from relay.core.bundle import BundleManifest, BundleRecord, payload_part, record_part
-from relay.core.checks import check_record, same
-from relay.core.disclosure import DisclosureManifest
+from relay.core.checks import absent_payload, check_record, check_scope, check_sent_payload, same
+from relay.core.disclosure import DisclosureManifest, ManifestEntry
 from relay.core.dossier import make_entry, tag
 from relay.core.errors import Malformed, Unverified
 from relay.core.evidence import Evidence, NotShown, RecordState
@@ -74,8 +74,9 @@ def _check_entry(e: Evidence, manifest: BundleManifest, key: bytes, row: BundleR
 
 
 def records(e: Evidence) -> str:
-    """Step 11: every disclosed record is the committed one and signed by the lender."""
+    """Step 11: every disclosed record is the committed one, signed by the lender, and shows what the grant opens and no more."""
     manifest, disclosure, rows = _rows(e)
+    grant = e.need_grant()
     shown = [(row, state) for row, state in rows if row.status == "disclosed"]
     for row, state in shown:
         try:
@@ -84,9 +85,10 @@ def records(e: Evidence) -> str:
             if anchored is None:
                 state.fail(11, NotShown("the time of anchoring is not shown"))
                 continue
+            entry = _listed(disclosure, row.seq)
             check_record(
                 record,
-                entry=disclosure.entries[row.seq],
+                entry=entry,
                 lender=manifest.lender,
                 dossier=manifest.dossier,
                 commitment=row.commitment,
@@ -94,23 +96,38 @@ def records(e: Evidence) -> str:
                 trust=e.trust,
             )
             state.record = record
+            check_scope(record, entry, grant)
         except (Unverified, Malformed) as error:
             state.fail(11, error)
     _failures([state for _, state in shown], 11)
     return f"{len(shown)} records signed by {manifest.lender}"
 
 
+def _listed(disclosure: DisclosureManifest, seq: int) -> ManifestEntry:
+    """The lender's own row; step 6 has compared the bundle's with it."""
+    entry = disclosure.entry(seq)
+    if entry is None:
+        raise Unverified("record", "the lender's list does not name it")
+    return entry
+
+
 def payloads(e: Evidence) -> str:
-    """Step 12: every payload that a record names is there, with the size and digest the record says."""
-    _, _, rows = _rows(e)
+    """Step 12: every payload that a record names is there with its size and digest, or the lender's list says why not."""
+    _, disclosure, rows = _rows(e)
+    grant = e.need_grant()
+    unsent = 0
     named: set[str] = set()
     for _, state in rows:
         for payload in state.record.payloads if state.record else ():
             name = payload_part(state.seq, payload.name)
             named.add(name)
             try:
+                entry = _listed(disclosure, state.seq)
                 if name not in e.parts:
-                    raise Unverified("payload", f"{payload.name} is missing")
+                    _absent(state, payload.name, entry)
+                    unsent += 1
+                    continue
+                check_sent_payload(payload.name, entry, grant)
                 if e.parts[name].part.size != payload.size or e.digests[name] != payload.sha256:
                     raise Unverified(
                         "payload", f"{payload.name} was changed: its bytes are not those of the signed record"
@@ -122,4 +139,12 @@ def payloads(e: Evidence) -> str:
         if "/payloads/" in name and name not in named and name.partition("payloads/")[0] not in unread:
             raise Unverified("payload", f"{name} belongs to no record")
     _failures([state for _, state in rows], 12)
-    return f"{len(named)} payloads as their records say"
+    return f"{len(named) - unsent} payloads as their records say" + (f", {unsent} withheld" if unsent else "")
+
+
+def _absent(state: RecordState, name: str, entry: ManifestEntry) -> None:
+    finding, reason = absent_payload(name, entry)
+    if finding is Finding.UNVERIFIABLE:
+        state.fail(12, NotShown(reason))
+    elif finding is not Finding.CONSISTENT:
+        state.fail(12, Unverified("payload", reason))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from relay.core.kinds import KindInfo
+from relay.core.scope import Profile
 
 
 class Clock(Protocol):
@@ -38,6 +39,12 @@ class RecordCatalogue(Protocol):
 
     def check(self, name: str, version: int, fields: Mapping[str, object]) -> None:
         """Raises `Malformed` with the path of the first wrong field."""
+
+    def personal(self, name: str) -> frozenset[str]:
+        """Personal members of a kind, of all its versions. Raises `Malformed` for a kind that is not known."""
+
+    def profile(self, name: str) -> Profile:
+        """A disclosure profile. Raises `Malformed` that names the known ones."""
 
 
 class LogFiles(Protocol):

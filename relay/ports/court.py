@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -29,6 +29,26 @@ class HeldCheckpoint:
     receipt: LedgerProof | None
     """The court ledger's acceptance, None until it is read there."""
     receipted_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRetrieval:
+    """A retrieval under way, so that it can be taken up again. `request`, `grant`: digests; secret as the dossier itself."""
+
+    request: bytes
+    grant: bytes
+    dossier: str
+    officer: str
+    purpose: str
+    token: bytes
+    """The request's compact JWS."""
+    key: bytes = field(repr=False)
+    """The one-time private key that the answer is sealed to."""
+    header: bytes
+    """Of the sealed stream; empty until it came."""
+    events: tuple[tuple[bytes, int], ...]
+    """Custody events of this retrieval so far, with their log indices."""
+    begun_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +101,23 @@ class CourtStore(Protocol):
     async def open_bundle(self, bundle_id: str) -> BinaryIO:
         """A stored bundle. Raises `NotFound`."""
 
-    async def staging(self) -> Path:
-        """An empty folder for one retrieval's payloads; the caller removes it."""
+    async def keep_retrieval(self, kept: KeptRetrieval) -> None:
+        """Store or replace what is known of a retrieval under way."""
+
+    async def kept_retrievals(self, grant: bytes, dossier: str) -> list[KeptRetrieval]:
+        """Retrievals under way, oldest first."""
+
+    async def staging(self, request: bytes) -> Path:
+        """The folder of a kept retrieval's content, there also after a restart."""
+
+    async def drop_retrieval(self, request: bytes) -> None:
+        """It is done, or never will be: forget its key and remove its folder."""
+
+    async def drop_retrievals_before(self, begun_ms: int) -> None:
+        """Forget those that were begun before."""
+
+    async def first_disclosure(self, origin: str, dossier: str, size: int, at_s: int) -> tuple[int, int] | None:
+        """(log size, time in s) of this court's first disclosure of a dossier; None when this is the first, which is stored then."""
 
     async def counts(self) -> CourtCounts:
         """How many bundles and retrievals."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from relay.core.ledgerproof import LedgerProof
@@ -50,8 +50,11 @@ class PayloadVault(Protocol):
     def check(self, payload: VaultPayload) -> None:
         """Presence and length."""
 
-    def read(self, payload: VaultPayload) -> Iterator[bytes]:
-        """Plaintext in chunks."""
+    def audit(self, payload: VaultPayload) -> None:
+        """The whole content is there and unchanged."""
+
+    def read(self, payload: VaultPayload, start: int = 0) -> Iterator[bytes | memoryview]:
+        """Plaintext in pieces, from byte `start` on."""
 
     def discard(self, payload: VaultPayload) -> None:
         """Remove one that no record refers to."""
@@ -114,6 +117,21 @@ class GrantRecord:
     uses_spent: int
     registered_ms: int
     revoked_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptDisclosure:
+    """What a disclosure needs to be taken up again. `request`, `grant`, `plan`: digests; secret as the dossier itself."""
+
+    request: bytes
+    grant: bytes
+    dossier: str
+    case: str
+    begun_ms: int
+    manifest: str
+    plan: bytes
+    header: bytes
+    content_key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,11 +227,26 @@ class CustodianStore(Protocol):
     async def statement_recorded(self, grant: bytes, action: str, at_ms: int) -> None:
         """The court ledger holds it."""
 
-    async def begin_disclosure(self, grant: bytes, uses: int, nonce: str, custody: bytes) -> int:
-        """Nonce, use count and custody event in ONE transaction; returns the custody index.
+    async def begin_disclosure(
+        self,
+        grant: bytes,
+        uses: int,
+        nonce: str,
+        custody: bytes,
+        kept: KeptDisclosure | None = None,
+        forget_before_ms: int = 0,
+    ) -> int:
+        """Nonce, use count, custody event and the kept stream in ONE transaction; returns the custody index.
 
-        Raises `Denied` when the nonce was used, all uses are spent, or the grant is revoked meanwhile.
+        What is not kept cannot be taken up again; streams begun before `forget_before_ms` are forgotten. Raises `Denied` when the nonce was
+        used, all uses are spent, or the grant is revoked meanwhile; `NotFound` when the dossier is gone.
         """
+
+    async def disclosure(self, request: bytes) -> KeptDisclosure | None:
+        """A disclosure that can be taken up again, by request digest."""
+
+    async def resume_disclosure(self, grant: bytes, nonce: str, custody: bytes) -> int:
+        """Nonce and custody event in ONE transaction; no use. Raises `Denied` when the nonce was used or the grant is revoked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

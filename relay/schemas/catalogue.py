@@ -17,7 +17,10 @@ from jsonschema.validators import extend
 
 from relay.core.deposit import CONFIDENTIALITY
 from relay.core.errors import Malformed
+from relay.core.fields import TOKEN
 from relay.core.kinds import KindInfo, Stage
+from relay.core.scope import Profile
+from relay.schemas.profiles import read_profiles
 
 _FILE: Final = re.compile(r"([a-z][a-z0-9_]{0,63})\.v([1-9][0-9]{0,5})\.json")
 _WHAT: Final = "record"
@@ -43,6 +46,7 @@ class KindCatalogue:
                 self._kinds[name, version] = _load(name, version, entry.read_bytes())
         if not self._kinds:
             raise RuntimeError("the package holds no record kinds")
+        self._profiles = read_profiles()
 
     def names(self) -> list[str]:
         """All kinds, sorted."""
@@ -63,6 +67,22 @@ class KindCatalogue:
         if first is not None:
             raise Malformed(_WHAT, _path(first), _reason(first))
 
+    def personal(self, name: str) -> frozenset[str]:
+        """See the port."""
+        found = [kind.info.personal for (known, _), kind in self._kinds.items() if known == name]
+        return frozenset().union(*found) if found else self._find(name, 1).info.personal
+
+    def profile(self, name: str) -> Profile:
+        """See the port."""
+        found = self._profiles.get(name)
+        if found is None:
+            raise Malformed("grant", "profile", f"{name[:64]!a} is none of {', '.join(sorted(self._profiles))}")
+        return found
+
+    def profiles(self) -> list[Profile]:
+        """All profiles, by name."""
+        return [self._profiles[name] for name in sorted(self._profiles)]
+
     def _find(self, name: str, version: int) -> _Kind:
         found = self._kinds.get((name, version))
         if found is not None:
@@ -81,6 +101,9 @@ def _load(name: str, version: int, data: bytes) -> _Kind:
     Draft202012Validator.check_schema(schema)
     if schema["x-confidentiality"] not in CONFIDENTIALITY:
         raise RuntimeError(f"kind {name} has an unknown confidentiality class")
+    personal = frozenset(n for n, p in schema["properties"].items() if p.get("x-personal"))
+    if not all(TOKEN.fullmatch(member) for member in personal):
+        raise RuntimeError(f"kind {name} has a personal member whose name a disclosure manifest cannot hold")
     info = KindInfo(
         name=name,
         version=version,
@@ -88,7 +111,7 @@ def _load(name: str, version: int, data: bytes) -> _Kind:
         confidentiality=schema["x-confidentiality"],
         retention=schema["x-retention"],
         lender_unfavourable=schema["x-lender-unfavourable"],
-        personal=frozenset(n for n, p in schema["properties"].items() if p.get("x-personal")),
+        personal=personal,
         schema_sha256=hashlib.sha256(data).digest(),
     )
     return _Kind(info, schema, _Validator(schema))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from relay.durable.database import Database
 from relay.durable.files import sync_folder
 from relay.durable.packs import Pack
 from relay.ports.court import CourtCounts, HeldCheckpoint
+from relay.store.court_retrievals import RETRIEVALS, RetrievalRows
 from relay.store.mirror_log import MIRROR_SCHEMA, StoredMirrorLog
 
 APPLICATION: Final = 0x43524354  # "CRCT"
@@ -72,7 +72,7 @@ def _held(
     )
 
 
-class SqliteCourtStore:
+class SqliteCourtStore(RetrievalRows):
     """Implements relay.ports.court.CourtStore."""
 
     def __init__(self, database: Database, directory: Path, open_pack: Callable[[Path], Pack] = Pack) -> None:
@@ -84,14 +84,17 @@ class SqliteCourtStore:
 
     @classmethod
     async def open(cls, directory: Path) -> SqliteCourtStore:
-        """Open or create the store in a folder of its own; leftovers of broken-off retrievals are removed."""
-        database = await Database.open(directory / "court.sqlite", application=APPLICATION, migrations=[SCHEMA])
-        shutil.rmtree(directory / "staging", ignore_errors=True)
+        """Open or create the store in a folder of its own; leftovers that no kept retrieval needs are removed."""
+        database = await Database.open(
+            directory / "court.sqlite", application=APPLICATION, migrations=[SCHEMA, RETRIEVALS]
+        )
         for name in ("staging", "bundles", "logs"):
             (directory / name).mkdir(parents=True, exist_ok=True)
         for leftover in (directory / "bundles").glob("*.part"):
             leftover.unlink()
-        return cls(database, directory)
+        store = cls(database, directory)
+        await store.sweep_staging()
+        return store
 
     async def close(self) -> None:
         """Close logs and database."""
@@ -256,12 +259,6 @@ class SqliteCourtStore:
         if row is None:
             raise NotFound("no such bundle")
         return (self._directory / "bundles" / f"{bundle_id}.zip").open("rb")
-
-    async def staging(self) -> Path:
-        """See the port."""
-        folder = self._directory / "staging" / os.urandom(8).hex()
-        folder.mkdir(mode=0o700)
-        return folder
 
     async def counts(self) -> CourtCounts:
         """See the port."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from relay.core.custody import custody_entry
-from relay.core.errors import Conflict, Denied, NotFound
+from relay.core.errors import Conflict, NotFound
 from relay.core.ledgerproof import LedgerProof
 from relay.durable.database import Database
 from relay.ports.custodian import (
@@ -31,7 +31,8 @@ from relay.ports.custodian import (
 )
 from relay.ports.ledgers import Anchor
 from relay.store.at_rest import KEY_BYTES, DossierKeys, MasterKey, seal, unseal
-from relay.store.custodian_schema import APPLICATION, SCHEMA
+from relay.store.custodian_schema import APPLICATION, DISCLOSURES, SCHEMA
+from relay.store.disclosures import DisclosureRows
 from relay.store.log_files import LogPacks
 from relay.store.mirror_log import StoredMirrorLog
 
@@ -44,7 +45,7 @@ class _RevokedBefore(Exception):
         self.at_ms = at_ms
 
 
-class SqliteCustodianStore:
+class SqliteCustodianStore(DisclosureRows):
     """Implements relay.ports.custodian.CustodianStore."""
 
     def __init__(self, database: Database, log: StoredMirrorLog, custody: StoredMirrorLog, master_key: bytes) -> None:
@@ -58,7 +59,9 @@ class SqliteCustodianStore:
     async def open(cls, directory: Path, master_key: bytes) -> SqliteCustodianStore:
         """Open or create the store in a folder of its own. Raises `Malformed` for the wrong master key."""
         async with AsyncExitStack() as stack:
-            database = await Database.open(directory / "custodian.sqlite", application=APPLICATION, migrations=[SCHEMA])
+            database = await Database.open(
+                directory / "custodian.sqlite", application=APPLICATION, migrations=[SCHEMA, DISCLOSURES]
+            )
             stack.push_async_callback(database.close)
             row = await database.read(lambda c: c.execute("SELECT id, sealed_keys FROM dossier LIMIT 1").fetchone())
             if row is not None:
@@ -238,14 +241,14 @@ class SqliteCustodianStore:
         """See the port."""
         return await self._append_custody(event, None)
 
-    async def _append_custody(self, event: bytes, also: object) -> int:
+    async def _append_custody(self, event: bytes, also: Callable[[sqlite3.Connection], None] | None) -> int:
         place = []
 
         def write(c: sqlite3.Connection) -> None:
             position = c.execute("SELECT size - 1 FROM mirror_log WHERE origin = 'custody'").fetchone()[0]
             c.execute("INSERT INTO custody_event VALUES (?, ?)", (position, event))
             place.append(int(position))
-            if callable(also):
+            if also is not None:
                 also(c)
 
         await self._custody.append([custody_entry(event)], write)
@@ -377,19 +380,3 @@ class SqliteCustodianStore:
                 c.execute("UPDATE grant_record SET registered_ms = ? WHERE digest = ?", (at_ms, grant))
 
         await self._database.write(write)
-
-    async def begin_disclosure(self, grant: bytes, uses: int, nonce: str, custody: bytes) -> int:
-        """See the port. Both conditions stand in the SQL."""
-
-        def also(c: sqlite3.Connection) -> None:
-            if c.execute("INSERT INTO nonce VALUES (?) ON CONFLICT DO NOTHING", (nonce,)).rowcount != 1:
-                raise Denied("the request's nonce was used before")
-            done = c.execute(
-                "UPDATE grant_record SET uses_spent = uses_spent + 1"
-                " WHERE digest = ? AND uses_spent < ? AND revoked_ms = 0",
-                (grant, uses),
-            )
-            if done.rowcount != 1:
-                raise Denied("all uses of the grant are spent, or it is revoked")
-
-        return await self._append_custody(custody, also)

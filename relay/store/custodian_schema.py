@@ -41,3 +41,12 @@ CREATE TABLE statement (
 CREATE TABLE nonce (nonce TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 """
 )
+
+DISCLOSURES: Final = """
+CREATE TABLE disclosure (
+    request BLOB PRIMARY KEY, grant_digest BLOB NOT NULL, dossier TEXT NOT NULL, begun_ms INTEGER NOT NULL,
+    sealed BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX disclosure_begun ON disclosure (begun_ms);
+"""
+"""Streams that can be taken up again. `sealed` opens with the dossier's data key alone."""

@@ -107,28 +107,32 @@ class Vault:
         if size != payload.size + chunks * TAG_BYTES:
             raise Unverified("vault", "a payload was altered: its file has another length than when it was stored")
 
-    def read(self, payload: VaultPayload) -> Iterator[bytes]:
-        """Plaintext in chunks. Raises `NotFound` (lost), `Unverified` (altered).
+    def audit(self, payload: VaultPayload) -> None:
+        """The whole content is there and unchanged. Raises `NotFound` (lost), `Unverified` (altered)."""
+        for _ in self.read(payload):
+            pass
+
+    def read(self, payload: VaultPayload, start: int = 0) -> Iterator[bytes | memoryview]:
+        """Plaintext in pieces, from byte `start` on. Raises `NotFound` (lost), `Unverified` (altered).
 
         The cipher authenticates every chunk, its place and the end, so that the digest need not be taken again.
         """
         self.check(payload)
         cipher = AESGCM(payload.key)
-        left = payload.size
-        index = 0
-        with (self._folder / payload.blob).open("rb") as file:
-            while True:
-                last = left <= CHUNK_BYTES
-                sealed = file.read(min(left, CHUNK_BYTES) + TAG_BYTES)
-                try:
-                    chunk = cipher.decrypt(_nonce(index, last=last), sealed, payload.blob.encode())
-                except InvalidTag:
-                    raise Unverified("vault", "a payload was altered in the vault") from None
-                yield chunk
-                left -= len(chunk)
-                index += 1
-                if last:
-                    break
+        last = max(1, -(-payload.size // CHUNK_BYTES)) - 1
+        first, into = divmod(start, CHUNK_BYTES)
+        try:
+            with (self._folder / payload.blob).open("rb") as file:
+                file.seek(first * (CHUNK_BYTES + TAG_BYTES))
+                for index in range(first, last + 1):
+                    sealed = file.read(min(payload.size - index * CHUNK_BYTES, CHUNK_BYTES) + TAG_BYTES)
+                    chunk = cipher.decrypt(_nonce(index, last=index == last), sealed, payload.blob.encode())
+                    yield memoryview(chunk)[into:] if into else chunk
+                    into = 0
+        except FileNotFoundError:
+            raise NotFound("a payload is lost: its file is not in the vault") from None
+        except InvalidTag:
+            raise Unverified("vault", "a payload was altered in the vault") from None
 
     def discard(self, payload: VaultPayload) -> None:
         """Remove a payload that no record refers to."""

@@ -12,8 +12,9 @@ from relay.core.errors import Malformed
 from relay.core.identity import Role
 from relay.core.package import Package
 from relay.ports.court import CourtStore
+from relay.services.court.asking import RetrievalCommand
 from relay.services.court.mirror import CourtMirror
-from relay.services.court.retrieval import Done, Progress, Retrieval, RetrievalCommand, Seen
+from relay.services.court.retrieval import Done, Progress, Retrieval, Seen
 from relay.services.court.status import CourtStatus
 from relay.services.mirroring import GROUP_PACKAGES_MAX
 from relay.wire.convert import bounded_note, evidence_from, package_from

@@ -13,8 +13,9 @@ from relay.core.grants import grant_digest
 from relay.core.identity import Role
 from relay.services.custodian.anchoring import Anchoring
 from relay.services.custodian.deposit import Deposits, StoredDossier
-from relay.services.custodian.grants import GrantCommand, Grants
+from relay.services.custodian.grants import Grants
 from relay.services.custodian.intake import DossierIntake
+from relay.services.custodian.scopes import GrantCommand
 from relay.services.custodian.status import CustodianStatus
 from relay.wire.v1 import custodian_pb2, custodian_pb2_grpc
 
@@ -103,6 +104,9 @@ class CustodianDesk(custodian_pb2_grpc.CustodianDeskServicer):
             not_before_s=request.not_before_s,
             expires_s=request.expires_s,
             uses=request.uses,
+            profile=request.profile,
+            members=tuple(request.members),
+            purpose_class=request.purpose_class or "trial",
         )
         token = await self._grants.issue(command)
         return custodian_pb2.IssueGrantReply(grant=token.encode("ascii"), digest=grant_digest(token))

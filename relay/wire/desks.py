@@ -11,7 +11,7 @@ import grpc.aio
 
 from relay.core.errors import Malformed
 from relay.services.custodian.deposit import StoredDossier
-from relay.services.custodian.grants import GrantCommand
+from relay.services.custodian.scopes import GrantCommand
 from relay.transport.channels import CALL_DEADLINE_S, STREAM_DEADLINE_S, call, stream
 from relay.wire.v1 import court_pb2, court_pb2_grpc, custodian_pb2, custodian_pb2_grpc, relay_pb2, relay_pb2_grpc
 
@@ -72,6 +72,9 @@ class CustodianDeskClient:
             not_before_s=command.not_before_s,
             expires_s=command.expires_s,
             uses=command.uses,
+            profile=command.profile,
+            members=command.members,
+            purpose_class=command.purpose_class,
         )
         reply = await call(self._stub.IssueGrant(request, timeout=CALL_DEADLINE_S), writing=True)
         return reply.grant, reply.digest

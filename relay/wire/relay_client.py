@@ -81,6 +81,8 @@ class GrpcRelayLink:
                     yield relay_pb2.AnswerChunk(chunk=chunk)
             except Denied:
                 yield relay_pb2.AnswerChunk(refusal=relay_pb2.AnswerRefusal(request_id=request_id))
+                return
+            yield relay_pb2.AnswerChunk(end=relay_pb2.AnswerEnd())
 
         await call(self._stub.Answer(parts(), timeout=STREAM_DEADLINE_S))
 

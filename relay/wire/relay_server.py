@@ -139,9 +139,13 @@ async def _pieces(header: bytes, requests: AsyncIterator[relay_pb2.AnswerChunk])
     async for request in requests:
         if request.WhichOneof("part") == "refusal":
             raise Denied("the custodian refuses to go on")
+        if request.WhichOneof("part") == "end":
+            return
         if request.WhichOneof("part") != "chunk" or not 0 < len(request.chunk) <= SEALED_CHUNK_BYTES_MAX:
             raise Malformed("answer", "chunk", f"must be 1 to {SEALED_CHUNK_BYTES_MAX} bytes")
         yield request.chunk
+    # a killed sender's stream may end like a finished one
+    raise Malformed("answer", "end", "the stream broke off before its end was said")
 
 
 def _request_id(value: bytes) -> bytes:

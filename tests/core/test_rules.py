@@ -99,9 +99,12 @@ def test_sequence_is_whole_only_when_it_is(found: set[int], logged: int) -> None
 
 
 def test_words_name_what_is_missing() -> None:
-    assert check_sequence([0, 1, 3, 4], logged=6).words() == ("seq 2 missing", "seq 5 missing: the tail is cut off")
-    assert check_sequence([0, 1, 1, 9], logged=2).words() == ("seq 1 appears more than once", "seq 9 not logged")
-    assert check_sequence([], logged=3).words() == ("seq 0 to 2 missing: the tail is cut off",)
+    assert check_sequence([0, 1, 3, 4], logged=6).words() == ("hole: seq 2 missing", "cut tail: seq 5 missing")
+    assert check_sequence([0, 1, 1, 9], logged=2).words() == (
+        "doubled: seq 1 appears more than once",
+        "seq 9 not logged",
+    )
+    assert check_sequence([], logged=3).words() == ("cut tail: seq 0 to 2 missing",)
 
 
 def test_entries_are_of_two_versions_and_no_other() -> None:

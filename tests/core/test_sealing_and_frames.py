@@ -15,7 +15,17 @@ from relay.core.disclosure import FrameDecoder, FrameEncoder, ManifestFrame, Pay
 from relay.core.errors import Malformed, Unverified
 from relay.core.limits import CHUNK_PLAINTEXT_BYTES
 from relay.core.records import PayloadDigest, Provenance, RecordDraft, issue_record, sd_jwt_text
-from relay.core.sealing import Kem, SealingPublicKey, StreamOpener, StreamSealer, hpke_open, hpke_seal, new_sealing_key
+from relay.core.sealing import (
+    Kem,
+    SealingPublicKey,
+    StreamOpener,
+    StreamSealer,
+    chunk_count,
+    hpke_open,
+    hpke_seal,
+    new_sealing_key,
+    new_stream,
+)
 from relay.setup.keys import FileSigner
 
 DIGEST = bytes(range(32))
@@ -32,13 +42,15 @@ SIZES = (
 
 
 def sealed(data: bytes, *, kem: Kem = Kem.X25519, step: int = 700_001) -> tuple[bytes, list[bytes]]:
-    sealer = StreamSealer(request_digest=DIGEST, recipient=KEYS[kem].public_key, random_bytes=os.urandom)
-    return sealer.header, list(sealer.seal(data[i : i + step] for i in range(0, len(data), step)))
+    stream = new_stream(
+        request_digest=DIGEST, recipient=KEYS[kem].public_key, plaintext_bytes=len(data), random_bytes=os.urandom
+    )
+    return stream.header, list(StreamSealer(stream).seal(data[i : i + step] for i in range(0, len(data), step)))
 
 
 def opened(header: bytes, chunks: list[bytes], *, kem: Kem = Kem.X25519, digest: bytes = DIGEST) -> bytes:
     opener = StreamOpener(header, KEYS[kem], digest)
-    plain = b"".join(opener.open(chunk, i == len(chunks) - 1) for i, chunk in enumerate(chunks))
+    plain = b"".join(opener.open(chunk) for chunk in chunks)
     opener.finish()
     return plain
 
@@ -105,9 +117,49 @@ def test_header_has_one_spelling() -> None:
 def test_opener_that_never_saw_the_last_chunk_does_not_finish() -> None:
     header, chunks = sealed(bytes(CHUNK_PLAINTEXT_BYTES + 1))
     opener = StreamOpener(header, KEYS[Kem.X25519], DIGEST)
-    opener.open(chunks[0], False)
+    opener.open(chunks[0])
     with pytest.raises(Unverified, match="cut off"):
         opener.finish()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_stream_taken_up_at_any_chunk_is_the_same_to_the_byte(size: int) -> None:
+    data = os.urandom(size)
+    stream = new_stream(
+        request_digest=DIGEST,
+        recipient=KEYS[Kem.X25519].public_key,
+        plaintext_bytes=size,
+        random_bytes=os.urandom,
+    )
+    whole = list(StreamSealer(stream).seal([data]))
+    assert len(whole) == chunk_count(size)
+    for first in range(len(whole)):
+        rest = data[first * CHUNK_PLAINTEXT_BYTES :]
+        again = list(StreamSealer(stream, first).seal(rest[i : i + 333_333] for i in range(0, len(rest), 333_333)))
+        assert again == whole[first:]
+
+
+def test_plaintext_of_another_length_is_never_sealed_to_its_end() -> None:
+    """The header's length is what the reader goes by; a wrong one is our own mistake and ends in an error, not in a stream."""
+    stream = new_stream(
+        request_digest=DIGEST, recipient=KEYS[Kem.X25519].public_key, plaintext_bytes=10, random_bytes=os.urandom
+    )
+    for wrong in (b"", b"short", b"longer than ten"):
+        with pytest.raises(RuntimeError):
+            list(StreamSealer(stream).seal([wrong]))
+
+
+def test_opener_goes_on_behind_chunks_that_are_held() -> None:
+    data = os.urandom(2 * CHUNK_PLAINTEXT_BYTES + 10)
+    header, chunks = sealed(data)
+    opener = StreamOpener(header, KEYS[Kem.X25519], DIGEST)
+    opener.skip()
+    with pytest.raises(Unverified):
+        opener.open(chunks[0])
+    opener = StreamOpener(header, KEYS[Kem.X25519], DIGEST)
+    opener.skip()
+    assert opener.open(chunks[1]) + opener.open(chunks[2]) == data[CHUNK_PLAINTEXT_BYTES:]
+    opener.finish()
 
 
 @pytest.mark.parametrize("kem", Kem)
@@ -148,8 +200,7 @@ def digest_of(name: str, size: int) -> PayloadDigest:
 def stream() -> bytes:
     encoder = FrameEncoder()
     made = [encoder.manifest("a.b.c"), encoder.record(0, record(0, (digest_of("a.txt", 5), digest_of("b.txt", 0))))]
-    made += [bytes(piece) for piece in encoder.payload(0, "a.txt", 5, [b"he", b"llo"])]
-    made += [bytes(piece) for piece in encoder.payload(0, "b.txt", 0, [])]
+    made += [encoder.payload_head(0, "a.txt", 5), b"he", b"llo", encoder.payload_head(0, "b.txt", 0)]
     made += [encoder.record(2, record(2)), encoder.end()]
     return b"".join(made)
 

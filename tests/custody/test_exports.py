@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,6 @@ from relay.core.custody_export import (
 )
 from relay.core.custody_verdict import CustodyVerdict
 from relay.core.errors import Malformed
-from relay.core.trust import TrustRoots
 from relay.core.verdict import Finding, Result
 from relay.ports.custody import CustodyFilter
 from tests.custody.test_tampered_logs import another_event
@@ -132,10 +132,7 @@ def _b64(data: bytes) -> str:
 async def test_without_a_pinned_key_or_ledger_nothing_is_green(kept: Kept, tmp_path: Path) -> None:
     lines = await lines_of(kept, "custodian", tmp_path / "d")
     roots = read_trust(kept.home / "trust.json")
-    few = TrustRoots(
-        pinned_keys=tuple(k for k in roots.pinned_keys if k.use != "custody"), logs=roots.logs, ledgers=roots.ledgers,
-        courts=roots.courts, witness_quorum=roots.witness_quorum,
-    )  # fmt: skip
+    few = replace(roots, pinned_keys=tuple(k for k in roots.pinned_keys if k.use != "custody"))
     (tmp_path / "few.json").write_bytes(few.to_json())
     verdict = verify_file(write_lines(tmp_path / "log.jsonld", lines), tmp_path / "few.json", quiet)
     assert verdict.verdict is Finding.UNVERIFIABLE

@@ -114,7 +114,7 @@ def frames(request: str) -> list[bytes]:
     return [
         encoder.manifest(manifest(request)),
         encoder.record(0, SD_JWT),
-        encoder.payload_start(0, "receipt.txt", len(PAYLOAD)) + bytes(encoder.payload_data(PAYLOAD)),
+        encoder.payload_head(0, "receipt.txt", len(PAYLOAD)) + PAYLOAD,
         encoder.end(),
     ]
 

@@ -188,7 +188,7 @@ def manifest_token() -> str:
 def opened() -> bytes:
     digest = bytes.fromhex(TEXTS["request-digest"])
     opener = StreamOpener(TEXTS["sealed-header"].encode(), ONE_TIME, digest)
-    plaintext = opener.open(bytes.fromhex(TEXTS["sealed-chunk"]), True)
+    plaintext = opener.open(bytes.fromhex(TEXTS["sealed-chunk"].replace("\n", "")))
     opener.finish()
     return plaintext
 

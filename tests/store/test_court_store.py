@@ -15,9 +15,13 @@ from relay.core.custody import custody_entry
 from relay.core.errors import Conflict, NotFound
 from relay.core.ledgerproof import LedgerProof
 from relay.durable.errors import StorageFailed
-from relay.ports.court import CourtCounts, HeldCheckpoint
+from relay.ports.court import CourtCounts, HeldCheckpoint, KeptRetrieval
 from relay.store.court import INDEX_BATCH, SqliteCourtStore
 
+KEPT = KeptRetrieval(
+    request=b"r" * 32, grant=b"g" * 32, dossier="d", officer="judge 7", purpose="hearing", token=b"a.b.c",
+    key=b"k" * 32, header=b"{}", events=((b"event", 3), (b"other", 5)), begun_ms=1000,
+)  # fmt: skip
 ORIGIN, OTHER = "a.example/log/1", "b.example/log/1"
 ANCHOR = LedgerProof(kind="quorum", ledger="embedded:lender-1", body=b"anchor")
 RECEIPT = LedgerProof(kind="quorum", ledger="embedded:court-1", body=b"receipt")
@@ -195,7 +199,8 @@ async def test_other_names_open_nothing(store: SqliteCourtStore, name: str) -> N
 
 
 async def test_each_retrieval_gets_a_private_folder_of_its_own(store: SqliteCourtStore) -> None:
-    folders = [await store.staging() for _ in range(5)]
+    folders = [await store.staging(bytes([n] * 32)) for n in range(5)]
+    assert await store.staging(bytes(32)) == folders[0]
     assert len(set(folders)) == 5
     assert all(f.stat().st_mode & 0o777 == 0o700 and not list(f.iterdir()) for f in folders)
 
@@ -209,10 +214,20 @@ async def test_reopening_keeps_what_was_promised_and_sweeps_the_rest(tmp_path: P
     await store.save_bundle("kept", ORIGIN, "d", b"{}")
     part = await store.new_bundle("broken-off")
     part.write_bytes(b"half")
-    staging = await store.staging()
+    staging = await store.staging(bytes(32))
     (staging / "payload").write_bytes(b"secret")
+    await store.keep_retrieval(KEPT)
+    under_way = await store.staging(KEPT.request)
+    (under_way / "contents").write_bytes(b"came so far")
     await store.close()
     again = await SqliteCourtStore.open(tmp_path)
+    assert (under_way / "contents").read_bytes() == b"came so far"
+    assert await again.kept_retrievals(KEPT.grant, KEPT.dossier) == [KEPT]
+    await again.drop_retrievals_before(KEPT.begun_ms)
+    assert under_way.exists()
+    await again.drop_retrievals_before(KEPT.begun_ms + 1)
+    assert not under_way.exists()
+    assert await again.kept_retrievals(KEPT.grant, KEPT.dossier) == []
     assert await again.latest(ORIGIN) == replace(held(3), cosigned=b"c")
     assert await again.append_custody([event("request", 2)]) == [1]
     with await again.open_bundle("kept") as file:

@@ -19,6 +19,7 @@ from relay.ports.custodian import (
     CustodianCounts,
     DossierState,
     GrantRecord,
+    KeptDisclosure,
     LogCheckpoint,
     NewRecord,
     PendingStatement,
@@ -255,6 +256,59 @@ async def test_nonce_is_good_once_and_a_refused_use_costs_nothing(store: SqliteC
     assert store.custody_files.entries(2, 4) == [custody_entry(b"first"), custody_entry(b"second")]
     with pytest.raises(Denied):
         await store.begin_disclosure(bytes(32), 2, "n4", b"unknown grant")
+
+
+def kept(request: bytes, begun_ms: int, name: str = "d1") -> KeptDisclosure:
+    return KeptDisclosure(
+        request=request, grant=GRANT, dossier=name, case="Case 1", begun_ms=begun_ms, manifest="a.b.c", plan=b"p" * 32,
+        header=b"{}", content_key=b"k" * 32,
+    )  # fmt: skip
+
+
+async def test_stream_is_kept_with_the_use_it_spent_and_forgotten_in_time(store: SqliteCustodianStore) -> None:
+    await store.append_records("loan 1", dossier(), [record(0)], b"e")
+    await granted(store)
+    first, second = kept(b"1" * 32, 1000), kept(b"2" * 32, 2000)
+    await store.begin_disclosure(GRANT, 2, "n1", b"e", first, 0)
+    with pytest.raises(Denied, match="nonce"):
+        await store.begin_disclosure(GRANT, 2, "n1", b"e", second, 0)
+    assert await store.disclosure(second.request) is None
+    await store.begin_disclosure(GRANT, 2, "n2", b"e", second, 1000)
+    assert [await store.disclosure(k.request) for k in (first, second)] == [first, second]
+    await granted(store, b"h" * 32)
+    with pytest.raises(NotFound):
+        await store.begin_disclosure(b"h" * 32, 2, "n3", b"e", kept(b"3" * 32, 1, "no dossier"), 0)
+    await store.resume_disclosure(GRANT, "n4", b"resumed")
+    await granted(store, b"i" * 32)
+    await store.begin_disclosure(b"i" * 32, 2, "n5", b"e", None, 1001)
+    assert [await store.disclosure(k.request) for k in (first, second)] == [None, second]
+    found = await store.grant(GRANT)
+    assert found is not None
+    assert found.uses_spent == 2
+
+
+async def test_resume_spends_a_nonce_and_no_use_and_never_outlives_a_revocation(store: SqliteCustodianStore) -> None:
+    await granted(store)
+    before = store.custody_size
+    await store.resume_disclosure(GRANT, "n1", b"resumed")
+    with pytest.raises(Denied, match="nonce"):
+        await store.resume_disclosure(GRANT, "n1", b"again")
+    await store.revoke_grant(GRANT, 50, "revoke it", b"e")
+    with pytest.raises(Denied, match="revoked"):
+        await store.resume_disclosure(GRANT, "n2", b"too late")
+    found = await store.grant(GRANT)
+    assert found is not None
+    assert (found.uses_spent, store.custody_size) == (0, before + 2)
+
+
+async def test_kept_stream_does_not_show_its_key_or_case(store: SqliteCustodianStore, tmp_path: Path) -> None:
+    await store.append_records("loan 1", dossier(), [record(0)], b"e")
+    await granted(store)
+    await store.begin_disclosure(GRANT, 2, "n1", b"e", kept(b"1" * 32, 1000), 0)
+    written = b"".join(f.read_bytes() for f in (tmp_path / "custodian").glob("custodian.sqlite*"))
+    assert b"1" * 32 in written
+    assert b"k" * 32 not in written
+    assert b"Case 1" not in written
 
 
 @pytest.mark.parametrize("same_nonce", [True, False])

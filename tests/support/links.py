@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 from relay.core.ledgerproof import LedgerProof
 from relay.core.package import Package
@@ -106,10 +106,11 @@ class DirectRetrievalLink:
     async def retrieve(self, custodian: str, request: bytes) -> AsyncIterator[AsyncIterator[bytes]]:
         async def pieces() -> AsyncIterator[bytes]:
             number = 0
-            async for piece in self._router.retrieve(self._court, custodian, request):
-                changed = self.tamper(number, piece)
-                number += 1
-                if changed is not None:
-                    yield changed
+            async with aclosing(self._router.retrieve(self._court, custodian, request)) as routed:
+                async for piece in routed:
+                    changed = self.tamper(number, piece)
+                    number += 1
+                    if changed is not None:
+                        yield changed
 
         yield pieces()

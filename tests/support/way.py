@@ -22,15 +22,17 @@ from relay.core.errors import Unavailable
 from relay.core.note import VerifierKey
 from relay.core.sealing import Kem, SealingPrivateKey
 from relay.schemas import KindCatalogue
+from relay.services.court.asking import RetrievalCommand
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.mirror import CourtMirror
 from relay.services.court.receipts import ReceiptReader
-from relay.services.court.retrieval import Done, Retrieval, RetrievalCommand, Seen
+from relay.services.court.retrieval import Done, Retrieval, Seen
 from relay.services.custodian.anchoring import Anchoring, AnchorPolicy
 from relay.services.custodian.deposit import Deposits, StoredDossier
 from relay.services.custodian.disclosure import Disclosures
-from relay.services.custodian.grants import GrantCommand, Grants
+from relay.services.custodian.grants import Grants
 from relay.services.custodian.pushing import Pusher, ReceiptCheck
+from relay.services.custodian.scopes import GrantCommand
 from relay.services.forwarding.advance import Advancer
 from relay.services.forwarding.intake import LogIntake
 from relay.services.forwarding.origins import OriginConfig, Origins
@@ -254,6 +256,7 @@ def _retrieval(way: Way, court: Any, trust: Any, random_bytes: Callable[[int], b
         seal_key=load_signing_key(court.seal_key),
         clock=way.clock,
         random_bytes=random_bytes,
+        backoff=no_waits,
     )
 
 

@@ -1,6 +1,7 @@
-"""A disclosure while it arrives: every chunk is opened, every record judged against the court's own mirror, contents staged in one file.
+"""A disclosure while it arrives: every chunk is opened and staged, every record judged against the court's own mirror.
 
-Synchronous, for a worker thread: only `Arrival.expect` comes from outside, between the manifest and the first record.
+Synchronous, for a worker thread: only `Arrival.expect` comes from outside, between the manifest and the first record. What is staged is
+judged again from its beginning after a restart, with no chunk asked for twice.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from relay.core.bundle import payload_part, record_part
-from relay.core.checks import check_record, same
+from relay.core.checks import absent_payload, check_record, check_scope, check_sent_payload, same
 from relay.core.disclosure import DisclosureManifest, ManifestEntry
 from relay.core.dossier import make_entry, parse_entry, tag
 from relay.core.errors import Malformed, NotFound, Unverified
@@ -27,12 +27,14 @@ from relay.core.frames import (
     PayloadStart,
     RecordFrame,
 )
+from relay.core.grants import Grant
 from relay.core.records import Record
 from relay.core.sealing import StreamOpener
 from relay.core.trust import TrustRoots, Unpinned
 from relay.core.verdict import Finding
 from relay.ports.common import LogFiles
 from relay.services.court.bundle_file import StagedPart
+from relay.services.court.staging import Staging
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,8 @@ class Expectation:
     """What the court knows of the dossier before the first record comes. `positions[seq]` is from its own mirror."""
 
     disclosure: DisclosureManifest
-    positions: tuple[int, ...]
+    grant: Grant
+    positions: tuple[int | None, ...]
     accepted: tuple[Accepted, ...]
     mirror: LogFiles
     mirror_size: int
@@ -82,12 +85,12 @@ class _Open:
 
 
 class Arrival:
-    """Feed chunks in order; yields `DisclosureManifest` once (answer with `expect`), then `Judged` rows."""
+    """Feed chunks in order; yields the manifest's token once (answer with `expect`), then `Judged` rows."""
 
-    def __init__(self, opener: StreamOpener, staging: Path, trust: TrustRoots, lender: str) -> None:
+    def __init__(self, opener: StreamOpener, staging: Staging, trust: TrustRoots, lender: str) -> None:
         self._opener = opener
         self._decoder = FrameDecoder()
-        self._file = staging.open("xb")
+        self._staging = staging
         self._start = 0
         self._trust = trust
         self._lender = lender
@@ -95,30 +98,57 @@ class Arrival:
         self._open: _Open | None = None
         self._digest: Any = None
         self._crc = 0
-        self.manifest_token = ""
         self.parts: list[StagedPart] = []
         self.records: dict[int, Record] = {}
+        self.chunks = 0
         self.bytes = 0
+
+    @property
+    def bytes_total(self) -> int:
+        """Plaintext bytes that the stream's header says."""
+        return self._opener.plaintext_bytes
+
+    @property
+    def complete(self) -> bool:
+        """Every chunk is here."""
+        return self._opener.complete
 
     def expect(self, expected: Expectation) -> None:
         """The court has looked up the tags."""
         self._expected = expected
 
-    def feed(self, chunk: bytes, *, last: bool) -> Iterator[str | Judged]:
+    def feed(self, chunk: bytes) -> Iterator[str | Judged]:
         """Judgements that this chunk completes; a `str` is the manifest's token. Raises `Malformed`, `Unverified`."""
-        plaintext = self._opener.open(chunk, last)
+        plaintext = self._opener.open(chunk)
+        self._staging.add(plaintext)
+        yield from self._read(plaintext)
+
+    def again(self) -> Iterator[str | Judged]:
+        """The same for what is staged already."""
+        while not self._opener.complete:
+            size = self._opener.next_size
+            plaintext = self._staging.read(size)
+            if plaintext is None:
+                return
+            self._opener.skip()
+            yield from self._read(plaintext)
+
+    def _read(self, plaintext: bytes) -> Iterator[str | Judged]:
+        self.chunks += 1
         self.bytes += len(plaintext)
         for event in self._decoder.feed(plaintext):
             yield from self._take(event)
-        if last:
-            self._opener.finish()
+        if self._opener.complete:
             self._decoder.finish()
+
+    def finish(self) -> None:
+        """Raises `Unverified` unless the last chunk is here."""
+        self._opener.finish()
 
     def _take(self, event: Event) -> Iterator[str | Judged]:
         if isinstance(event, PayloadData):
-            self._write(event.data)
+            self._hash(event.data)
         elif isinstance(event, ManifestFrame):
-            self.manifest_token = event.token
             yield event.token
         elif isinstance(event, PayloadStart):
             self._start_payload(event)
@@ -133,16 +163,18 @@ class Arrival:
 
     def _open_record(self, frame: RecordFrame) -> None:
         record = frame.record
-        expected = self._need()
-        if record.seq >= len(expected.disclosure.entries):
+        entry = self._need().disclosure.entry(record.seq)
+        if entry is None:
             raise Unverified("disclosure", f"seq {record.seq} arrived, which the lender's list does not name")
-        entry = expected.disclosure.entries[record.seq]
         if entry.status != "disclosed":
             raise Unverified("disclosure", f"seq {record.seq} arrived, though the lender's list calls it withheld")
         verdict, reason = self._judge(record, entry)
         self._open = _Open(record=record, entry=entry, verdict=verdict, reason=reason)
         self.records[record.seq] = record
-        self._stage(record_part(record.seq, "record.sd-jwt"), frame.text.encode("ascii"))
+        data = frame.text.encode("ascii")
+        part = StagedPart.of(record_part(record.seq, "record.sd-jwt"), data)
+        # its body has just been read: it stands in the staged plaintext as it is
+        self.parts.append(replace(part, content=self._decoder.position - len(data)))
 
     def _judge(self, record: Record, entry: ManifestEntry) -> tuple[Finding, str]:
         """The record against the court's mirror and the lender's key."""
@@ -151,9 +183,10 @@ class Arrival:
             if entry.index >= expected.mirror_size or expected.covering(entry.index) is None:
                 self._check(record, entry, record.commitment, expected.now_ms)
                 return Finding.PENDING_FINALITY, "no checkpoint that the court ledger accepted covers it yet"
-            if entry.seq >= len(expected.positions):
+            position = expected.positions[entry.seq] if entry.seq < len(expected.positions) else None
+            if position is None:
                 raise NotFound("its tag is not in the court's mirror of the log")
-            same("entry", "its log index", entry.index, expected.positions[entry.seq])
+            same("entry", "its log index", entry.index, position)
             held = expected.mirror.entries(entry.index, entry.index + 1)[0]
             made = make_entry(tag(expected.disclosure.dossier_key, entry.seq), record.commitment)
             same("entry", "the mirror's entry", held.hex(), made.hex())
@@ -178,6 +211,7 @@ class Arrival:
             anchored_ms=anchored_ms,
             trust=self._trust,
         )
+        check_scope(record, entry, self._need().grant)
 
     def _close_record(self) -> Iterator[Judged]:
         """All payloads are here, or never will be: the verdict precedes any display."""
@@ -185,30 +219,35 @@ class Arrival:
         if open_ is None:
             return
         self._open = None
-        missing = [p.name for p in open_.record.payloads if p.name not in open_.payloads]
-        if missing and open_.verdict in (Finding.CONSISTENT, Finding.PENDING_FINALITY):
-            open_.verdict, open_.reason = Finding.INCONSISTENT, f"payload {missing[0]} is missing"
+        for payload in open_.record.payloads:
+            if payload.name not in open_.payloads and open_.verdict in (Finding.CONSISTENT, Finding.PENDING_FINALITY):
+                finding, reason = absent_payload(payload.name, open_.entry)
+                if finding is not Finding.CONSISTENT:
+                    open_.verdict, open_.reason = finding, reason
         yield Judged(seq=open_.record.seq, kind=open_.record.kind, verdict=open_.verdict, reason=open_.reason)
 
     def _start_payload(self, start: PayloadStart) -> None:
-        self._start = self._file.tell()
+        self._start = self._decoder.position
         self._digest = hashlib.sha256()
         self._crc = 0
+        if self._open is not None:
+            try:
+                check_sent_payload(start.digest.name, self._open.entry, self._need().grant)
+            except Unverified as error:
+                self._fail(str(error))
 
-    def _write(self, data: memoryview) -> None:
-        self._file.write(data)
+    def _hash(self, data: memoryview) -> None:
         self._digest.update(data)
         self._crc = zlib.crc32(data, self._crc)
 
     def _end_payload(self, end: PayloadEnd) -> None:
         if self._open is None:
             raise RuntimeError("no payload is open")
-        size = self._file.tell() - self._start
+        size = self._decoder.position - self._start
         digest = self._digest.hexdigest()
         declared = next(p for p in self._open.record.payloads if p.name == end.name)
-        if digest != declared.sha256 and self._open.verdict is not Finding.INCONSISTENT:
-            self._open.verdict = Finding.INCONSISTENT
-            self._open.reason = f"payload {end.name} was changed: its digest is not that of the signed record"
+        if digest != declared.sha256:
+            self._fail(f"payload {end.name} was changed: its digest is not that of the signed record")
         self._open.payloads.add(end.name)
         self.parts.append(
             StagedPart(
@@ -220,16 +259,12 @@ class Arrival:
             )
         )
 
-    def _stage(self, name: str, data: bytes) -> None:
-        part = StagedPart.of(name, data)
-        self.parts.append(replace(part, content=self._file.tell()))
-        self._file.write(data)
+    def _fail(self, reason: str) -> None:
+        """The first contradiction of a record stays."""
+        if self._open is not None and self._open.verdict is not Finding.INCONSISTENT:
+            self._open.verdict, self._open.reason = Finding.INCONSISTENT, reason
 
     def _need(self) -> Expectation:
         if self._expected is None:
             raise RuntimeError("a record came before the court had looked up the tags")
         return self._expected
-
-    def close(self) -> None:
-        """Close the staging file: everything is in it, or the stream broke."""
-        self._file.close()

@@ -60,6 +60,8 @@ class Retrieved:
     custody_proofs: Sequence[bytes]
     custody_checkpoint: bytes
     made_at_s: int
+    first: tuple[int, int] | None = None
+    """(log size, time in s) of this court's first disclosure of the dossier; None when this is the first."""
 
 
 def make_parts(retrieved: Retrieved, seal: Signer) -> list[StagedPart]:
@@ -136,6 +138,9 @@ def _completeness(r: Retrieved, last: HeldCheckpoint, seal: Signer) -> str:
         root=last.root,
         absent_tag=tag(r.disclosure.dossier_key, len(r.found.positions)),
         indices=r.found.positions,
+        doubled=r.found.doubled,
+        first_size=r.first[0] if r.first else 0,
+        first_at=r.first[1] if r.first else 0,
         looked_ahead=r.found.looked_ahead,
         iat=r.made_at_s,
         public_key=seal.public_key,

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from relay.core.completeness import LOOK_AHEAD
+from relay.core.completeness import DOUBLED_PLACES_MAX, LOOK_AHEAD
 from relay.core.disclosure import DisclosureManifest
 from relay.core.dossier import tag
 from relay.core.errors import Unverified
+from relay.core.grants import Grant
 from relay.core.limits import RECORDS_PER_DOSSIER_MAX
 from relay.core.trust import TrustRoots
 from relay.ports.court import CourtStore, HeldCheckpoint
 from relay.services.court.arrival import Accepted, Expectation
 
+ASKED_AT_ONCE: Final = 4096
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """Where a dossier is. `positions[seq]` are log indices below the last accepted size; `looked_ahead` tags after them are absent."""
+    """Where a dossier is. `positions[seq]` is the first log index of a tag below the last accepted size, None for a hole.
+
+    The last one is no hole; `looked_ahead` tags after it are absent. `doubled[seq]` are further places of a tag.
+    """
 
     origin: str
     checkpoints: tuple[HeldCheckpoint, ...]
-    positions: tuple[int, ...]
+    positions: tuple[int | None, ...]
+    doubled: Mapping[int, tuple[int, ...]]
     looked_ahead: int
 
 
@@ -44,36 +52,41 @@ class DossierLookup:
                 chosen = origin
         checkpoints = tuple(await self._store.receipted(chosen))
         size = checkpoints[-1].size if checkpoints else 0
-        positions, looked_ahead = await self._positions(chosen, disclosure, size)
-        return Found(origin=chosen, checkpoints=checkpoints, positions=positions, looked_ahead=looked_ahead)
+        places, asked = await self._places(chosen, disclosure, size)
+        count = max(places, default=-1) + 1
+        return Found(
+            origin=chosen,
+            checkpoints=checkpoints,
+            positions=tuple(places[seq][0] if seq in places else None for seq in range(count)),
+            doubled={
+                seq: tuple(found[1 : 1 + DOUBLED_PLACES_MAX]) for seq, found in sorted(places.items()) if len(found) > 1
+            },
+            looked_ahead=asked - count,
+        )
 
-    async def _positions(self, origin: str, disclosure: DisclosureManifest, size: int) -> tuple[tuple[int, ...], int]:
-        """Indices of tags 0, 1, 2, … up to the first absent one, and how many more were looked up and absent."""
+    async def _places(self, origin: str, disclosure: DisclosureManifest, size: int) -> tuple[dict[int, list[int]], int]:
+        """Places of each tag that is in the log, and how many tags were looked up: LOOK_AHEAD beyond the last one found or listed."""
+        places: dict[int, list[int]] = {}
         asked = 0
-        found: list[int] = []
-        ended = False
-        wanted = len(disclosure.entries)
-        while not ended or asked < max(wanted, len(found)) + LOOK_AHEAD:
-            end = min(max(wanted, len(found)) + LOOK_AHEAD, asked + 4096, RECORDS_PER_DOSSIER_MAX)
-            if end <= asked:
-                break
-            tags = [tag(disclosure.dossier_key, seq) for seq in range(asked, end)]
-            held = await self._store.find_tags(origin, tags)
-            for one in tags:
+        beyond = disclosure.entries[-1].seq + 1
+        while asked < (end := min(beyond + LOOK_AHEAD, asked + ASKED_AT_ONCE, RECORDS_PER_DOSSIER_MAX)):
+            tags = {seq: tag(disclosure.dossier_key, seq) for seq in range(asked, end)}
+            held = await self._store.find_tags(origin, list(tags.values()))
+            for seq, one in tags.items():
                 inside = sorted(i for i in held.get(one, ()) if i < size)
-                if not ended and inside:
-                    found.append(inside[0])
-                else:
-                    ended = True
+                if inside:
+                    places[seq] = inside
+                    beyond = max(beyond, seq + 1)
             asked = end
-        return tuple(found), asked - len(found)
+        return places, asked
 
-    async def expectation(self, disclosure: DisclosureManifest, found: Found, now_ms: int) -> Expectation:
+    async def expectation(self, disclosure: DisclosureManifest, grant: Grant, found: Found, now_ms: int) -> Expectation:
         """What records will be judged against."""
         mirror = await self._store.log(found.origin)
         used = used_checkpoints(found.checkpoints, [entry.index for entry in disclosure.entries])
         return Expectation(
             disclosure=disclosure,
+            grant=grant,
             positions=found.positions,
             accepted=tuple(
                 Accepted(number=i, size=held.size, anchored_ms=held.anchored_ms) for i, held in enumerate(used)

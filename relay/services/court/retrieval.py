@@ -1,26 +1,26 @@
-"""Retrieve one dossier under a grant: log, ask, judge on arrival, bundle, verify the bundle, store it."""
+"""Retrieve one dossier under a grant: log, ask, judge on arrival, bundle, verify the bundle, store it.
+
+A retrieval that breaks off is taken up at the chunk it had come to, by itself a bounded number of times, and by the next call with the
+same grant, dossier, officer and purpose, also after a restart.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from relay.core.bundlezip import FileSource
-from relay.core.checks import Verifiers, check_disclosure, check_grant, check_registration
+from relay.core.checks import Verifiers, check_disclosure
 from relay.core.disclosure import DisclosureManifest, parse_manifest
-from relay.core.errors import Denied, Malformed, RelayError, Unavailable, Unverified
+from relay.core.errors import Denied, RelayError, Unavailable, Unverified
 from relay.core.fields import as_plain
-from relay.core.grants import Grant, grant_digest, parse_grant
-from relay.core.ledgerproof import LedgerProof
+from relay.core.grants import grant_digest
 from relay.core.limits import REASON_CHARS_MAX
-from relay.core.requests import RequestDetails, RetrievalRequest, make_request, parse_request
-from relay.core.sealing import SealingPrivateKey, StreamOpener, new_sealing_key
-from relay.core.times import format_utc
+from relay.core.sealing import StreamOpener
 from relay.core.trust import TrustRoots
 from relay.core.verdict import Finding, Verdict
 from relay.core.verify import verify_bundle
@@ -29,26 +29,23 @@ from relay.ports.court import CourtStore, RetrievalLink
 from relay.ports.ledgers import CourtRegistry
 from relay.services.ahead import one_ahead
 from relay.services.court.arrival import Arrival, Judged
+from relay.services.court.asking import Asking, RetrievalCommand, Under
 from relay.services.court.bundle_file import write_bundle
 from relay.services.court.bundling import Retrieved, make_parts
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.lookup import DossierLookup, Found
+from relay.services.court.staging import Staging
 
-REQUEST_LIFETIME_S: Final = 300
 BUNDLE_ID_BYTES: Final = 16
 BROKEN_OFF: Final = (
     "the lender broke its answer off and refuses to go on; what had arrived is discarded: ask whether the grant stands"
 )
+TRIES_WITHOUT_PROGRESS: Final = 10
+"""How often a broken answer is asked for again before the caller is told; a chunk that arrived starts the count anew."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrievalCommand:
-    """What an officer asks for; an empty dossier means the only one in the grant."""
-
-    grant: bytes
-    dossier: str
-    officer: str
-    purpose: str
+class _RefusedMidway(Exception):
+    """The lender ended a stream that it had begun: there will be no more of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,19 +78,20 @@ class Done:
 
 
 @dataclass(slots=True)
-class _Under:
-    """One retrieval under way."""
+class _Content:
+    """What came so far of one retrieval."""
 
-    grant: Grant
-    registration: LedgerProof
-    dossier: str
-    request: RetrievalRequest
-    key: SealingPrivateKey
-    events: list[tuple[bytes, int]]
+    staging: Staging
+    arrival: Arrival | None = None
     disclosure: DisclosureManifest | None = None
     found: Found | None = None
-    arrival: Arrival | None = None
-    staging: Path = Path()
+    records: int = 0
+    records_total: int = 0
+
+    @property
+    def chunks(self) -> int:
+        """The next chunk wanted."""
+        return self.arrival.chunks if self.arrival else 0
 
 
 class Retrieval:
@@ -113,201 +111,232 @@ class Retrieval:
         seal_key: Signer,
         clock: Clock,
         random_bytes: RandomBytes,
+        backoff: Callable[[], Iterator[float]],
     ) -> None:
         self._identity = identity
         self._store = store
         self._link = link
-        self._registry = registry
         self._custody = custody
         self._trust = trust
         self._verifiers = verifiers
-        self._request_key = request_key
         self._seal_key = seal_key
         self._clock = clock
         self._random = random_bytes
+        self._backoff = backoff
         self._lookup = DossierLookup(store, trust)
+        self._busy: dict[bytes, Under] = {}
+        self._asking = Asking(
+            identity=identity,
+            store=store,
+            registry=registry,
+            custody=custody,
+            trust=trust,
+            verifiers=verifiers,
+            request_key=request_key,
+            clock=clock,
+            random_bytes=random_bytes,
+        )
 
     async def run(self, command: RetrievalCommand) -> AsyncIterator[Progress | Seen | Done]:
-        """Events up to `Done`. Raises `Malformed`, `Unverified`, `Denied`, `Unavailable`; every outcome is in the custody log."""
+        """Events up to `Done`. Raises `Malformed`, `Unverified`, `Denied`, `Unavailable`; every outcome is in the custody log.
+
+        After `Unavailable`, or when the caller goes away, what came is kept: the same command goes on from there.
+        """
         try:
-            under = await self._begin(command)
+            checked = await self._asking.check(command)
         except RelayError as error:
             # an officer who asks for what no grant gives is worth knowing of, too
             asked = {"grant": grant_digest(command.grant.strip()).hex()}
             await self._custody.note("refuse", asked, "refused", _words(error))
             raise
-        staging = await self._store.staging()
+        under = await self._asking.kept(command, *checked, self._busy)
+        if under is not None:
+            try:
+                async for event in self._one(under):
+                    yield event
+                return
+            except Denied:
+                # the lender no longer keeps it, or would send something else by now: nothing of it can be used, begin anew
+                pass
+        async for event in self._one(await self._asking.begin(command, *checked)):
+            yield event
+
+    async def _one(self, under: Under) -> AsyncIterator[Progress | Seen | Done]:
+        """One retrieval to its end."""
+        request = under.request.digest
+        self._busy[request] = under
+        content = _Content(staging=Staging(await self._store.staging(request)))
+        done: Done | None = None
+        over = False
         try:
-            async for event in self._receive(under, staging):
+            async for event in self._all_chunks(under, content):
                 yield event
-            yield await self._finish(under)
+            done = await self._finish(under, content)
+            over = True
+        except _RefusedMidway:
+            over = True
+            await self._custody.note("receive", under.subject, "broken_off", BROKEN_OFF)
+            raise Unavailable(BROKEN_OFF) from None
         except RelayError as error:
-            refused_midway = isinstance(error, Denied) and under.staging != Path()
-            outcome = "broken_off" if refused_midway else "failed"
-            await self._custody.note("receive", _subject(under), outcome, _words(error))
-            if refused_midway:
-                raise Unavailable(BROKEN_OFF) from None
+            over = not isinstance(error, Unavailable)
+            await self._custody.note("receive", under.subject, "failed", _words(error))
             raise
         finally:
-            await asyncio.to_thread(shutil.rmtree, staging, True)
+            content.staging.close()
+            del self._busy[request]
+            if over:
+                await self._store.drop_retrieval(request)
+        # last of all: whoever has this may go away at once, and nothing may be left behind
+        yield done
 
-    async def _begin(self, command: RetrievalCommand) -> _Under:
-        grant, registration = await self._check_grant(command)
-        dossier = command.dossier or grant.dossiers[0]
-        if not command.dossier and len(grant.dossiers) > 1:
-            raise Malformed("retrieval", "dossier", f"the grant names {len(grant.dossiers)} dossiers; say which one")
-        if dossier not in grant.dossiers:
-            raise Malformed(
-                "retrieval", "dossier", "the grant does not name this dossier; `courtrelay inspect` shows it"
-            )
-        now_s = self._clock.now_ms() // 1000
-        custodian_key = self._trust.keys("sealing", party=grant.iss, at_ms=now_s * 1000)[0].sealing_key
-        key = new_sealing_key(custodian_key.kem, self._random)
-        token = make_request(
-            iss=self._identity,
-            aud=grant.iss,
-            grant=grant.digest,
-            details=RequestDetails(case=grant.case, dossier=dossier, officer=command.officer, purpose=command.purpose),
-            iat=now_s,
-            exp=now_s + REQUEST_LIFETIME_S,
-            recipient=key.public_key,
-            custodian_key=custodian_key,
-            public_key=self._request_key.public_key,
-            sign=self._request_key.sign,
-            random_bytes=self._random,
-        )
-        request = parse_request(token)
-        under = _Under(grant=grant, registration=registration, dossier=dossier, request=request, key=key, events=[])
-        # durable before the request leaves
-        detail = f"{command.officer}: {command.purpose}"
-        under.events.append(await self._custody.note("request", _subject(under), "sent", detail))
-        return under
+    async def _all_chunks(self, under: Under, content: _Content) -> AsyncIterator[Progress | Seen]:
+        """Ask, and ask again from where it broke off."""
+        if under.taken_up:
+            async for event in self._staged(under, content):
+                yield event
+            if content.arrival is not None and content.arrival.complete:
+                return
+            await self._asking.resume(under, content.chunks)
+        waits, tries = self._backoff(), 0
+        while True:
+            before = content.chunks
+            try:
+                async for event in self._receive(under, content):
+                    yield event
+                return
+            except Unavailable:
+                if content.chunks > before:
+                    waits, tries = self._backoff(), 0
+                tries += 1
+                if not under.header or tries > TRIES_WITHOUT_PROGRESS:
+                    raise
+            await asyncio.sleep(next(waits))
+            await self._asking.resume(under, content.chunks)
 
-    async def _check_grant(self, command: RetrievalCommand) -> tuple[Grant, LedgerProof]:
-        """What the lender will check too, so that a bad grant is told here with its reason."""
-        now_s = self._clock.now_ms() // 1000
-        if stale := self._trust.why_stale(now_s):
-            raise Unverified("trust roots", stale)
-        grant = parse_grant(command.grant.strip())
-        check_grant(
-            grant, self._trust, lender=grant.iss, court=self._identity, dossier=grant.dossiers[0], case=grant.case
-        )
-        if grant.request_key != self._request_key.public_key:
-            raise Unverified("grant", "is bound to another key than this court's")
-        if now_s < grant.nbf:
-            raise Unverified("grant", f"is not valid yet: it begins at {format_utc(grant.nbf)}")
-        if now_s >= grant.exp:
-            raise Unverified("grant", f"has expired: at {format_utc(grant.exp)}")
-        state = await self._registry.grant_state(grant.iss, grant.digest)
-        if not state.registration:
-            raise Unavailable("the grant is not registered on the court ledger yet; ask again in a moment")
-        if state.revoked_ms:
-            raise Unverified("grant", f"was revoked on the court ledger at {format_utc(state.revoked_ms // 1000)}")
-        registration = await self._registry.prove(state.registration)
-        check_registration(registration, grant, self._identity, self._trust, self._verifiers)
-        return grant, registration
+    def _arrival(self, under: Under, content: _Content) -> Arrival:
+        opener = StreamOpener(under.header, under.key, under.request.digest)
+        content.arrival = Arrival(opener, content.staging, self._trust, under.grant.iss)
+        return content.arrival
 
-    async def _receive(self, under: _Under, staging: Path) -> AsyncIterator[Progress | Seen]:
-        token = under.request.jws.token.encode("ascii")
-        async with self._link.retrieve(under.grant.iss, token) as pieces:
-            stream = aiter(pieces)
+    async def _staged(self, under: Under, content: _Content) -> AsyncIterator[Progress | Seen]:
+        """Judge again what an earlier call has received."""
+        if under.header:
+            async for event in self._judge(under, content, self._arrival(under, content).again()):
+                yield event
+            yield _progress(content)
+
+    async def _receive(self, under: Under, content: _Content) -> AsyncIterator[Progress | Seen]:
+        async with self._link.retrieve(under.grant.iss, under.token) as pieces:
+            stream = aiter(one_ahead(pieces))
             header = await anext(stream, None)
             if header is None:
                 raise Unavailable("the answer was empty")
-            opener = StreamOpener(header, under.key, under.request.digest)
-            under.staging = staging / "contents"
-            arrival = Arrival(opener, under.staging, self._trust, under.grant.iss)
-            try:
-                async for event in self._chunks(under, arrival, stream):
+            await self._asking.got_header(under, header)
+            arrival = content.arrival or self._arrival(under, content)
+            async for chunk in _unless_refused(stream):
+                async for event in self._judge(under, content, arrival.feed(chunk)):
                     yield event
-            finally:
-                arrival.close()
-        await self._arrived(under, arrival)
+                yield _progress(content)
+            if not arrival.complete:
+                # an end that comes too early is a broken line, however politely it is said
+                raise Unavailable(f"the answer ended after {arrival.bytes} of {arrival.bytes_total} bytes")
 
-    async def _chunks(
-        self, under: _Under, arrival: Arrival, stream: AsyncIterator[bytes]
-    ) -> AsyncIterator[Progress | Seen]:
-        """One chunk is held back: only the end of the stream tells that it was the last."""
-        seen = 0
-        total = 0
-        stream = aiter(one_ahead(stream))
-        held = await anext(stream, None)
-        while held is not None:
-            ahead = await anext(stream, None)
-            events = arrival.feed(held, last=ahead is None)
-            while True:
-                event = await asyncio.to_thread(next, events, None)
-                if event is None:
-                    break
+    async def _judge(self, under: Under, content: _Content, events: Iterator[str | Judged]) -> AsyncIterator[Seen]:
+        """Verdicts that come out of a chunk; the lender's list, when it comes, is checked before the first of them."""
+        more = True
+        while more:
+            some = await asyncio.to_thread(_up_to_a_list, events)
+            more = False
+            for event in some:
                 if isinstance(event, str):
-                    total = await self._expect(under, arrival, event)
+                    await self._expect(under, content, event)
+                    more = True
                     continue
-                seen += 1
-                yield _seen(event)
-            yield Progress(records=seen, records_total=total, bytes=arrival.bytes, bytes_total=0)
-            held = ahead
+                content.records += 1
+                yield Seen(seq=event.seq, kind=event.kind, verdict=event.verdict.value, reason=event.reason)
 
-    async def _expect(self, under: _Under, arrival: Arrival, token: str) -> int:
+    async def _expect(self, under: Under, content: _Content, token: str) -> None:
         """The lender's list is here: check it, look the dossier up, and tell the arrival what to expect."""
         disclosure = parse_manifest(token)
         check_disclosure(disclosure, under.grant, under.request, under.dossier, self._trust)
-        under.disclosure = disclosure
-        under.found = await self._lookup.find(disclosure)
-        arrival.expect(await self._lookup.expectation(disclosure, under.found, self._clock.now_ms()))
-        return sum(entry.status == "disclosed" for entry in disclosure.entries)
+        content.disclosure = disclosure
+        content.found = await self._lookup.find(disclosure)
+        content.records_total = sum(entry.status == "disclosed" for entry in disclosure.entries)
+        if content.arrival is None:
+            raise RuntimeError("a manifest came before its stream")
+        now_ms = self._clock.now_ms()
+        content.arrival.expect(await self._lookup.expectation(disclosure, under.grant, content.found, now_ms))
 
-    async def _arrived(self, under: _Under, arrival: Arrival) -> None:
-        detail = f"{len(arrival.records)} records, {arrival.bytes} bytes"
-        under.events.append(await self._custody.note("receive", _subject(under), "received", detail))
-        under.arrival = arrival
-
-    async def _finish(self, under: _Under) -> Done:
-        arrival = under.arrival
-        if under.disclosure is None or under.found is None or arrival is None:
+    async def _finish(self, under: Under, content: _Content) -> Done:
+        arrival, disclosure, found = content.arrival, content.disclosure, content.found
+        if disclosure is None or found is None or arrival is None:
             raise Unverified("disclosure", "ended before the lender's list of records")
+        arrival.finish()
+        detail = f"{len(arrival.records)} records, {arrival.bytes} bytes"
+        under.events.append(await self._custody.note("receive", under.subject, "received", detail))
         checkpoint, proofs = await self._custody.proofs([index for _, index in under.events])
-        mirror = await self._store.log(under.found.origin)
+        mirror = await self._store.log(found.origin)
+        made_at_s = self._clock.now_ms() // 1000
+        size = found.checkpoints[-1].size if found.checkpoints else 0
         retrieved = Retrieved(
             court=self._identity,
             grant=under.grant,
             registration=under.registration,
             request=under.request,
-            disclosure=under.disclosure,
+            disclosure=disclosure,
             records=arrival.records,
-            found=under.found,
+            found=found,
             mirror=mirror.files,
             arrived=arrival.parts,
             custody_events=[event for event, _ in under.events],
             custody_proofs=proofs,
             custody_checkpoint=checkpoint,
-            made_at_s=self._clock.now_ms() // 1000,
+            made_at_s=made_at_s,
+            first=await self._store.first_disclosure(found.origin, under.dossier, size, made_at_s) if size else None,
         )
         bundle_id = self._random(BUNDLE_ID_BYTES).hex()
         path = await self._store.new_bundle(bundle_id)
-        verdict = await asyncio.to_thread(self._write_and_verify, path, retrieved, under.staging)
+        verdict = await asyncio.to_thread(self._write_and_verify, path, retrieved, content.staging.contents)
         document = json.dumps(verdict.as_json(), ensure_ascii=False).encode()
-        size = await self._store.save_bundle(bundle_id, under.found.origin, under.dossier, document)
+        bundle_bytes = await self._store.save_bundle(bundle_id, found.origin, under.dossier, document)
         outcome = "consistent" if verdict.verdict is Finding.CONSISTENT else "not_consistent"
-        await self._custody.note("verify", _subject(under), outcome, _words(verdict.summary))
-        return Done(bundle_id=bundle_id, bundle_bytes=size, verdict=document)
+        await self._custody.note("verify", under.subject, outcome, _words(verdict.summary))
+        return Done(bundle_id=bundle_id, bundle_bytes=bundle_bytes, verdict=document)
 
-    def _write_and_verify(self, path: Path, retrieved: Retrieved, staging: Path) -> Verdict:
-        write_bundle(path, make_parts(retrieved, self._seal_key), staging)
+    def _write_and_verify(self, path: Path, retrieved: Retrieved, contents: Path) -> Verdict:
+        write_bundle(path, make_parts(retrieved, self._seal_key), contents)
         with path.open("rb") as file:
             return verify_bundle(FileSource(file), self._trust, self._verifiers)
 
 
-def _subject(under: _Under) -> dict[str, str]:
-    return {
-        "grant": under.grant.digest.hex(),
-        "request": under.request.digest.hex(),
-        "dossier": under.dossier,
-    }
+async def _unless_refused(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same; a refusal after the header is told apart from one that came instead of an answer."""
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except Denied:
+        raise _RefusedMidway from None
+
+
+def _up_to_a_list(events: Iterator[str | Judged]) -> list[str | Judged]:
+    """In one go what a chunk gives, but not beyond the lender's list: the court must look tags up first."""
+    some: list[str | Judged] = []
+    for event in events:
+        some.append(event)
+        if isinstance(event, str):
+            break
+    return some
 
 
 def _words(said: object) -> str:
     return as_plain(str(said), chars_max=REASON_CHARS_MAX)
 
 
-def _seen(judged: Judged) -> Seen:
-    return Seen(seq=judged.seq, kind=judged.kind, verdict=judged.verdict.value, reason=judged.reason)
+def _progress(content: _Content) -> Progress:
+    arrival = content.arrival
+    return Progress(
+        records=content.records,
+        records_total=content.records_total,
+        bytes=arrival.bytes if arrival else 0,
+        bytes_total=arrival.bytes_total if arrival else 0,
+    )

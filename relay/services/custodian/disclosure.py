@@ -1,6 +1,7 @@
 """Answer retrieval requests: deny by default, log durably, and only then let the first byte leave.
 
-Whatever the reason of a refusal, outside there is one answer; the reason stands in the lender's own custody log.
+Whatever the reason of a refusal, outside there is one answer; the reason stands in the lender's own custody log. An answer that broke off
+is taken up at any chunk: key, header and manifest are kept with the use that was spent, and the plaintext must be the same to the byte.
 """
 
 from __future__ import annotations
@@ -11,36 +12,38 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from relay.core.custody import make_event
-from relay.core.disclosure import FrameEncoder, ManifestEntry, make_manifest
+from relay.core.custody import CustodyAction, make_event
 from relay.core.errors import Denied, Malformed, NotFound, RelayError, Unverified
 from relay.core.fields import as_plain
-from relay.core.grants import Access, Grant, opens, parse_grant, permits
-from relay.core.limits import REASON_CHARS_MAX
-from relay.core.requests import (
-    RequestDetails,
-    RetrievalRequest,
-    check_fresh,
-    open_details,
-    parse_request,
-    request_digest,
-    verify_request,
-)
-from relay.core.sealing import SealingPrivateKey, StreamSealer
+from relay.core.grants import Access, Grant, parse_grant, permits
+from relay.core.jose import verify_jws
+from relay.core.limits import CHUNK_PLAINTEXT_BYTES, REASON_CHARS_MAX
+from relay.core.requests import RetrievalRequest, check_fresh, open_details
+from relay.core.resume import Asked, ResumeRequest, parse_asked
+from relay.core.sealing import SealedStream, SealingPrivateKey, StreamSealer, chunk_count, new_stream
 from relay.core.trust import TrustRoots
 from relay.ports.common import Clock, RandomBytes, Signer
-from relay.ports.custodian import CustodianStore, DossierState, PayloadVault, RelayLink, StoredRecord
+from relay.ports.custodian import (
+    CustodianStore,
+    DossierState,
+    GrantRecord,
+    KeptDisclosure,
+    PayloadVault,
+    RelayLink,
+    StoredRecord,
+)
 from relay.services.ahead import from_thread
+from relay.services.custodian.planning import Plan, Planner
 
 log = logging.getLogger(__name__)
 
 ANSWERS_AT_ONCE: Final = 4
-OUT_OF_SCOPE: Final = "outside the grant's record kinds"
-PRIVILEGED: Final = "privileged: opens only by a grant that names this kind"
+RESUMABLE_MS: Final = 86_400_000
+"""How long a disclosure can be taken up again; its content key is forgotten afterwards."""
 
 
 @dataclass(slots=True)
-class _Asked:
+class _Proven:
     """What is proven of a request so far, for the log of its refusal: hex by name."""
 
     subject: dict[str, str]
@@ -48,13 +51,16 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permitted:
-    """A request that passed every check and is durably logged."""
+    """A request that passed every check and is durably logged: what is sent, under which key, from which chunk on."""
 
-    request: RetrievalRequest
     grant: Grant
-    details: RequestDetails
     dossier: DossierState
     records: tuple[StoredRecord, ...]
+    request: str
+    """Digest of the request that began it, in hex."""
+    plan: Plan
+    stream: SealedStream
+    first: int = 0
 
 
 class Disclosures:
@@ -80,7 +86,7 @@ class Disclosures:
         self._store = store
         self._vault = vault
         self._relay = relay
-        self._signer = signer
+        self._planner = Planner(identity=identity, vault=vault, signer=signer, clock=clock)
         self._sealing_key = sealing_key
         self._trust = trust
         self._clock = clock
@@ -116,82 +122,152 @@ class Disclosures:
 
     async def _handle(self, request_id: bytes, token: bytes) -> None:
         async with self._slots:
-            asked = _Asked({"request": request_id.hex()})
+            proven = _Proven({"request": request_id.hex()})
             try:
-                permitted = await self.authorise(request_id, token, asked)
+                permitted = await self.authorise(request_id, token, proven)
             except (Denied, Malformed, NotFound, Unverified) as refusal:
-                await self._refuse(request_id, refusal, asked)
+                await self._refuse(request_id, refusal, proven)
                 return
             try:
                 await self.answer(request_id, permitted)
             except RelayError as error:
                 log.warning("an answer broke off: %s", error)
 
-    async def authorise(self, request_id: bytes, token: bytes, asked: _Asked | None = None) -> Permitted:
-        """All checks, in order; returns after the custody event, nonce and use are durable in one transaction.
+    async def authorise(self, request_id: bytes, token: bytes, proven: _Proven | None = None) -> Permitted:
+        """All checks, in order; returns after custody event, nonce and (for a request) use are durable in one transaction.
 
-        `asked` is told what the court has proven before a refusal. Raises `Malformed`, `Unverified`, `Denied`, `NotFound`.
+        `proven` is told what the court has proven before a refusal. Raises `Malformed`, `Unverified`, `Denied`, `NotFound`.
         """
+        proven = proven or _Proven({})
         # 1. Form, and that the relay's id is of this very request.
-        request = parse_request(token)
-        if request_digest(token) != request_id:
+        asked = parse_asked(token)
+        if asked.digest != request_id:
             raise Unverified("request", "the relay's request id is not the request's digest")
         # 2. Addressed to us.
-        if request.aud != self._identity:
-            raise Denied(f"the request is addressed to {request.aud}")
+        if asked.aud != self._identity:
+            raise Denied(f"the request is addressed to {asked.aud}")
         # 3. Only while this side would hear of a revoked key.
-        now_ms = self._clock.now_ms()
-        if stale := self._trust.why_stale(now_ms // 1000):
+        now_s = self._clock.now_ms() // 1000
+        if stale := self._trust.why_stale(now_s):
             raise Denied(stale)
         # 4. Under a grant that we issued and keep.
-        held = await self._store.grant(bytes.fromhex(request.grant))
+        held = await self._store.grant(bytes.fromhex(asked.grant))
         if held is None:
             raise Denied("no grant of that digest was issued here")
         grant = parse_grant(held.token)
         # 5. Signed by the key the grant is bound to.
-        verify_request(request, grant.request_key)
-        asked = asked or _Asked({})
-        asked.subject["grant"] = request.grant  # from here on it is the court's own word
+        verify_jws(asked.jws, grant.request_key)
+        proven.subject["grant"] = asked.grant  # from here on it is the court's own word
         # 6. Within its time window.
-        check_fresh(request, now_ms // 1000)
+        check_fresh(asked, now_s)
+        if isinstance(asked, ResumeRequest):
+            return await self._resume(asked, grant, held, proven)
+        return await self._begin(asked, grant, held, proven)
+
+    async def _begin(self, request: RetrievalRequest, grant: Grant, held: GrantRecord, proven: _Proven) -> Permitted:
+        """Steps 7 to 10 of a request (docs/spec/retrieval.md)."""
         # 7. What is asked for, sealed to us.
         details = open_details(request, self._sealing_key)
-        asked.subject["dossier"] = details.dossier
+        proven.subject["dossier"] = details.dossier
         # 8. The grant's scope, period, uses, registration and revocation.
+        self._permits(request, grant, held, details.case, details.dossier, uses_spent=held.uses_spent)
+        # 9. The dossier itself; what goes, field by field and payload by payload, and the key for exactly that.
+        dossier, records = await self._dossier(details.dossier)
+        plan = await asyncio.to_thread(self._planner.plan, request, grant, dossier, records)
+        stream = new_stream(
+            request_digest=request.digest,
+            recipient=request.recipient,
+            plaintext_bytes=plan.size,
+            random_bytes=self._random,
+        )
+        # 10. Nonce, use, custody event and the kept stream in one transaction: before this nothing leaves, after it something may have.
+        now_ms = self._clock.now_ms()
+        kept = KeptDisclosure(
+            request=request.digest,
+            grant=grant.digest,
+            dossier=dossier.id,
+            case=details.case,
+            begun_ms=now_ms,
+            manifest=plan.manifest,
+            plan=plan.digest,
+            header=stream.header,
+            content_key=stream.content_key,
+        )
+        event = self._event("disclose", request, details.dossier, f"{details.officer}: {details.purpose}")
+        await self._store.begin_disclosure(grant.digest, grant.uses, request.nonce, event, kept, now_ms - RESUMABLE_MS)
+        return Permitted(
+            grant=grant, dossier=dossier, records=records, request=request.digest.hex(), plan=plan, stream=stream
+        )
+
+    async def _resume(self, resume: ResumeRequest, grant: Grant, held: GrantRecord, proven: _Proven) -> Permitted:
+        """Steps 7 to 11 of a resume (docs/spec/retrieval.md)."""
+        # 7. A disclosure of that request, under this grant, not too long ago.
+        kept = await self._store.disclosure(bytes.fromhex(resume.request))
+        if kept is None or kept.grant != grant.digest:
+            raise Denied("no disclosure of that request under this grant is kept here")
+        if self._clock.now_ms() - kept.begun_ms > RESUMABLE_MS:
+            raise Denied("the disclosure was begun too long ago to be taken up again")
+        proven.subject["dossier"] = kept.dossier
+        # 8. The grant still permits it. The use it spent then is its own.
+        self._permits(resume, grant, held, kept.case, kept.dossier, uses_spent=max(0, held.uses_spent - 1))
+        # 9. The same plaintext to the byte, or the key would seal two: what was begun must be begun anew then.
+        dossier, records = await self._dossier(kept.dossier)
+        plan = await asyncio.to_thread(self._planner.again, kept.manifest, records)
+        if plan.digest != kept.plan:
+            raise Denied("what would be sent is no longer what was begun")
+        # 10. A chunk of that stream, and everything behind it still there.
+        if resume.chunk >= chunk_count(plan.size):
+            raise Denied(f"chunk {resume.chunk} is beyond the stream's {chunk_count(plan.size)}")
+        await asyncio.to_thread(self._planner.still_whole, plan, resume.chunk * CHUNK_PLAINTEXT_BYTES)
+        # 11. Nonce and custody event in one transaction, before a byte leaves.
+        detail = f"from chunk {resume.chunk} of {chunk_count(plan.size)}"
+        event = self._event("resume", resume, kept.dossier, detail, request=resume.request)
+        await self._store.resume_disclosure(grant.digest, resume.nonce, event)
+        stream = SealedStream(header=kept.header, content_key=kept.content_key, plaintext_bytes=plan.size)
+        return Permitted(
+            grant=grant,
+            dossier=dossier,
+            records=records,
+            request=resume.request,
+            plan=plan,
+            stream=stream,
+            first=resume.chunk,
+        )
+
+    def _permits(
+        self, asked: Asked, grant: Grant, held: GrantRecord, case: str, dossier: str, *, uses_spent: int
+    ) -> None:
         access = Access(
             custodian=self._identity,
-            court=request.iss,
-            case=details.case,
-            dossier=details.dossier,
+            court=asked.iss,
+            case=case,
+            dossier=dossier,
             mode="retrieve",
-            kid=request.jws.kid,
+            kid=asked.jws.kid,
         )
         permits(
             grant,
             access,
-            now_s=now_ms // 1000,
-            uses_spent=held.uses_spent,
+            now_s=self._clock.now_ms() // 1000,
+            uses_spent=uses_spent,
             revoked_at_s=held.revoked_ms // 1000 if held.revoked_ms else None,
             registered=held.registered_ms > 0,
         )
-        # 9. The dossier itself.
-        dossier = await self._store.dossier(details.dossier)
+
+    async def _dossier(self, name: str) -> tuple[DossierState, tuple[StoredRecord, ...]]:
+        dossier = await self._store.dossier(name)
         if dossier is None:
             raise NotFound("the dossier is not here any more")
-        records = tuple(await self._store.records(dossier.id))
-        # 10. Nonce, use and custody event in one transaction: before this nothing leaves, after it something may have.
-        event = self._event("disclose", request, "permitted", details)
-        await self._store.begin_disclosure(grant.digest, grant.uses, request.nonce, event)
-        return Permitted(request=request, grant=grant, details=details, dossier=dossier, records=records)
+        return dossier, tuple(await self._store.records(dossier.id))
 
-    def _event(self, action: str, request: RetrievalRequest, outcome: str, details: RequestDetails) -> bytes:
+    def _event(self, action: CustodyAction, asked: Asked, dossier: str, detail: str, *, request: str = "") -> bytes:
         return make_event(
             at_ms=self._clock.now_ms(),
-            actor=request.iss,
-            action="disclose" if action == "disclose" else "refuse",
-            subject={"grant": request.grant, "request": request.digest.hex(), "dossier": details.dossier},
-            outcome=outcome,
-            detail=f"{details.officer}: {details.purpose}"[:REASON_CHARS_MAX].strip(),
+            actor=asked.iss,
+            action=action,
+            subject={"grant": asked.grant, "request": request or asked.digest.hex(), "dossier": dossier},
+            outcome="permitted",
+            detail=detail[:REASON_CHARS_MAX].strip(),
             random_bytes=self._random,
         )
 
@@ -206,20 +282,19 @@ class Disclosures:
             random_bytes=self._random,
         )
 
-    async def _refuse(self, request_id: bytes, refusal: RelayError, asked: _Asked) -> None:
-        await self._store.append_custody(self._refusal(asked.subject, "refused", str(refusal)))
+    async def _refuse(self, request_id: bytes, refusal: RelayError, proven: _Proven) -> None:
+        await self._store.append_custody(self._refusal(proven.subject, "refused", str(refusal)))
         try:
             await self._relay.refuse(request_id)
         except RelayError as error:
             log.info("the refusal could not be delivered: %s", error)
 
     async def answer(self, request_id: bytes, permitted: Permitted) -> None:
-        """Seal manifest, records and payloads to the request's one-time key and upload them."""
-        sealer = StreamSealer(
-            request_digest=request_id, recipient=permitted.request.recipient, random_bytes=self._random
-        )
-        chunks: AsyncIterator[bytes] = from_thread(sealer.seal(self._frames(permitted)))
-        await self._relay.answer(request_id, sealer.header, self._while_granted(permitted, chunks))
+        """Seal manifest, records and payloads to the request's one-time key and upload them, from the first wanted chunk on."""
+        sealer = StreamSealer(permitted.stream, permitted.first)
+        plaintext = permitted.plan.plaintext(self._vault, permitted.first * CHUNK_PLAINTEXT_BYTES)
+        chunks: AsyncIterator[bytes] = from_thread(sealer.seal(plaintext))
+        await self._relay.answer(request_id, permitted.stream.header, self._while_granted(permitted, chunks))
 
     async def _while_granted(self, permitted: Permitted, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The chunks, each only after the grant was looked at once more. Raises `Denied` when it is revoked by then."""
@@ -228,53 +303,9 @@ class Disclosures:
             held = await self._store.grant(permitted.grant.digest)
             if held is None or held.revoked_ms:
                 reason = f"the grant was revoked while the answer was under way; {sent} chunks had left"
-                request = permitted.request
-                subject = {"grant": request.grant, "request": request.digest.hex(), "dossier": permitted.dossier.id}
+                grant = permitted.grant.digest.hex()
+                subject = {"grant": grant, "request": permitted.request, "dossier": permitted.dossier.id}
                 await self._store.append_custody(self._refusal(subject, "broken_off", reason))
                 raise Denied(reason)
             yield chunk
             sent += 1
-
-    def _frames(self, permitted: Permitted) -> Iterator[bytes | bytearray | memoryview]:
-        entries = [self._entry(permitted.grant, record) for record in permitted.records]
-        encoder = FrameEncoder()
-        manifest = make_manifest(
-            iss=self._identity,
-            aud=permitted.request.iss,
-            grant=permitted.grant.digest,
-            request=permitted.request.digest,
-            dossier=permitted.dossier.id,
-            dossier_key=permitted.dossier.key,
-            iat=self._clock.now_ms() // 1000,
-            entries=entries,
-            public_key=self._signer.public_key,
-            sign=self._signer.sign,
-        )
-        yield encoder.manifest(manifest)
-        for entry, record in zip(entries, permitted.records, strict=True):
-            if entry.status == "disclosed":
-                yield encoder.record(record.seq, record.text)
-                yield from self._payload_frames(encoder, record)
-        yield encoder.end()
-
-    def _payload_frames(self, encoder: FrameEncoder, record: StoredRecord) -> Iterator[bytes | bytearray | memoryview]:
-        for name, payload in record.payloads:
-            try:
-                self._vault.check(payload)
-            except (NotFound, Unverified) as loss:
-                # the court sees that it is missing and says so; the rest still goes
-                log.error("payload %s of seq %d cannot be disclosed: %s", name, record.seq, loss)
-                continue
-            yield from encoder.payload(record.seq, name, payload.size, self._vault.read(payload))
-
-    def _entry(self, grant: Grant, record: StoredRecord) -> ManifestEntry:
-        open_ = opens(grant, kind=record.kind, confidentiality=record.confidentiality)
-        reason = "" if open_ else OUT_OF_SCOPE if record.confidentiality == "ordinary" else PRIVILEGED
-        return ManifestEntry(
-            seq=record.seq,
-            index=record.index,
-            kind=record.kind,
-            event_time_s=record.event_time_s,
-            status="disclosed" if open_ else "withheld",
-            reason=reason,
-        )

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from relay.core.custody import make_event
 from relay.core.errors import Malformed, NotFound, RelayError, Unverified
 from relay.core.fields import DOSSIER, check_plain
 from relay.core.grants import (
-    EVERY_ORDINARY_KIND,
     GRANT_MODES,
     GrantAction,
     grant_digest,
@@ -24,26 +22,12 @@ from relay.core.limits import REASON_CHARS_MAX
 from relay.core.trust import TrustRoots
 from relay.ports.common import Clock, RandomBytes, RecordCatalogue, Signer
 from relay.ports.custodian import CustodianStore, GrantRecord, PendingStatement, RelayLink
+from relay.services.custodian.scopes import GrantCommand, open_scope
 
 log = logging.getLogger(__name__)
 
 FIRST_TRY_S: Final = 10.0
 _WHAT: Final = "grant"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrantCommand:
-    """What a lender's clerk asks for. `dossiers` are ids or the lender's own references; times in seconds since 1970."""
-
-    court: str
-    case: str
-    dossiers: tuple[str, ...]
-    kinds: tuple[str, ...]
-    mode: str
-    purpose: str
-    not_before_s: int
-    expires_s: int
-    uses: int
 
 
 class Grants:
@@ -82,7 +66,7 @@ class Grants:
         if command.mode not in GRANT_MODES:
             raise Malformed(_WHAT, "mode", f"must be {' or '.join(GRANT_MODES)}")
         dossiers = [await self._dossier_id(name) for name in command.dossiers]
-        self._check_kinds(command.kinds)
+        opened = open_scope(self._catalogue, command)
         now_ms = self._clock.now_ms()
         if command.expires_s <= now_ms // 1000:
             raise Malformed(_WHAT, "exp", "lies in the past")
@@ -91,7 +75,7 @@ class Grants:
             aud=command.court,
             case=command.case,
             dossiers=dossiers,
-            kinds=command.kinds,
+            kinds=opened.kinds,
             mode="retrieve" if command.mode == "retrieve" else "verify",
             purpose=command.purpose,
             nbf=command.not_before_s,
@@ -102,6 +86,8 @@ class Grants:
             public_key=self._signer.public_key,
             sign=self._signer.sign,
             random_bytes=self._random,
+            scope=opened.scope,
+            purpose_class=opened.purpose_class,
         )
         digest = grant_digest(token)
         statement = self._statement("register", digest, command.expires_s)
@@ -116,11 +102,6 @@ class Grants:
         if held is None:
             raise Malformed(_WHAT, "dossiers", f"no dossier {name[:64]!a} is deposited here")
         return held.id
-
-    def _check_kinds(self, kinds: Sequence[str]) -> None:
-        for kind in kinds:
-            if kind != EVERY_ORDINARY_KIND:
-                self._catalogue.kind(kind, 1)
 
     def _request_key(self, court: str, now_ms: int) -> bytes:
         try:

@@ -16,7 +16,7 @@ from typing import Final
 
 from relay.core.errors import Conflict, Denied, NotFound, Unavailable
 from relay.core.limits import FUTURE_SKEW_S
-from relay.core.requests import RetrievalRequest, parse_request, request_digest
+from relay.core.resume import Asked, parse_asked
 from relay.ports.common import Clock
 from relay.ports.ledgers import CourtRegistry
 
@@ -81,13 +81,16 @@ class Router:
                 del self._streams[custodian]
 
     async def retrieve(self, court: str, custodian: str, token: bytes) -> AsyncIterator[bytes]:
-        """Yield the sealed header, then every chunk. Raises `Malformed`, `Denied` (one text for all reasons), `Unavailable`."""
-        request = parse_request(token)
+        """Yield the sealed header, then every chunk, or those from the chunk that a resume names.
+
+        Raises `Malformed`, `Denied` (one text for all reasons), `Unavailable`.
+        """
+        request = parse_asked(token)
         await self._admit(court, custodian, request)
         stream = self._streams.get(custodian)
         if stream is None:
             raise Unavailable("the custodian is not connected to this relay now")
-        request_id = request_digest(token)
+        request_id = request.digest
         if request_id in self._routes:
             raise Denied("the same request is already under way")
         route = self._routes[request_id] = _Route(custodian=custodian)
@@ -111,7 +114,7 @@ class Router:
             del self._routes[request_id]
             route.close()
 
-    async def _admit(self, court: str, custodian: str, request: RetrievalRequest) -> None:
+    async def _admit(self, court: str, custodian: str, request: Asked) -> None:
         """Form, parties, time window, and the grant's state as the court ledger has it."""
         now_s = self._clock.now_ms() // 1000
         if request.iss != court or request.aud != custodian:

@@ -91,7 +91,7 @@ class AnchorNowReply(_message.Message):
     def __init__(self, size: _Optional[int] = ..., root: _Optional[bytes] = ..., height: _Optional[int] = ...) -> None: ...
 
 class IssueGrantRequest(_message.Message):
-    __slots__ = ("court", "case_number", "dossiers", "kinds", "mode", "purpose", "not_before_s", "expires_s", "uses")
+    __slots__ = ("court", "case_number", "dossiers", "kinds", "mode", "purpose", "not_before_s", "expires_s", "uses", "profile", "members", "purpose_class")
     COURT_FIELD_NUMBER: _ClassVar[int]
     CASE_NUMBER_FIELD_NUMBER: _ClassVar[int]
     DOSSIERS_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +101,9 @@ class IssueGrantRequest(_message.Message):
     NOT_BEFORE_S_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_S_FIELD_NUMBER: _ClassVar[int]
     USES_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_CLASS_FIELD_NUMBER: _ClassVar[int]
     court: str
     case_number: str
     dossiers: _containers.RepeatedScalarFieldContainer[str]
@@ -110,7 +113,10 @@ class IssueGrantRequest(_message.Message):
     not_before_s: int
     expires_s: int
     uses: int
-    def __init__(self, court: _Optional[str] = ..., case_number: _Optional[str] = ..., dossiers: _Optional[_Iterable[str]] = ..., kinds: _Optional[_Iterable[str]] = ..., mode: _Optional[str] = ..., purpose: _Optional[str] = ..., not_before_s: _Optional[int] = ..., expires_s: _Optional[int] = ..., uses: _Optional[int] = ...) -> None: ...
+    profile: str
+    members: _containers.RepeatedScalarFieldContainer[str]
+    purpose_class: str
+    def __init__(self, court: _Optional[str] = ..., case_number: _Optional[str] = ..., dossiers: _Optional[_Iterable[str]] = ..., kinds: _Optional[_Iterable[str]] = ..., mode: _Optional[str] = ..., purpose: _Optional[str] = ..., not_before_s: _Optional[int] = ..., expires_s: _Optional[int] = ..., uses: _Optional[int] = ..., profile: _Optional[str] = ..., members: _Optional[_Iterable[str]] = ..., purpose_class: _Optional[str] = ...) -> None: ...
 
 class IssueGrantReply(_message.Message):
     __slots__ = ("grant", "digest")

@@ -80,14 +80,20 @@ class RoutedRequest(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ..., request: _Optional[bytes] = ...) -> None: ...
 
 class AnswerChunk(_message.Message):
-    __slots__ = ("start", "chunk", "refusal")
+    __slots__ = ("start", "chunk", "refusal", "end")
     START_FIELD_NUMBER: _ClassVar[int]
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
     start: AnswerStart
     chunk: bytes
     refusal: AnswerRefusal
-    def __init__(self, start: _Optional[_Union[AnswerStart, _Mapping]] = ..., chunk: _Optional[bytes] = ..., refusal: _Optional[_Union[AnswerRefusal, _Mapping]] = ...) -> None: ...
+    end: AnswerEnd
+    def __init__(self, start: _Optional[_Union[AnswerStart, _Mapping]] = ..., chunk: _Optional[bytes] = ..., refusal: _Optional[_Union[AnswerRefusal, _Mapping]] = ..., end: _Optional[_Union[AnswerEnd, _Mapping]] = ...) -> None: ...
+
+class AnswerEnd(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class AnswerStart(_message.Message):
     __slots__ = ("request_id", "header")
