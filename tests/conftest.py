@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.postgres import Cluster, find_programs, running_cluster
+from tests.support.softhsm import SoftHsm, find_module, running_softhsm
 
 settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("suite")
@@ -35,3 +36,12 @@ def postgres() -> Iterator[Cluster]:
         pytest.skip("PostgreSQL is not installed; on Debian: apt install postgresql")
     with running_cluster() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def softhsm() -> Iterator[SoftHsm]:
+    """A SoftHSM2 of the suite's own; each test makes its own tokens in it."""
+    if find_module() is None:
+        pytest.skip("SoftHSM2 is not installed; on Debian: apt install softhsm2")
+    with running_softhsm() as hsm:
+        yield hsm

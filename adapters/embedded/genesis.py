@@ -14,6 +14,7 @@ from relay.core.errors import Malformed
 from relay.core.fields import Fields
 from relay.core.limits import NOTE_SIGNATURES_MAX
 from relay.core.note import PUBLIC_KEY_BYTES, check_name
+from relay.core.times import format_utc
 from relay.core.trust import LedgerRoot, Validator
 
 FORMAT: Final = "courtrelay-genesis/v1"
@@ -23,22 +24,28 @@ FOREVER_MS: Final = 253_402_300_799_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredKey:
+    """A name and an Ed25519 key that counts in [valid_from_ms, valid_to_ms). One name has two while its key is changed."""
+
+    name: str
+    public_key: bytes
+    valid_from_ms: int = 0
+    valid_to_ms: int = FOREVER_MS
+
+    def valid(self, at_ms: int) -> bool:
+        """Whether it counts at that time."""
+        return self.valid_from_ms <= at_ms < self.valid_to_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredLog:
     """A log whose checkpoints the court's ledger accepts."""
 
     origin: str
-    log_key: bytes
+    log_keys: tuple[RegisteredKey, ...]
     custodian: str
-    grant_key: bytes
+    grant_keys: tuple[RegisteredKey, ...]
     source: LedgerRoot
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisteredKey:
-    """A name and an Ed25519 key: a witness that must have cosigned, or a custody log."""
-
-    name: str
-    public_key: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +78,9 @@ class Genesis:
                 "logs": [
                     {
                         "origin": log.origin,
-                        "log_key": b64encode(log.log_key),
+                        "log_keys": _keys_json(log.log_keys),
                         "custodian": log.custodian,
-                        "grant_key": b64encode(log.grant_key),
+                        "grant_keys": _keys_json(log.grant_keys),
                         "source_ledger": log.source.ledger,
                         "source_threshold": log.source.threshold,
                         "source_validators": [
@@ -87,7 +94,15 @@ class Genesis:
 
 
 def _keys_json(keys: Sequence[RegisteredKey]) -> list[dict[str, str]]:
-    return [{"name": key.name, "public_key": b64encode(key.public_key)} for key in keys]
+    rows = []
+    for key in keys:
+        row = {"name": key.name, "public_key": b64encode(key.public_key)}
+        if key.valid_from_ms:
+            row["valid_from"] = format_utc(key.valid_from_ms // 1000)
+        if key.valid_to_ms != FOREVER_MS:
+            row["valid_to"] = format_utc(key.valid_to_ms // 1000)
+        rows.append(row)
+    return rows
 
 
 def _root(ledger: str, threshold: int, validators: Sequence[RegisteredKey]) -> LedgerRoot:
@@ -98,7 +113,7 @@ def _root(ledger: str, threshold: int, validators: Sequence[RegisteredKey]) -> L
 
 
 def read_genesis(path: Path) -> Genesis:
-    """Raises `Malformed` naming file and member."""
+    """Raises `Malformed` naming file and member. Keys are added and ended in this file, at every node, and read at its start."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -110,7 +125,7 @@ def read_genesis(path: Path) -> Genesis:
         ledger=fields.identifier("ledger"),
         mode=fields.literal("mode", "lender", "court"),
         threshold=fields.integer("threshold", low=1, high=LISTED_MAX),
-        validators=_keys(fields, "validators", empty=False),
+        validators=_keys(fields, "validators", empty=False, periods=False),
         logs=tuple(_log(log) for log in fields.objects("logs", count_max=LISTED_MAX, empty=True)),
         witnesses=_keys(fields, "witnesses"),
         custody=_keys(fields, "custody"),
@@ -127,14 +142,20 @@ def read_genesis(path: Path) -> Genesis:
     return genesis
 
 
-def _keys(fields: Fields, name: str, *, empty: bool = True) -> tuple[RegisteredKey, ...]:
+def _keys(fields: Fields, name: str, *, empty: bool = True, periods: bool = True) -> tuple[RegisteredKey, ...]:
     keys = []
     for item in fields.objects(name, count_max=LISTED_MAX, empty=empty):
-        keys.append(
-            RegisteredKey(name=item.identifier("name"), public_key=item.b64("public_key", size=PUBLIC_KEY_BYTES))
+        key = RegisteredKey(
+            name=item.identifier("name"),
+            public_key=item.b64("public_key", size=PUBLIC_KEY_BYTES),
+            valid_from_ms=item.utc("valid_from") * 1000 if periods and item.has("valid_from") else 0,
+            valid_to_ms=item.utc("valid_to") * 1000 if periods and item.has("valid_to") else FOREVER_MS,
         )
+        if key.valid_to_ms <= key.valid_from_ms:
+            raise item.refuse("valid_to", "must be later than valid_from")
+        keys.append(key)
         item.done()
-    if len({key.name for key in keys}) != len(keys):
+    if len({(key.name, key.public_key if periods else b"") for key in keys}) != len(keys):
         raise fields.refuse(name, "names the same key twice")
     return tuple(keys)
 
@@ -143,14 +164,16 @@ def _log(fields: Fields) -> RegisteredLog:
     source = _root(
         fields.identifier("source_ledger"),
         fields.integer("source_threshold", low=1, high=LISTED_MAX),
-        _keys(fields, "source_validators", empty=False),
+        _keys(fields, "source_validators", empty=False, periods=False),
     )
     log = RegisteredLog(
         origin=fields.identifier("origin"),
-        log_key=fields.b64("log_key", size=PUBLIC_KEY_BYTES),
+        log_keys=_keys(fields, "log_keys", empty=False),
         custodian=fields.party("custodian", "custodian"),
-        grant_key=fields.b64("grant_key", size=PUBLIC_KEY_BYTES),
+        grant_keys=_keys(fields, "grant_keys", empty=False),
         source=source,
     )
+    if any(key.name != log.origin for key in log.log_keys):
+        raise fields.refuse("log_keys", f"must all have the name {log.origin}")
     fields.done()
     return log

@@ -102,7 +102,7 @@ class Ledger:
         self._database = database
         self._signing = [(validator_key(genesis.ledger, v.name, v.public_key), signers[v.name]) for v in usable]
         self._signing = self._signing[: genesis.threshold]
-        self._now_ms = now_ms
+        self.now_ms = now_ms
         self._final_depth = final_depth
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(DRAFTS_WAITING_MAX)
         self._grown = asyncio.Condition()
@@ -207,7 +207,7 @@ class Ledger:
         header = Header(
             ledger=self.genesis.ledger,
             height=self.height + 1,
-            time_ms=max(self._now_ms(), self._time_ms),
+            time_ms=max(self.now_ms(), self._time_ms),
             previous=self.head_hash,
             tx_root=root,
             tx_count=len(bodies),

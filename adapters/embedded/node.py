@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from adapters.embedded.genesis import read_genesis
 from adapters.embedded.ledger import Ledger, Sign, open_database
 from adapters.embedded.server import ALLOW, LONG_LIVED, LedgerServicer
 from adapters.embedded.v1 import ledger_pb2_grpc
 from relay.core.errors import Malformed
+from relay.core.identity import TRUST_DOMAIN
+from relay.setup.signers import KeyReference, open_signer, parse_key_reference
 from relay.transport.credentials import TlsFiles
+from relay.transport.limits import Limits, parse_limits
 from relay.transport.servers import serving
 
 FINAL_DEPTH_MAX: Final = 64
@@ -35,7 +35,8 @@ class NodeConfig:
     genesis: Path
     data: Path
     tls: TlsFiles
-    validators: Mapping[str, Path]
+    limits: Limits
+    validators: Mapping[str, KeyReference]
     final_depth: int = 0
 
 
@@ -60,7 +61,13 @@ def read_node_config(path: Path) -> NodeConfig:
 
     validators = values.pop("validators", None)
     if not isinstance(validators, dict) or not all(isinstance(v, str) for v in validators.values()):
-        raise Malformed(what, "validators", "must be a table of validator names and key files")
+        raise Malformed(what, "validators", "must be a table of validator names and keys: files or pkcs11: URIs")
+    crl = values.pop("crl", {})
+    if not isinstance(crl, dict) or not all(TRUST_DOMAIN.fullmatch(d) and isinstance(v, str) for d, v in crl.items()):
+        raise Malformed(what, "crl", "must be a table of trust domains and revocation lists")
+    limits = values.pop("limits", {})
+    if not isinstance(limits, dict):
+        raise Malformed(what, "limits", "must be a table")
     depth = values.pop("final_depth", 0)
     if not isinstance(depth, int) or isinstance(depth, bool) or not 0 <= depth <= FINAL_DEPTH_MAX:
         raise Malformed(what, "final_depth", f"must be a number from 0 to {FINAL_DEPTH_MAX}")
@@ -68,8 +75,14 @@ def read_node_config(path: Path) -> NodeConfig:
         address=text("address"),
         genesis=file("genesis"),
         data=file("data"),
-        tls=TlsFiles(ca=file("ca"), certificate=file("certificate"), key=file("key")),
-        validators={name: path.parent / key for name, key in validators.items()},
+        tls=TlsFiles(
+            ca=file("ca"),
+            certificate=file("certificate"),
+            key=file("key"),
+            crl={domain: path.parent / name for domain, name in crl.items()},
+        ),
+        limits=parse_limits(limits),
+        validators={name: parse_key_reference(key, path.parent) for name, key in validators.items()},
         final_depth=depth,
     )
     if values:
@@ -77,24 +90,12 @@ def read_node_config(path: Path) -> NodeConfig:
     return config
 
 
-def _load_signer(path: Path) -> Sign:
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
-    except OSError as error:
-        raise Malformed(str(path), "", f"cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError):
-        raise Malformed(str(path), "", "is not an unencrypted PEM private key") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise Malformed(str(path), "", "must be an Ed25519 key")
-    return key.sign
-
-
 async def run_node(
     config: NodeConfig, *, now_ms: Callable[[], int], stopped: asyncio.Event, ready: Callable[[str, str], None]
 ) -> None:
     """Serve until `stopped` is set. Calls `ready(ledger, address)` once it answers."""
     genesis = read_genesis(config.genesis)
-    signers = {name: _load_signer(path) for name, path in config.validators.items()}
+    signers: dict[str, Sign] = {name: open_signer(key).sign for name, key in config.validators.items()}
     async with AsyncExitStack() as stack:
         database = await open_database(config.data / "ledger.sqlite")
         stack.push_async_callback(database.close)
@@ -108,6 +109,7 @@ async def run_node(
                         [lambda server: ledger_pb2_grpc.add_LedgerServicer_to_server(servicer, server)],
                         address=config.address,
                         tls=config.tls,
+                        limits=config.limits,
                         allow=ALLOW,
                         long_lived=LONG_LIVED,
                     )

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from adapters.embedded.genesis import Genesis, RegisteredLog
+from adapters.embedded.genesis import Genesis, RegisteredKey, RegisteredLog
 from adapters.embedded.proof import check_body, verify_quorum
 from relay.core.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint, verify_cosignatures
 from relay.core.errors import Conflict, Denied, Malformed, Unverified
 from relay.core.grants import parse_grant_statement, verify_grant_statement
+from relay.core.jose import thumbprint
 from relay.core.ledgerproof import LedgerProof
+from relay.core.limits import FUTURE_SKEW_S
 from relay.core.merkle import verify_consistency
 from relay.core.note import Note, VerifierKey
 
@@ -80,10 +82,10 @@ def draft_checkpoint(
     """A checkpoint on a court's ledger. Raises `Denied`, `Malformed`, `Unverified`."""
     checkpoint, note = parse_checkpoint(note_bytes)
     log = _registered(genesis, checkpoint.origin)
-    verify_checkpoint(note_bytes, VerifierKey.ed25519(log.origin, log.log_key))
-    _check_witnesses(genesis, note)
     check_body(source)
     proven = verify_quorum(source, log.source)
+    _check_signed(note_bytes, log.log_keys, proven.time_ms)
+    _check_witnesses(genesis, note, proven.time_ms)
     anchored = {"type": "anchor", **_facts(checkpoint)}
     if any(proven.fact.get(name) != value for name, value in anchored.items()):
         raise Unverified("source", "the anchor on the lender's ledger is of another checkpoint")
@@ -101,14 +103,14 @@ def draft_checkpoint(
 
 
 def draft_custody(
-    genesis: Genesis, note_bytes: bytes, old_size: int, consistency: Sequence[bytes], sender: str
+    genesis: Genesis, note_bytes: bytes, old_size: int, consistency: Sequence[bytes], sender: str, now_ms: int
 ) -> Draft:
     """A custody log's checkpoint on a court's ledger. Raises `Denied`, `Malformed`, `Unverified`."""
     checkpoint, _ = parse_checkpoint(note_bytes)
-    key = next((k for k in genesis.custody if k.name == checkpoint.origin), None)
-    if key is None:
+    keys = [k for k in genesis.custody if k.name == checkpoint.origin]
+    if not keys:
         raise Denied(f"custody log {checkpoint.origin} is not registered here")
-    verify_checkpoint(note_bytes, VerifierKey.ed25519(key.name, key.public_key))
+    _check_signed(note_bytes, keys, now_ms)
     fact = _checkpoint_fact("custody", checkpoint, sender)
 
     def apply(c: sqlite3.Connection, tx: bytes) -> bytes:
@@ -117,13 +119,16 @@ def draft_custody(
     return Draft(fact=fact, apply=apply)
 
 
-def draft_grant(genesis: Genesis, statement_bytes: bytes, sender: str) -> Draft:
+def draft_grant(genesis: Genesis, statement_bytes: bytes, sender: str, now_ms: int) -> Draft:
     """A grant's registration or revocation on a court's ledger. Raises `Denied`, `Malformed`, `Unverified`."""
     statement = parse_grant_statement(statement_bytes)
-    log = next((log for log in genesis.logs if log.custodian == statement.iss), None)
-    if log is None:
+    keys = [key for log in genesis.logs if log.custodian == statement.iss for key in log.grant_keys]
+    if not keys:
         raise Denied(f"{statement.iss} is not registered here")
-    verify_grant_statement(statement, log.grant_key)
+    key = next((k for k in keys if thumbprint(k.public_key) == statement.jws.kid), None)
+    if key is None or not key.valid(now_ms):
+        raise Unverified("grant statement", f"no grant key of {statement.iss} that counts now signed it")
+    verify_grant_statement(statement, key.public_key)
     fact: Fact = {
         "type": "grant",
         "action": statement.action,
@@ -158,10 +163,28 @@ def _registered(genesis: Genesis, origin: str) -> RegisteredLog:
     return log
 
 
-def _check_witnesses(genesis: Genesis, note: Note) -> None:
-    keys = [VerifierKey.cosigner(k.name, k.public_key) for k in genesis.witnesses]
-    cosigned = {key.name for key, _ in verify_cosignatures(note, keys)}
-    missing = sorted(k.name for k in genesis.witnesses if k.name not in cosigned)
+def _check_signed(note: bytes, keys: Sequence[RegisteredKey], at_ms: int) -> None:
+    """One of the keys that counted then signed it."""
+    for key in keys:
+        if not key.valid(at_ms):
+            continue
+        try:
+            verify_checkpoint(note, VerifierKey.ed25519(key.name, key.public_key))
+            return
+        except Unverified:
+            continue
+    raise Unverified("signature", f"no registered key of {keys[0].name} that counted then signed this checkpoint")
+
+
+def _check_witnesses(genesis: Genesis, note: Note, anchored_ms: int) -> None:
+    """Every witness, with a key that counted when it cosigned; nobody cosigns what is not anchored yet."""
+    keys = {VerifierKey.cosigner(k.name, k.public_key): k for k in genesis.witnesses}
+    cosigned = {
+        key.name
+        for key, time_s in verify_cosignatures(note, list(keys))
+        if keys[key].valid(time_s * 1000) and time_s * 1000 >= anchored_ms - FUTURE_SKEW_S * 1000
+    }
+    missing = sorted({k.name for k in genesis.witnesses} - cosigned)
     if missing:
         raise Unverified("witness", f"the cosignature of {missing[0]} is missing")
 

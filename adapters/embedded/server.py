@@ -127,7 +127,8 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
     ) -> ledger_pb2.TransactionReply:
         """Register or revoke a grant."""
         statement = _bounded(request.statement, "statement", STATEMENT_BYTES_MAX)
-        draft = rules.draft_grant(self._ledger.genesis, statement, str(peer_identity(context)))
+        sender, now_ms = str(peer_identity(context)), self._ledger.now_ms()
+        draft = rules.draft_grant(self._ledger.genesis, statement, sender, now_ms)
         return ledger_pb2.TransactionReply(tx_id=await self._ledger.submit(draft))
 
     async def AppendCustody(
@@ -140,6 +141,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
             _number(request.old_size, "old_size", TREE_SIZE_MAX),
             _proof_hashes(list(request.consistency)),
             str(peer_identity(context)),
+            self._ledger.now_ms(),
         )
         return ledger_pb2.TransactionReply(tx_id=await self._ledger.submit(draft))
 

@@ -17,7 +17,7 @@ from relay.services.court.receipts import ReceiptReader
 from relay.services.court.retrieval import Retrieval
 from relay.services.court.status import CourtStatus
 from relay.services.custody_reading import CustodyReading
-from relay.setup.keys import load_signing_key
+from relay.setup.signers import open_signer
 from relay.store.court import SqliteCourtStore
 from relay.store.custody_rows import StoredCustodyRows
 from relay.transport.channels import channel
@@ -51,7 +51,7 @@ async def run_court(path: Path) -> None:
     config = read_court(path)
     common = config.common
     clock = SystemClock()
-    witness, custody_signer = load_signing_key(config.witness_key), load_signing_key(config.custody_key)
+    witness, custody_signer = open_signer(config.witness_key), open_signer(config.custody_key)
     async with AsyncExitStack() as stack:
         store = await SqliteCourtStore.open(common.data)
         stack.push_async_callback(store.close)
@@ -86,8 +86,8 @@ async def run_court(path: Path) -> None:
             custody=custody,
             trust=trust,
             verifiers=verifiers(),
-            request_key=load_signing_key(config.request_key),
-            seal_key=load_signing_key(config.seal_key),
+            request_keys=[open_signer(key) for key in config.request_keys],
+            seal_key=open_signer(config.seal_key),
             clock=clock,
             random_bytes=random_bytes,
             backoff=backoff,
@@ -108,6 +108,7 @@ async def run_court(path: Path) -> None:
                 allow={**ALLOW, **CUSTODY_ALLOW},
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
+                limits=common.limits,
             )
         )
         await stack.enter_async_context(workers(("receipts", receipts.run()), ("custody", custody.run())))

@@ -26,7 +26,8 @@ from relay.services.custodian.pushing import Pusher, ReceiptCheck
 from relay.services.custodian.seen import DossierSeen
 from relay.services.custodian.status import CustodianStatus
 from relay.services.custody_reading import CustodyReading
-from relay.setup.keys import load_signing_key, read_secret
+from relay.setup.keys import read_secret
+from relay.setup.signers import open_signer
 from relay.store.custodian import SqliteCustodianStore
 from relay.store.custody_rows import StoredCustodyRows
 from relay.store.vault import Vault
@@ -67,7 +68,7 @@ class _Services:
 
     def custody_desk(self, config: CustodianConfig, store: SqliteCustodianStore) -> CustodyDesk:
         """The custody desk; without a custody key it shows events and no head."""
-        signer = load_signing_key(config.custody_key) if config.custody_key else None
+        signer = open_signer(config.custody_key) if config.custody_key else None
         reading = CustodyReading(
             keeper=config.common.identity,
             rows=StoredCustodyRows.of(store),
@@ -86,7 +87,7 @@ def _wire(
     """Every service with its keys. Raises `Malformed` for a key file that cannot be used."""
     identity, clock = config.common.identity, SystemClock()
     trust, catalogue = use_trust(config.common.trust, config.common.data), KindCatalogue()
-    record_key, log_signer = load_signing_key(config.record_key), load_signing_key(config.log_key)
+    record_key, log_signer = open_signer(config.record_key), open_signer(config.log_key)
     log_key = VerifierKey.ed25519(config.origin, log_signer.public_key)
     deposits = Deposits(
         identity=identity,
@@ -107,14 +108,14 @@ def _wire(
         backoff=backoff,
     )
     receipts = ReceiptCheck(
-        store=store, relay=link, log_key=log_key, trust=trust, verifiers=verifiers(), clock=clock, backoff=backoff
+        store=store, relay=link, origin=config.origin, trust=trust, verifiers=verifiers(), clock=clock, backoff=backoff
     )
     grants = Grants(
         identity=identity,
         store=store,
         relay=link,
         catalogue=catalogue,
-        signer=load_signing_key(config.grant_key),
+        signer=open_signer(config.grant_key),
         trust=trust,
         verifiers=verifiers(),
         clock=clock,
@@ -172,6 +173,7 @@ async def run_custodian(path: Path) -> None:
                 allow={**ALLOW, **CUSTODY_ALLOW},
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
+                limits=common.limits,
             )
         )
         await stack.enter_async_context(

@@ -13,11 +13,10 @@ from typing import Final
 from adapters.embedded.genesis import Genesis, RegisteredKey, RegisteredLog
 from relay.core.errors import Conflict, Malformed
 from relay.core.identity import Identity, Role
-from relay.core.note import VerifierKey
 from relay.core.pinned import CourtRoot, KeyUse, LogRoot, TrustedKey
 from relay.core.sealing import PRIVATE_KEY_BYTES, Kem, SealingPrivateKey
 from relay.core.trust import TrustRoots
-from relay.setup.ca import issue, make_authority
+from relay.setup.ca import issue, make_authority, write_list
 from relay.setup.keys import FileSigner, make_signing_key, write_secret
 
 TRUST_DOMAIN: Final = "courtrelay.example"
@@ -27,6 +26,8 @@ CUSTODY: Final = "court.courtrelay.example/custody"
 LENDER_CUSTODY: Final = "lender.courtrelay.example/custody/1"
 LENDER_LEDGER: Final = "embedded:lender-1"
 COURT_LEDGER: Final = "embedded:court-1"
+CRL: Final = "crl.pem"
+LISTED: Final = f'"{TRUST_DOMAIN}" = "../{CRL}"'
 KEY_YEARS: Final = 30
 TRUST_DAYS: Final = 366
 """After so many days disclosures and retrievals stop until there are newer trust roots."""
@@ -109,6 +110,7 @@ class _Maker:
         authority = self._home / "ca"
         authority.mkdir(mode=0o700)
         make_authority(authority, TRUST_DOMAIN, self._now)
+        write_list(authority, self._home / CRL, self._now, (), 1)
         for name, identity in IDENTITIES.items():
             (self._home / name).mkdir(mode=0o700)
             issue(authority, identity, self._home / name, self._now)
@@ -160,6 +162,9 @@ class _Maker:
             'certificate = "tls.pem"',
             'key = "tls.key"',
             "",
+            "[crl]",
+            LISTED,
+            "",
             "# One process that holds every validator's key shows the protocol, not independence.",
             "[validators]",
             *(f'{v.name} = "validators/{v.name}.pem"' for v in validators),
@@ -170,9 +175,9 @@ class _Maker:
     def _registered_log(self, source: Genesis) -> RegisteredLog:
         return RegisteredLog(
             origin=ORIGIN,
-            log_key=self._keys["log"].public_key,
+            log_keys=(RegisteredKey(name=ORIGIN, public_key=self._keys["log"].public_key),),
             custodian=str(LENDER),
-            grant_key=self._keys["grant"].public_key,
+            grant_keys=(RegisteredKey(name="grant", public_key=self._keys["grant"].public_key),),
             source=source.root(),
         )
 
@@ -212,7 +217,6 @@ class _Maker:
         )
 
     def _write_roles(self) -> None:
-        log_key = VerifierKey.ed25519(ORIGIN, self._keys["log"].public_key).format()
         self._write(
             "custodian",
             [
@@ -220,7 +224,7 @@ class _Maker:
                 f'origin = "{ORIGIN}"',
                 f'custody_origin = "{LENDER_CUSTODY}"',
                 "",
-                *self._tls(),
+                *self._server_tls(),
                 "[keys]",
                 *(f'{n} = "keys/{n}.pem"' for n in ("record", "log", "grant", "custody")),
                 'sealing = "keys/sealing.key"',
@@ -241,7 +245,7 @@ class _Maker:
             [
                 *self._common("relay", "relay-desk"),
                 "",
-                *self._tls(),
+                *self._server_tls(),
                 "[court]",
                 f'address = "127.0.0.1:{self.ports["court"]}"',
                 "",
@@ -251,7 +255,6 @@ class _Maker:
                 f'origin = "{ORIGIN}"',
                 f'custodian = "{LENDER}"',
                 f'ledger = "{LENDER_LEDGER}"',
-                f'log_key = "{log_key}"',
             ],
         )
         self._write(
@@ -261,7 +264,7 @@ class _Maker:
                 f'witness_name = "{WITNESS}"',
                 f'custody_origin = "{CUSTODY}"',
                 "",
-                *self._tls(),
+                *self._server_tls(),
                 "[keys]",
                 *(f'{n} = "keys/{n}.pem"' for n in ("witness", "seal", "request", "custody")),
                 "",
@@ -283,6 +286,9 @@ class _Maker:
 
     def _tls(self) -> list[str]:
         return ["[tls]", 'ca = "ca.pem"', 'certificate = "tls.pem"', 'key = "tls.key"', ""]
+
+    def _server_tls(self) -> list[str]:
+        return [*self._tls(), "[tls.crl]", LISTED, ""]
 
     def _ledger(self, table: str, ledger: str, role: str) -> list[str]:
         return [

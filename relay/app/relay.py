@@ -10,8 +10,9 @@ from relay.app.adapters import load_adapter
 from relay.app.memory import open_memory
 from relay.app.relay_jobs import make_jobs
 from relay.app.runtime import SystemClock, announce, until_signalled, workers
-from relay.app.trust import only
-from relay.config.roles import read_relay
+from relay.app.trust import only, read_trust
+from relay.config.roles import RelayConfig, read_relay
+from relay.core.errors import Malformed
 from relay.ports.ledgers import AnchorSource
 from relay.services.forwarding.hands import Hands
 from relay.services.forwarding.intake import LogIntake
@@ -28,18 +29,25 @@ from relay.wire.relay_server import ALLOW, LONG_LIVED, CourtPort, CustodianPort
 from relay.wire.v1 import relay_pb2_grpc
 
 
+def read_origins(config: RelayConfig) -> Origins:
+    """The origins served, each with its keys of every period. Raises `Malformed` when the trust roots pin no key of one."""
+    trust = read_trust(config.common.trust)
+    served = {}
+    for one in config.origins:
+        keys = tuple(key for key in trust.pinned_keys if key.use == "log" and key.name == one.origin)
+        if not keys:
+            raise Malformed(
+                str(config.common.trust), "keys", f"no log key of {one.origin} is pinned, which this relay serves"
+            )
+        served[one.origin] = OriginConfig(origin=one.origin, custodian=one.custodian, log_keys=keys, ledger=one.ledger)
+    return Origins(served)
+
+
 async def run_relay(path: Path) -> None:
     """Serve until SIGTERM. Raises `Malformed` for a wrong configuration, `Conflict` when another process holds the data."""
     config = read_relay(path)
     common = config.common
-    origins = Origins(
-        {
-            served.origin: OriginConfig(
-                origin=served.origin, custodian=served.custodian, log_key=served.log_key, ledger=served.ledger
-            )
-            for served in config.origins
-        }
-    )
+    origins = read_origins(config)
     async with AsyncExitStack() as stack:
         memory = await open_memory(config)
         store = memory.store
@@ -71,6 +79,7 @@ async def run_relay(path: Path) -> None:
                 allow=ALLOW,
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
+                limits=common.limits,
             )
         )
         await stack.enter_async_context(workers(*jobs.start()))

@@ -11,7 +11,7 @@ from relay.core.errors import Malformed
 from relay.core.identity import Identity, Role
 from relay.core.trust import TrustRoots, parse_trust_roots
 from relay.durable.files import write_file
-from relay.transport.servers import May
+from relay.transport.gate import May
 
 USED: Final = "trust-used.json"
 USED_FORMAT: Final = "courtrelay-trust-used/v1"

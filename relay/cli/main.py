@@ -18,6 +18,7 @@ from relay.app.serve import ROLES, serve_role
 from relay.cli import output
 from relay.cli.common import DEFAULT_HOME, Home, Json, check_arguments, run
 from relay.cli.custody_tools import custody_app
+from relay.cli.key_tools import identity_app, key_app
 from relay.cli.relay_tools import relay_app
 from relay.core.errors import Malformed, RelayError
 
@@ -26,6 +27,8 @@ grant_app: Final = typer.Typer(no_args_is_help=True, help="Grants: issue, list, 
 app.add_typer(grant_app, name="grant")
 app.add_typer(relay_app, name="relay")
 app.add_typer(custody_app, name="custody")
+app.add_typer(key_app, name="key")
+app.add_typer(identity_app, name="identity")
 
 
 @app.command("init")

@@ -9,8 +9,9 @@ from pathlib import Path
 from relay.config.strict import Table, read_table
 from relay.core.errors import Malformed
 from relay.core.identity import Role
-from relay.core.note import VerifierKey
+from relay.setup.signers import KeyReference
 from relay.transport.credentials import TlsFiles
+from relay.transport.limits import Limits, parse_limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Common:
     trust: Path
     data: Path
     tls: TlsFiles
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,7 @@ class LedgerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustodianConfig:
-    """`relay` is an address; key files are Ed25519 PEM, except `sealing` and `master`: 32 raw bytes.
+    """`relay` is an address; signing keys are Ed25519, in files or tokens; `sealing` and `master` are files of 32 raw bytes.
 
     Without `custody_key` the custody log is kept and anchored all the same, but no head of it can be shown.
     """
@@ -45,24 +47,23 @@ class CustodianConfig:
     custody_origin: str
     relay: str
     ledger: LedgerConfig
-    record_key: Path
-    log_key: Path
-    grant_key: Path
+    record_key: KeyReference
+    log_key: KeyReference
+    grant_key: KeyReference
     sealing_key: Path
     master_key: Path
-    custody_key: Path | None
+    custody_key: KeyReference | None
     interval_s: float
     count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedOrigin:
-    """A log that a relay serves."""
+    """A log that a relay serves. Its keys and their periods stand in the trust roots."""
 
     origin: str
     custodian: str
     ledger: str
-    log_key: VerifierKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,17 +88,19 @@ class RelayConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CourtConfig:
-    """`relay` is an address; `witness_name` and `custody_origin` are note key names."""
+    """`relay` is an address; `witness_name` and `custody_origin` are note key names. The first of `request_keys` is the one that
+    grants are bound to now; the others answer for older grants.
+    """
 
     common: Common
     relay: str
     court_ledger: LedgerConfig
     witness_name: str
     custody_origin: str
-    witness_key: Path
-    seal_key: Path
-    request_key: Path
-    custody_key: Path
+    witness_key: KeyReference
+    seal_key: KeyReference
+    request_keys: tuple[KeyReference, ...]
+    custody_key: KeyReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +114,25 @@ class DeskConfig:
 
 def _tls(table: Table) -> TlsFiles:
     inner = table.table("tls")
-    files = TlsFiles(ca=inner.file("ca"), certificate=inner.file("certificate"), key=inner.file("key"))
+    crl = inner.table("crl") if inner.has("crl") else None
+    files = TlsFiles(
+        ca=inner.file("ca"),
+        certificate=inner.file("certificate"),
+        key=inner.file("key"),
+        crl={} if crl is None else crl.files_by_trust_domain(),
+    )
     inner.done()
     return files
+
+
+def _limits(table: Table) -> Limits:
+    if not table.has("limits"):
+        return Limits()
+    inner = table.table("limits")
+    try:
+        return parse_limits(inner.rest())
+    except Malformed as error:
+        raise inner.refuse(error.field, error.reason) from None
 
 
 def _common(table: Table, role: Role) -> Common:
@@ -124,6 +143,7 @@ def _common(table: Table, role: Role) -> Common:
         trust=table.file("trust"),
         data=table.file("data"),
         tls=_tls(table),
+        limits=_limits(table),
     )
 
 
@@ -145,12 +165,12 @@ def read_custodian(path: Path) -> CustodianConfig:
         custody_origin=table.text("custody_origin"),
         relay=relay.text("address"),
         ledger=_ledger(table.table("ledger"), common.tls),
-        record_key=keys.file("record"),
-        log_key=keys.file("log"),
-        grant_key=keys.file("grant"),
+        record_key=keys.signing_key("record"),
+        log_key=keys.signing_key("log"),
+        grant_key=keys.signing_key("grant"),
         sealing_key=keys.file("sealing"),
         master_key=keys.file("master"),
-        custody_key=keys.file("custody") if keys.has("custody") else None,
+        custody_key=keys.signing_key("custody") if keys.has("custody") else None,
         interval_s=anchoring.seconds("interval_s", low=0.05, high=86_400),
         count=anchoring.integer("count", low=1, high=10_000_000),
     )
@@ -195,20 +215,12 @@ def _store(table: Table) -> SharedStore | None:
 
 
 def _origin(table: Table) -> ServedOrigin:
-    text = table.text("log_key")
-    try:
-        key = VerifierKey.parse(text)
-    except Malformed as error:
-        raise table.refuse("log_key", error.reason) from None
     origin = ServedOrigin(
         origin=table.text("origin"),
         custodian=table.identity("custodian", Role.CUSTODIAN),
         ledger=table.text("ledger"),
-        log_key=key,
     )
     table.done()
-    if key.name != origin.origin:
-        raise table.refuse("log_key", f"is of {key.name}, not of {origin.origin}")
     return origin
 
 
@@ -223,10 +235,13 @@ def read_court(path: Path) -> CourtConfig:
         court_ledger=_ledger(table.table("court_ledger"), common.tls),
         witness_name=table.text("witness_name"),
         custody_origin=table.text("custody_origin"),
-        witness_key=keys.file("witness"),
-        seal_key=keys.file("seal"),
-        request_key=keys.file("request"),
-        custody_key=keys.file("custody"),
+        witness_key=keys.signing_key("witness"),
+        seal_key=keys.signing_key("seal"),
+        request_keys=(
+            keys.signing_key("request"),
+            *(keys.signing_keys("request_old") if keys.has("request_old") else ()),
+        ),
+        custody_key=keys.signing_key("custody"),
     )
     for one in (table, keys, relay):
         one.done()

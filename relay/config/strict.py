@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from relay.core.errors import Malformed
-from relay.core.identity import Role, parse_identity
+from relay.core.identity import TRUST_DOMAIN, Role, parse_identity
+from relay.setup.signers import KeyReference, parse_key_reference
 
 CONFIG_BYTES_MAX: Final = 1024 * 1024
 
@@ -53,6 +54,22 @@ class Table:
     def file(self, key: str) -> Path:
         """A path, relative to the configuration file."""
         return (self._file.parent / self.text(key)).resolve()
+
+    def signing_key(self, key: str) -> KeyReference:
+        """Where an Ed25519 key is: a file relative to the configuration file (also `file:PATH`), or `pkcs11:…`."""
+        try:
+            return parse_key_reference(self.text(key), self._file.parent)
+        except Malformed as error:
+            raise self.refuse(key, f"{error.field}: {error.reason}" if error.field else error.reason) from None
+
+    def signing_keys(self, key: str) -> tuple[KeyReference, ...]:
+        """A non-empty list of them."""
+        value = self._take(key)
+        if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):
+            raise self.refuse(key, "must be a non-empty list of key references")
+        inner = {f"{key}[{i}]": item for i, item in enumerate(value)}
+        table = Table(dict(inner), file=self._file, path=self._path)
+        return tuple(table.signing_key(name) for name in inner)
 
     def secret(self, key: str) -> str:
         """A text that does not stand in the file itself: `env:NAME`, or `file:PATH` relative to the configuration file."""
@@ -101,6 +118,15 @@ class Table:
             ):
                 raise self.refuse(key, f"must hold ids of a {role.value}")
         return frozenset(str(item) for item in value)
+
+    def files_by_trust_domain(self) -> dict[str, Path]:
+        """All of this table: trust domain and file."""
+        if not self._values:
+            raise self.refuse("", "names no trust domain")
+        for name in self._values:
+            if TRUST_DOMAIN.fullmatch(name) is None:
+                raise self.refuse(name[:64], "is not a trust domain")
+        return {name: self.file(name) for name in list(self._values)}
 
     def table(self, key: str) -> Table:
         """A table inside."""

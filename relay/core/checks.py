@@ -6,7 +6,7 @@ never the evidence, says which keys, ledgers and proof formats count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from relay.core.bundle import Seal
 from relay.core.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint, verify_cosignatures
@@ -21,7 +21,7 @@ from relay.core.limits import FUTURE_SKEW_S
 from relay.core.note import VerifierKey
 from relay.core.records import Record
 from relay.core.requests import RetrievalRequest
-from relay.core.trust import TrustRoots, Unpinned
+from relay.core.trust import TrustedKey, TrustRoots, Unpinned
 from relay.core.verdict import Finding
 
 Verifiers = Mapping[str, LedgerProofVerifier]
@@ -71,21 +71,47 @@ def _facts(checkpoint: Checkpoint) -> dict[str, object]:
 def check_log_signature(note: bytes, trust: TrustRoots, at_ms: int) -> Checkpoint:
     """Signed by a key of its log that was valid at that time (ms)."""
     checkpoint, _ = parse_checkpoint(note)
-    for key in trust.keys("log", name=checkpoint.origin, at_ms=at_ms):
+    trust.keys("log", name=checkpoint.origin, at_ms=at_ms)
+    known = [key for key in trust.pinned_keys if key.use == "log" and key.name == checkpoint.origin]
+    return signed_when_valid(note, known, at_ms)
+
+
+def check_custody_head(note: bytes, trust: TrustRoots, *, origin: str, party: str, at_ms: int) -> Checkpoint:
+    """Signed by a key of that custody log that was valid at that time (ms)."""
+    return signed_when_valid(note, trust.keys("custody", name=origin, party=party, at_ms=at_ms), at_ms)
+
+
+def signed_when_valid(note: bytes, known: Sequence[TrustedKey], at_ms: int) -> Checkpoint:
+    """The checkpoint when one of these keys signed it and was valid at that time: while a key is changed, two are.
+
+    Raises `Malformed`, `Unverified` that names the keys that signed it out of their time.
+    """
+    late = []
+    for key in known:
         try:
-            return verify_checkpoint(note, VerifierKey.ed25519(key.name, key.public_key))
+            checkpoint = verify_checkpoint(note, VerifierKey.ed25519(key.name, key.public_key))
         except Unverified:
             continue
-    raise Unverified("log signature", f"no log key of {checkpoint.origin} valid at anchoring signed this checkpoint")
+        why_not = key.why_not(at_ms)
+        if not why_not:
+            return checkpoint
+        late.append(f"; {key.kid}, which did, {why_not}")
+    raise Unverified("log signature", "no pinned key valid at that time signed this checkpoint" + "".join(late))
 
 
-def check_witnesses(note: bytes, trust: TrustRoots) -> list[str]:
-    """Names of pinned witnesses that cosigned while their keys were valid; at least the quorum."""
+def check_witnesses(note: bytes, trust: TrustRoots, *, anchored_ms: int) -> list[str]:
+    """Names of pinned witnesses that cosigned while their keys were valid; at least the quorum.
+
+    A witness cosigns what is anchored: a cosignature dated before that says what its key's holder could not know, and a
+    key stolen later cannot be dated back past its revocation.
+    """
     _, parsed = parse_checkpoint(note)
     pinned = [key for key in trust.pinned_keys if key.use == "witness"]
     keys = {VerifierKey.cosigner(key.name, key.public_key): key for key in pinned}
     good = set()
     for verifier_key, time_s in verify_cosignatures(parsed, list(keys)):
+        if time_s * 1000 < anchored_ms - FUTURE_SKEW_S * 1000:
+            continue
         if not keys[verifier_key].why_not(time_s * 1000):
             good.add(verifier_key.name)
     if len(good) < trust.witness_quorum:
@@ -108,19 +134,22 @@ def check_grant(grant: Grant, trust: TrustRoots, *, lender: str, court: str, dos
 def check_registration(
     proof: LedgerProof, grant: Grant, court: str, trust: TrustRoots, verifiers: Verifiers
 ) -> ProvenFact:
-    """The grant's digest was registered on the court's ledger."""
+    """The grant's digest was registered on the court's ledger while the grant's key was valid: its own `iat` is only its word."""
     wanted = {"type": "grant", "action": "register", "grant": grant.digest.hex(), "issuer": grant.iss, "exp": grant.exp}
-    return check_ledger_fact("grant registration", proof, trust.court(court).ledger, wanted, trust, verifiers)
+    fact = check_ledger_fact("grant registration", proof, trust.court(court).ledger, wanted, trust, verifiers)
+    trust.key_for_kid("grant", grant.jws.kid, grant.iss, fact.time_ms)
+    return fact
 
 
-def check_request(request: RetrievalRequest, grant: Grant) -> None:
-    """Signed by the key the grant is bound to, under this grant, while it was valid."""
+def check_request(request: RetrievalRequest, grant: Grant, trust: TrustRoots) -> None:
+    """Signed by the key the grant is bound to, under this grant, while it was valid and the key not revoked."""
     step = "request"
     same(step, "its grant", request.grant, grant.digest.hex())
     same(step, "its court", request.iss, grant.aud)
     same(step, "its custodian", request.aud, grant.iss)
     same(step, "its key", request.jws.kid, thumbprint(grant.request_key))
     verify_jws(request.jws, grant.request_key)
+    trust.refuse_revoked("request", request.jws.kid, grant.aud, request.iat * 1000)
     if not grant.nbf <= request.iat < grant.exp:
         raise Unverified(step, f"was made at {request.iat}, the grant is valid from {grant.nbf} to {grant.exp}")
     if grant.mode != "retrieve":

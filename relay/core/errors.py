@@ -7,6 +7,7 @@
     ├── NotFound      no such thing
     ├── Conflict      it contradicts what is already stored
     ├── Unavailable   the outside is not reachable now; a retry may help
+    │   └── Busy      it has had enough of this caller for a while
     └── Uncertain     a write may or may not have happened: stop, query, then decide
 
 Mistakes of our own programmers are AssertionError or RuntimeError, never one of these.
@@ -64,6 +65,14 @@ class Conflict(RelayError):
 
 class Unavailable(RelayError):
     """The outside cannot be reached now. Retrying later may help."""
+
+
+class Busy(Unavailable):
+    """The caller asks for more than its share. Nothing was done; after `retry_s` seconds it may ask again."""
+
+    def __init__(self, reason: str, retry_s: float = 1.0) -> None:
+        super().__init__(reason)
+        self.retry_s = retry_s
 
 
 class Uncertain(RelayError):

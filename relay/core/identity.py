@@ -9,7 +9,8 @@ from typing import Final
 
 from relay.core.errors import Malformed
 
-_URI: Final = re.compile(r"spiffe://([a-z0-9][a-z0-9.-]{0,252})/([a-z]{1,32})/([a-z0-9][a-z0-9._-]{0,127})")
+TRUST_DOMAIN: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
+_URI: Final = re.compile(rf"spiffe://({TRUST_DOMAIN.pattern})/([a-z]{{1,32}})/([a-z0-9][a-z0-9._-]{{0,127}})")
 URI_CHARS_MAX: Final = 512
 
 

@@ -125,6 +125,19 @@ class TrustRoots:
             raise Unpinned(step, f"no {use} key is pinned for {wanted}")
         return tuple(_valid(known, step, at_ms))
 
+    def newest(self, use: KeyUse, *, party: str, at_ms: int) -> TrustedKey:
+        """Of a party's keys valid at that time the one valid from latest: what is new is bound or sealed to it. Raises as `keys`."""
+        return max(self.keys(use, party=party, at_ms=at_ms), key=lambda key: key.valid_from_ms)
+
+    def refuse_revoked(self, use: KeyUse, kid: str, party: str, at_ms: int) -> None:
+        """Raises `Unverified` when this key of the party is pinned as revoked at that time, whatever period it was made for.
+
+        For a key that a signed document brings along (a grant its request key): it outlives its period, never its revocation.
+        """
+        for key in self._by_kid.get((use, kid), []):
+            if key.party == party and key.revoked_from_ms is not None and at_ms >= key.revoked_from_ms:
+                raise Unverified(f"{use} key", f"{kid} ({key.name} of {party}) {key.why_not(key.revoked_from_ms)}")
+
     def log(self, origin: str) -> LogRoot:
         """Raises `Unpinned`."""
         for log in self.logs:

@@ -24,10 +24,10 @@ from relay.core.bundle import (
     seal_digest,
 )
 from relay.core.bundlezip import ByteSource
-from relay.core.checkpoint import verify_checkpoint
 from relay.core.checks import (
     Verifiers,
     check_anchor,
+    check_custody_head,
     check_disclosure,
     check_grant,
     check_log_signature,
@@ -51,7 +51,6 @@ from relay.core.limits import (
     MANIFEST_BYTES_MAX,
 )
 from relay.core.merkle import leaf_hash, verify_consistency, verify_inclusion
-from relay.core.note import VerifierKey
 from relay.core.requests import parse_request
 from relay.core.tlogproof import parse_tlog_proof
 from relay.core.trust import TrustRoots, Unpinned
@@ -121,7 +120,7 @@ def _request(e: Evidence) -> str:
     """Step 5: the court's request, signed by the key the grant is bound to."""
     grant = e.need_grant()
     request = parse_request(e.part(REQUEST))
-    check_request(request, grant)
+    check_request(request, grant, e.trust)
     e.request = request
     return "signed by the key the grant is bound to"
 
@@ -203,7 +202,7 @@ def _checkpoints(e: Evidence) -> str:
                 continue
             checkpoint = check_log_signature(note, e.trust, e.anchored_ms[i])
             same("checkpoint", f"anchor {i}", checkpoint, e.checkpoint(i))
-            witnesses.update(check_witnesses(note, e.trust))
+            witnesses.update(check_witnesses(note, e.trust, anchored_ms=e.anchored_ms[i]))
             if i:
                 name = anchor_part(i, "consistency")
                 hashes = parse_consistency(e.part(name), what=name)
@@ -224,6 +223,8 @@ def _acceptance(e: Evidence) -> str:
         try:
             proof = parse_ledger_proof(e.part(name), what=name)
             fact = check_receipt(proof, e.checkpoint(i), manifest.court, e.trust, e.verifiers)
+            if fact.time_ms > (manifest.made_at_s + FUTURE_SKEW_S) * 1000:
+                raise Unverified("receipt", "the checkpoint was accepted after the time that this bundle's seal bears")
             e.accepted_ms[i] = fact.time_ms
             e.proof_kinds.add(proof.kind)
         except (Unverified, Malformed) as error:
@@ -239,11 +240,7 @@ def _custody(e: Evidence) -> str:
     if not origin:
         raise Unpinned("custody", f"no custody log of {manifest.court} is pinned")
     note = e.part(CUSTODY_CHECKPOINT)
-    checkpoint = None
-    for key in e.trust.keys("custody", name=origin, party=manifest.court, at_ms=manifest.made_at_s * 1000):
-        checkpoint = verify_checkpoint(note, VerifierKey.ed25519(key.name, key.public_key))
-    if checkpoint is None:
-        raise Unpinned("custody", f"no custody key of {origin} is pinned")
+    checkpoint = check_custody_head(note, e.trust, origin=origin, party=manifest.court, at_ms=manifest.made_at_s * 1000)
     lines = e.part(CUSTODY_EVENTS, bytes_max=BUNDLE_SMALL_PART_BYTES_MAX).split(b"\n", CUSTODY_EVENTS_MAX + 1)
     if lines.pop() != b"" or not 0 < len(lines) <= CUSTODY_EVENTS_MAX:
         raise Malformed(CUSTODY_EVENTS, "", f"must be 1 to {CUSTODY_EVENTS_MAX} lines, each ended by a newline")

@@ -192,7 +192,10 @@ class CustodianStore(Protocol):
         """Append one canonical event to the custody log; returns its index."""
 
     async def save_checkpoint(self, size: int, root: bytes, note: bytes) -> None:
-        """Store before it is shown to anybody. Raises `Conflict` for another root at a stored size."""
+        """Store before it is shown to anybody; until its receipt is there, again with more signatures.
+
+        Raises `Conflict` for another root at a stored size.
+        """
 
     async def last_checkpoint(self) -> LogCheckpoint | None:
         """The largest."""

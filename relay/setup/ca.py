@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from relay.core.errors import Malformed
+from relay.core.errors import Conflict, Malformed
 from relay.core.identity import Identity
 from relay.setup.keys import write_secret
 
@@ -48,6 +49,17 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:64])])
 
 
+def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    try:
+        ca = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+        key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+    except (OSError, ValueError) as error:
+        raise Malformed(str(folder), "authority", f"cannot be read: {error}") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise Malformed(str(folder / "ca.key"), "", "must be an elliptic curve key")
+    return ca, key
+
+
 def make_authority(folder: Path, trust_domain: str, now: datetime.datetime) -> None:
     """Write `ca.pem` and `ca.key` into a folder. Raises `Conflict` when they exist."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -69,15 +81,44 @@ def make_authority(folder: Path, trust_domain: str, now: datetime.datetime) -> N
     (folder / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
 
+def write_list(authority: Path, to: Path, now: datetime.datetime, serials: Iterable[int], number: int) -> None:
+    """Write a revocation list (RFC 5280) of these serial numbers, whole or not at all. Raises `Malformed`."""
+    ca, ca_key = _authority(authority)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(ca.subject)
+        .last_update(now - datetime.timedelta(minutes=5))
+        .next_update(now + datetime.timedelta(days=LEAF_DAYS))
+        .add_extension(x509.CRLNumber(number), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
+    )
+    for serial in serials:
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
+        builder = builder.add_revoked_certificate(entry)
+    data = builder.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    new = to.with_name(to.name + ".new")
+    new.write_bytes(data)
+    new.replace(to)
+
+
+def revoke(authority: Path, list_file: Path, certificate: Path, now: datetime.datetime) -> int:
+    """Put a certificate on the list, under the next number; the certificate's serial number. Raises `Malformed`, `Conflict`."""
+    try:
+        serial = x509.load_pem_x509_certificate(certificate.read_bytes()).serial_number
+        held = x509.load_pem_x509_crl(list_file.read_bytes())
+        number = held.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except (OSError, ValueError, x509.ExtensionNotFound) as error:
+        raise Malformed(str(certificate), "", f"cannot be revoked on {list_file}: {error}") from None
+    serials = [entry.serial_number for entry in held]
+    if serial in serials:
+        raise Conflict(f"{certificate} is revoked already")
+    write_list(authority, list_file, now, [*serials, serial], number + 1)
+    return serial
+
+
 def issue(authority: Path, identity: Identity, out: Path, now: datetime.datetime, *, days: int = LEAF_DAYS) -> None:
     """Write `tls.pem` and `tls.key` for an identity into a folder. Raises `Malformed`, `Conflict`."""
-    try:
-        ca = x509.load_pem_x509_certificate((authority / "ca.pem").read_bytes())
-        ca_key = serialization.load_pem_private_key((authority / "ca.key").read_bytes(), None)
-    except (OSError, ValueError) as error:
-        raise Malformed(str(authority), "authority", f"cannot be read: {error}") from None
-    if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
-        raise Malformed(str(authority / "ca.key"), "", "must be an elliptic curve key")
+    ca, ca_key = _authority(authority)
     key = ec.generate_private_key(ec.SECP256R1())
     names: list[x509.GeneralName] = [
         x509.UniformResourceIdentifier(str(identity)),

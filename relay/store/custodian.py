@@ -263,6 +263,8 @@ class SqliteCustodianStore(DisclosureRows):
                 c.execute("INSERT INTO checkpoint (size, root, note) VALUES (?, ?, ?)", (size, root, note))
             elif row[0] != root:
                 raise Conflict(f"another root was signed at size {size}: this log must not be used any more")
+            else:
+                c.execute("UPDATE checkpoint SET note = ? WHERE size = ? AND receipt IS NULL", (note, size))
 
         await self._database.write(write)
 

@@ -21,6 +21,7 @@ STREAM_DEADLINE_S: Final = 3000.0
 OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.compression_enabled_algorithms_bitset", 1),  # none: nothing has to be unpacked before it is refused
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),

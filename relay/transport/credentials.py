@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
@@ -12,11 +13,15 @@ from relay.core.errors import Malformed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
-    """PEM files: the authority's certificate, our certificate, our key."""
+    """PEM files: the authorities' certificates, our certificate, our key; for servers a revocation list for each trust domain.
+
+    Without any list nothing is looked up in one: right for an authority whose certificates live for hours.
+    """
 
     ca: Path
     certificate: Path
     key: Path
+    crl: Mapping[str, Path] = field(default_factory=dict)
 
     def read(self) -> tuple[bytes, bytes, bytes]:
         """(ca, certificate, key). Raises `Malformed` naming the file."""

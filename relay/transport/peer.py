@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,29 +14,42 @@ from relay.core.errors import Denied, Malformed
 from relay.core.identity import Identity, parse_identity
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """A caller's certificate, read: a leaf of exactly one identity."""
+
+    identity: Identity
+    certificate: x509.Certificate
+
+    def seconds_left(self) -> float:
+        """How long the certificate is still valid; below 0 when it is not."""
+        return (self.certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC)).total_seconds()
+
+    def check_time(self) -> None:
+        """Raises `Denied` outside the certificate's validity."""
+        now = datetime.datetime.now(datetime.UTC)
+        if not self.certificate.not_valid_before_utc <= now <= self.certificate.not_valid_after_utc:
+            raise Denied(f"the certificate of {self.identity} is not valid now")
+
+
 def peer_identity(context: grpc.aio.ServicerContext[Any, Any]) -> Identity:
     """The caller's identity. Raises `Denied`: no certificate, not exactly one URI, an authority's certificate, expired."""
-    identity, not_before, not_after = _shown(context)
-    if not not_before <= datetime.datetime.now(datetime.UTC) <= not_after:
-        raise Denied(f"the certificate of {identity} is not valid now")
-    return identity
+    peer = shown_peer(context)
+    peer.check_time()
+    return peer.identity
 
 
-def seconds_left(context: grpc.aio.ServicerContext[Any, Any]) -> float:
-    """How long the caller's certificate is still valid; below 0 when it is not. Raises `Denied`."""
-    _, _, not_after = _shown(context)
-    return (not_after - datetime.datetime.now(datetime.UTC)).total_seconds()
-
-
-def _shown(context: grpc.aio.ServicerContext[Any, Any]) -> tuple[Identity, datetime.datetime, datetime.datetime]:
+def shown_peer(context: grpc.aio.ServicerContext[Any, Any]) -> Peer:
+    """Whose certificate the caller showed, valid now or not. Raises `Denied`."""
     pem = next(iter(context.auth_context().get("x509_pem_cert", ())), b"")
     if not pem:
         raise Denied("the caller showed no certificate")
-    return _read(bytes(pem))
+    return read_peer(bytes(pem))
 
 
 @lru_cache(maxsize=1024)
-def _read(pem: bytes) -> tuple[Identity, datetime.datetime, datetime.datetime]:
+def read_peer(pem: bytes) -> Peer:
+    """A certificate in PEM. Raises `Denied` when it is not a leaf of one identity."""
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -52,4 +66,4 @@ def _read(pem: bytes) -> tuple[Identity, datetime.datetime, datetime.datetime]:
         identity = parse_identity(uris[0])
     except Malformed as error:
         raise Denied(f"the caller's identity: {error}") from None
-    return identity, certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return Peer(identity=identity, certificate=certificate)

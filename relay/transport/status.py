@@ -8,13 +8,26 @@ from typing import Final
 
 import grpc
 
-from relay.core.errors import Conflict, Denied, Malformed, NotFound, RelayError, Unavailable, Uncertain, Unverified
+from relay.core.errors import (
+    Busy,
+    Conflict,
+    Denied,
+    Malformed,
+    NotFound,
+    RelayError,
+    Unavailable,
+    Uncertain,
+    Unverified,
+)
 
 log = logging.getLogger(__name__)
 
 KIND_KEY: Final = "courtrelay-error"
 WHAT_KEY: Final = "courtrelay-what-bin"
 FIELD_KEY: Final = "courtrelay-field-bin"
+RETRY_KEY: Final = "grpc-retry-pushback-ms"
+"""gRPC's own name for "not before so many milliseconds" (proposal A6)."""
+RETRY_S_MAX: Final = 3600.0
 DENIED_TEXT: Final = "not permitted"
 DETAILS_CHARS_MAX: Final = 2000
 DETAILS_BYTES_MAX: Final = 2000
@@ -27,6 +40,7 @@ CODES: Final[dict[type[RelayError], grpc.StatusCode]] = {
     Unverified: grpc.StatusCode.FAILED_PRECONDITION,
     NotFound: grpc.StatusCode.NOT_FOUND,
     Conflict: grpc.StatusCode.ABORTED,
+    Busy: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
     Uncertain: grpc.StatusCode.UNKNOWN,
 }
@@ -52,6 +66,8 @@ def to_status(error: BaseException, method: str) -> Answer:
     if isinstance(error, Malformed):
         details = error.reason
         trailer += [(WHAT_KEY, _cut(error.what, PLACE_BYTES_MAX)), (FIELD_KEY, _cut(error.field, PLACE_BYTES_MAX))]
+    if isinstance(error, Busy):
+        trailer.append((RETRY_KEY, str(max(1, round(min(error.retry_s, RETRY_S_MAX) * 1000)))))
     if isinstance(error, Unverified):
         details = error.reason
         trailer.append((WHAT_KEY, _cut(error.step, PLACE_BYTES_MAX)))
@@ -68,6 +84,8 @@ def from_status(error: grpc.aio.AioRpcError, *, writing: bool = False) -> RelayE
         return Malformed(what, _text(trailer.get(FIELD_KEY, b"")), details)
     if kind is Unverified:
         return Unverified(what, details)
+    if kind is Busy:
+        return Busy(details, _retry_s(_text(trailer.get(RETRY_KEY, b""))))
     if kind is not None:
         return kind(details)
     if error.code() is grpc.StatusCode.PERMISSION_DENIED:
@@ -78,6 +96,11 @@ def from_status(error: grpc.aio.AioRpcError, *, writing: bool = False) -> RelayE
     if too_large or error.code() is grpc.StatusCode.INVALID_ARGUMENT:
         return Malformed("call", "", details or error.code().name.lower())
     return Unavailable(f"{error.code().name.lower()}: {details}")
+
+
+def _retry_s(text: str) -> float:
+    """Seconds of a peer's hint; one where it gives none that is a number of milliseconds."""
+    return min(int(text) / 1000, RETRY_S_MAX) if text.isascii() and text.isdigit() and len(text) < 9 else 1.0
 
 
 def _cut(text: str, most: int) -> bytes:

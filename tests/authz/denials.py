@@ -15,7 +15,8 @@ import pytest
 from relay.core.errors import Unavailable
 from relay.core.grants import grant_digest, issue_grant, make_grant_statement, parse_grant
 from relay.core.sealing import Kem, new_sealing_key
-from relay.setup.keys import load_signing_key, make_signing_key
+from relay.setup.keys import make_signing_key
+from relay.setup.signers import open_signer
 from tests.authz.stage import OTHER_COURT, Asked, Stage
 
 DAY_S = 86_400
@@ -145,11 +146,11 @@ async def _no_such_grant(stage: Stage, name: str) -> Situation:
 async def _signed_grant(stage: Stage, dossier: str, *, kept: bool) -> str:
     """Signed by the lender and registered, for whatever dossier; `kept`: also in the custodian's store."""
     way, now_s = stage.way, stage.way.clock.ms // 1000
-    signer = load_signing_key(way.lender.grant_key)
+    signer = open_signer(way.lender.grant_key)
     token = issue_grant(
         iss=way.lender.common.identity, aud=way.court, case="Case 1", dossiers=[dossier], kinds=["*"], mode="retrieve",
         purpose="filing", nbf=now_s, exp=now_s + DAY_S, iat=now_s, uses=3,
-        request_key=load_signing_key(way.gateway.request_key).public_key, public_key=signer.public_key, sign=signer.sign,
+        request_key=open_signer(way.gateway.request_keys[0]).public_key, public_key=signer.public_key, sign=signer.sign,
         random_bytes=way.disclosures._random,
     )  # fmt: skip
     digest = grant_digest(token)

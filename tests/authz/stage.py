@@ -20,7 +20,7 @@ from relay.core.sealing import Kem, SealingPrivateKey, new_sealing_key
 from relay.services.court.retrieval import RetrievalCommand
 from relay.services.custodian.grants import GrantCommand
 from relay.setup.ca import issue
-from relay.setup.keys import load_signing_key
+from relay.setup.signers import open_signer
 from relay.transport.channels import channel
 from relay.transport.credentials import TlsFiles
 from relay.wire.v1 import relay_pb2, relay_pb2_grpc
@@ -80,7 +80,7 @@ class Stage:
         """As the court would make it under the grant, with some of it changed."""
         parsed = parse_grant(grant_token)
         now_s = self.way.clock.ms // 1000
-        signer = changes.pop("signer", None) or load_signing_key(self.way.gateway.request_key)
+        signer = changes.pop("signer", None) or open_signer(self.way.gateway.request_keys[0])
         details = RequestDetails(
             case=changes.pop("case", parsed.case), dossier=changes.pop("dossier", parsed.dossiers[0]), officer="judge-7",
             purpose="filing",

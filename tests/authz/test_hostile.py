@@ -20,7 +20,7 @@ from relay.core.jose import sign_jws
 from relay.core.requests import TYP, request_digest
 from relay.core.sealing import hpke_seal
 from relay.services.court.retrieval import Done, RetrievalCommand
-from relay.setup.keys import load_signing_key
+from relay.setup.signers import open_signer
 from tests.authz.stage import REFUSED, Stage
 from tests.support.command import Ran, courtrelay
 from tests.support.frozen import settle
@@ -134,7 +134,7 @@ def crafted(stage: Stage, grant: str, details: dict[str, Any], **members: Any) -
     claims = parse_claims(honest.token)
     key = stage.way.disclosures._sealing_key.public_key
     sealed = hpke_seal(key, dumps(details), b"courtrelay/request-details/v1")
-    signer = load_signing_key(stage.way.gateway.request_key)
+    signer = open_signer(stage.way.gateway.request_keys[0])
     return sign_jws(
         TYP, {**claims, "sealed": _b64(sealed), **members}, signer.public_key, signer.sign
     ).encode()  # fmt: skip

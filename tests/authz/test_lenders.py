@@ -16,7 +16,7 @@ import pytest
 from relay.core.errors import Denied, Malformed, NotFound, RelayError, Unverified
 from relay.core.identity import Identity, Role
 from relay.core.lifecycle import ItemState
-from relay.core.note import VerifierKey
+from relay.core.trust import TrustedKey
 from relay.services.custodian.disclosure import Permitted
 from relay.services.custodian.status import CustodianStatus
 from relay.services.forwarding.hands import Hands
@@ -111,12 +111,21 @@ async def _error(call: Any) -> tuple[type[RelayError], str]:
     return type(refusal.value), str(refusal.value)
 
 
+def _log_key(origin: str, owner: str) -> TrustedKey:
+    return TrustedKey(
+        use="log",
+        party=owner,
+        name=origin,
+        public_key=Key(9).public_key,
+        valid_from_ms=0,
+        valid_to_ms=4_000_000_000_000,
+    )
+
+
 def _origins() -> tuple[list[str], list[str], Origins]:
     names, owners = [f"{n}.example/log" for n in "abc"], [f"spiffe://courtrelay.example/custodian/{n}" for n in "abc"]
     configs = {
-        origin: OriginConfig(
-            origin=origin, custodian=owner, log_key=VerifierKey.ed25519(origin, Key(9).public_key), ledger=LEDGER
-        )
+        origin: OriginConfig(origin=origin, custodian=owner, log_keys=(_log_key(origin, owner),), ledger=LEDGER)
         for origin, owner in zip(names, owners, strict=True)
     }
     return names, owners, Origins(configs)

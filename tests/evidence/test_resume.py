@@ -98,7 +98,7 @@ async def restart_court(way: Way) -> None:
     await store.sweep_staging()
     fresh = court_retrieval.Retrieval(
         identity=old._identity, store=store, link=way.link, registry=way.registry, custody=way.custody,
-        trust=old._trust, verifiers=old._verifiers, request_key=old._asking._request_key, seal_key=old._seal_key,
+        trust=old._trust, verifiers=old._verifiers, request_keys=old._asking._request_keys, seal_key=old._seal_key,
         clock=way.clock, random_bytes=old._random, backoff=old._backoff,
     )  # fmt: skip
     way.retrieval = fresh

@@ -93,7 +93,9 @@ class Bench:
         signatures = [sign_note(text, VerifierKey.ed25519(checkpoint.origin, log.public_key), log.sign)]
         if cosigned:
             signer = witness or self.key("witness")
-            signatures.append(cosign(text, VerifierKey.cosigner(WITNESS, signer.public_key), signer.sign, 1))
+            signatures.append(
+                cosign(text, VerifierKey.cosigner(WITNESS, signer.public_key), signer.sign, NOW_MS // 1000)
+            )
         return Submission(
             checkpoint=format_note(Note(text=text, signatures=tuple(signatures))),
             old_size=old_size,

@@ -14,6 +14,11 @@ WATCH = "relay.services.forwarding.watch"
 STORE = "relay.store.relay"
 AUDIT = "relay.core.custody_audit"
 RESUME = "tests/evidence/test_resume_refused.py"
+CHECKS = "relay.core.checks"
+REVOCATION = "relay.transport.revocation"
+SHARES = "relay.transport.limits"
+ROTATION = "tests/evidence/test_key_rotation.py"
+LISTS = "tests/transport/test_revocation.py"
 R = "tests/regression/"
 GRANTS = "relay.core.grants"
 DISCLOSURE = "relay.services.custodian.disclosure"
@@ -150,6 +155,31 @@ PLANTS = (
     Plant("refused without being logged", DISCLOSURE, "        await self._store.append_custody(self._refusal(proven.subject, \"refused\", str(refusal)))\n", "        asyncio.ensure_future(self._store.append_custody(self._refusal(proven.subject, \"refused\", str(refusal))))\n", "tests/custody/test_fail_closed.py"),
     Plant("disclosed before it is logged", DISCLOSURE, "await self._store.begin_disclosure(grant.digest, grant.uses, request.nonce, event, kept, now_ms - RESUMABLE_MS)", "asyncio.ensure_future(self._store.begin_disclosure(grant.digest, grant.uses, request.nonce, event, kept, now_ms - RESUMABLE_MS))", "tests/custody/test_fail_closed.py"),
     Plant("court asks before it has logged", "relay.services.court.custody", "        (index,) = await self._store.append_custody([event])", "        asyncio.ensure_future(self._store.append_custody([event]))\n        index = 0", "tests/custody/test_fail_closed.py"),
+    # keys and identities
+    Plant("grant judged by its own date alone", CHECKS, "    trust.key_for_kid(\"grant\", grant.jws.kid, grant.iss, fact.time_ms)\n", "", ROTATION),
+    Plant("cosignature dated back", CHECKS, "if time_s * 1000 < anchored_ms - FUTURE_SKEW_S * 1000:", "if False:", ROTATION),
+    Plant("seal dated back", "relay.core.verify", "            if fact.time_ms > (manifest.made_at_s + FUTURE_SKEW_S) * 1000:\n                raise Unverified(\"receipt\"", "            if False:\n                raise Unverified(\"receipt\"", ROTATION),
+    Plant("log key of any period", CHECKS, "        if not why_not:", "        if True:", ROTATION),
+    Plant("relay takes a log key that has ended", "relay.services.forwarding.intake", "room.check_period(note, item.anchor.time_ms)", "pass", ROTATION),
+    Plant("ledger counts a grant key that has ended", "adapters.embedded.rules", "if key is None or not key.valid(now_ms):", "if key is None:", ROTATION),
+    Plant("stolen request key is answered", "relay.services.custodian.disclosure", "self._trust.refuse_revoked(\"request\", asked.jws.kid, asked.iss, now_s * 1000)", "pass", ROTATION),
+    Plant("stolen request key in evidence", CHECKS, "trust.refuse_revoked(\"request\", request.jws.kid, grant.aud, request.iat * 1000)", "pass", ROTATION),
+    Plant("old request key forgotten", "relay.services.court.asking", "for key in self._request_keys:", "for key in self._request_keys[:1]:", ROTATION),
+    Plant("checkpoint under way keeps its old signature", "relay.services.custodian.anchoring", "        await self._sign_open()\n        async with", "        async with", ROTATION),
+    Plant("revoked certificate let in", REVOCATION, "if peer.certificate.serial_number in held.serials:", "if False:", LISTS + "::test_older_list_is_refused_and_the_newer_stays"),
+    Plant("older list taken", REVOCATION, "if old is not None and (new.number, new.made) < (old.number, old.made):", "if False:", LISTS + "::test_older_list_is_refused_and_the_newer_stays"),
+    Plant("list that ran out still counts", REVOCATION, "if held.next_due <= datetime.datetime.now(datetime.UTC):", "if False:", LISTS + "::test_list_that_has_run_out_lets_nobody_in"),
+    Plant("authority of another trust domain", REVOCATION, "if not _issued_by(peer.certificate, held.authority):", "if False:", LISTS + "::test_authority_of_one_trust_domain_speaks_for_no_other"),
+    Plant("list that nobody signed", REVOCATION, "next((ca for ca in authorities if _signed(found, ca)), None)", "authorities[0]", LISTS + "::test_list_of_another_authority_of_the_same_name_is_refused"),
+    Plant("part of a list taken for all of it", REVOCATION, "if extension.critical or not isinstance(extension.value, _UNDERSTOOD):", "if False:", LISTS + "::test_list_with_one_thing_wrong_is_refused"),
+    Plant("share never spent", SHARES, "            self.tokens -= 1.0\n", "", "tests/transport/test_limits.py"),
+    Plant("one share for all callers", SHARES, "        now = self._clock()\n", "        now, caller = self._clock(), \"\"\n", "tests/transport/test_limits.py"),
+    Plant("open calls not counted", SHARES, "if self._open.get(caller, 0) >= self._limits.calls_open:", "if False:", "tests/transport/test_limits.py"),
+    Plant("metadata not counted", "relay.transport.gate", "    if size > METADATA_BYTES_MAX:", "    if False:", "tests/transport/test_limits.py"),
+    Plant("PIN tried again and again", "relay.setup.tokens", "if self._refused:", "if False:", "tests/keys/test_tokens.py"),
+    Plant("signature of a token believed", "relay.setup.token_keys", "if not check_ed25519(self._public, signature, message):", "if False:", "tests/keys/test_tokens.py"),
+    Plant("readable key in a token", "relay.setup.token_keys", "if not key[Attribute.SENSITIVE]:", "if False:", "tests/keys/test_tokens.py"),
+    Plant("first of two keys taken", "relay.setup.token_keys", "    if len(found) > 1:", "    if False:", "tests/keys/test_tokens.py"),
     # storage
     Plant("cut back after an unknown commit", "relay.store.mirror_log", "                raise  # whether the commit", "                await asyncio.to_thread(self._files.truncate, old)\n                raise  # whether the commit", "tests/store/test_log_files.py"),
     Plant("tiles believed by their length", "relay.store.log_files", "held = min(trusted, self._size)", "held = self._size", "tests/store/test_log_files.py"),

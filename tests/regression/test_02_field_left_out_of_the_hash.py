@@ -92,7 +92,7 @@ def test_every_field_of_a_signed_checkpoint_counts(made: Made) -> None:
 
     def check(signed: Note, expected: Checkpoint) -> None:
         found = check_log_signature(format_note(signed), made.trust, at_ms)
-        check_witnesses(format_note(signed), made.trust)
+        check_witnesses(format_note(signed), made.trust, anchored_ms=at_ms)
         assert found == expected
 
     check(note, checkpoint)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ def test_note_without_a_known_signature_is_not_signed(made: Made) -> None:
     refusal(verify, Note(text=note.text, signatures=(witness,)), [key])
     assert verify_cosignatures(note, []) == []
     only_log = format_note(Note(text=note.text, signatures=(log,)))
-    assert "0 pinned witnesses" in refusal(check_witnesses, only_log, made.trust)
+    assert "0 pinned witnesses" in refusal(partial(check_witnesses, anchored_ms=0), only_log, made.trust)
     outer = parse_ledger_proof(parts["anchors/0000/anchor.json"], what="proof")
     root = made.trust.ledger_root(outer.ledger)
     body = loads(outer.body, what="", bytes_max=10**6)

@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc.aio
 import pytest
 
 from relay.app.adapters import verifiers
@@ -38,8 +39,11 @@ from relay.core.tlogproof import parse_tlog_proof
 from relay.core.trust import parse_trust_roots
 from relay.core.verdict import Finding, Result
 from relay.core.verify import verify_bundle
-from relay.transport.channels import channel
-from relay.transport.servers import METADATA_BYTES_MAX, RPCS_MAX
+from relay.transport.channels import OPTIONS, channel
+from relay.transport.credentials import channel_credentials
+from relay.transport.gate import METADATA_BYTES_MAX
+from relay.transport.limits import Limits
+from relay.transport.servers import RPCS_MAX
 from tests.regression.refusing import refusal
 from tests.support.bundles import Made
 from tests.support.echo import SAY, TALK, Echo, ask, issued, say, served
@@ -190,15 +194,25 @@ def test_custody_part_of_millions_of_lines_is_refused(made: Made) -> None:
 
 
 async def test_idle_streams_beyond_the_bound_are_refused(authority: Path, tmp_path: Path) -> None:
-    """Twice as many as may be open, from two callers: no more than the bound are, and closing them lets others in."""
-    files = issued(authority, tmp_path / "o", Role.OPERATOR)
+    """More than may be open at all, of one caller on many connections: its share are, others are served meanwhile, and closing
+    them lets it in again.
+    """
+    files, other = (issued(authority, tmp_path / name, Role.OPERATOR, name) for name in ("o", "p"))
+    options = [*OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
     async with served(authority, Echo(), tmp_path, long_lived=frozenset({TALK})) as target, AsyncExitStack() as stack:
-        callers = [await stack.enter_async_context(channel(target, files)) for _ in range(2)]
+        callers = [
+            await stack.enter_async_context(
+                grpc.aio.secure_channel(target, channel_credentials(files), options=options)
+            )
+            for _ in range(6)
+        ]
         begun: asyncio.Queue[str] = asyncio.Queue()
-        streams = [asyncio.create_task(idle(callers[n % 2], begun)) for n in range(2 * RPCS_MAX)]
+        streams = [asyncio.create_task(idle(callers[n % 6], begun)) for n in range(600)]
         outcomes = [await begun.get() for _ in streams]
-        assert 0 < outcomes.count("open") <= RPCS_MAX
-        assert outcomes.count("refused") >= RPCS_MAX
+        assert len(streams) > RPCS_MAX
+        assert 0 < outcomes.count("open") <= Limits().calls_open
+        assert outcomes.count("refused") == len(streams) - outcomes.count("open")
+        assert await ask(target, other) == b"hello"
         for stream in streams:
             stream.cancel()
         await asyncio.gather(*streams, return_exceptions=True)

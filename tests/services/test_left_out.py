@@ -12,7 +12,6 @@ from relay.core.checkpoint import Checkpoint
 from relay.core.errors import NotFound, Unavailable
 from relay.core.ledgerproof import LedgerProof
 from relay.core.lifecycle import ItemState
-from relay.core.note import VerifierKey
 from relay.ports.forwarding import Cursor
 from relay.ports.ledgers import Anchor, AnchorBlock
 from relay.services.forwarding.intake import LogIntake
@@ -62,8 +61,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteRelayStore]:
 
 
 async def offer(store: SqliteRelayStore, node: Any) -> list[int]:
-    key = VerifierKey.ed25519(ORIGIN, bytes(31) + b"\x02")
-    config = OriginConfig(origin=ORIGIN, custodian=OWNER, log_key=key, ledger=LEDGER)
+    config = OriginConfig(origin=ORIGIN, custodian=OWNER, log_keys=(), ledger=LEDGER)
     origins = Origins({ORIGIN: config})
     intake = LogIntake(store, origins, {LEDGER: node})
     item = await intake._item_of(origins.room(ORIGIN), Checkpoint(origin=ORIGIN, size=SIZE, root=ROOT))

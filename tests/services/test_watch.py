@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from relay.core.errors import Denied, Malformed, Unavailable
 from relay.core.lifecycle import ItemState
-from relay.core.note import VerifierKey
 from relay.ports.ledgers import AnchorBlock
 from relay.services.forwarding.origins import OriginConfig, Origins
 from relay.services.forwarding.watch import Watcher
@@ -30,8 +29,7 @@ class Watch:
 
     def __init__(self, chain: Chain, store: SqliteRelayStore) -> None:
         self.chain, self.store = chain, store
-        key = VerifierKey.ed25519(ORIGIN, bytes(32))
-        config = OriginConfig(origin=ORIGIN, custodian="spiffe://a.example/custodian/x", log_key=key, ledger=LEDGER)
+        config = OriginConfig(origin=ORIGIN, custodian="spiffe://a.example/custodian/x", log_keys=(), ledger=LEDGER)
         self.origins = Origins({ORIGIN: config})
         self.watcher = Watcher(chain, store, self.origins, sleep=lambda _s: asyncio.sleep(0), backoff=no_waits)
 

@@ -137,7 +137,8 @@ class World:
         process.point("boot")
         store = await self._relay_store(process)
         origins = Origins(
-            {le.origin: OriginConfig(origin=le.origin, custodian=le.custodian, log_key=le.verifier, ledger=le.chain.ledger)
+            {le.origin: OriginConfig(origin=le.origin, custodian=le.custodian, ledger=le.chain.ledger,
+                log_keys=tuple(k for k in self.trust.pinned_keys if k.use == "log" and k.name == le.origin))
              for le in self.lenders}
         )  # fmt: skip
         sources: dict[str, Any] = {
@@ -178,7 +179,7 @@ class World:
         store: Any = lender
         pusher = Pusher(store, line, lender.anchored, self.backoff)
         check = ReceiptCheck(
-            store=store, relay=line, log_key=lender.verifier, trust=self.trust, verifiers=self.verifiers,
+            store=store, relay=line, origin=lender.origin, trust=self.trust, verifiers=self.verifiers,
             clock=self.clock, backoff=self.backoff,
         )  # fmt: skip
         self.spawn(pusher.run())

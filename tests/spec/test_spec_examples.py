@@ -150,7 +150,7 @@ def test_record_leads_from_its_text_to_the_lenders_ledger() -> None:
     verify_inclusion(
         leaf_hash(bytes.fromhex(TEXTS["entry"])), proof.index, checkpoint.size, proof.hashes, checkpoint.root
     )
-    assert check_witnesses(proof.checkpoint, TRUST) == [WITNESS_KEY.name]
+    assert check_witnesses(proof.checkpoint, TRUST, anchored_ms=fact.time_ms) == [WITNESS_KEY.name]
     listed = parse_manifest(manifest_token()).entries[0]
     check_record(
         record,
@@ -196,7 +196,7 @@ def opened() -> bytes:
 def test_request_and_grant_hold_together() -> None:
     grant, request = parse_grant(TEXTS["grant-token"]), parse_request(TEXTS["request-token"])
     check_grant(grant, TRUST, lender=BANK, court=COURT, dossier=DOSSIER, case=CASE)
-    check_request(request, grant)
+    check_request(request, grant, TRUST)
     assert open_details(request, CUSTODIAN_SEALING) == DETAILS
     assert request.recipient == ONE_TIME.public_key
     check_disclosure(parse_manifest(manifest_token()), grant, request, DOSSIER, TRUST)

@@ -17,6 +17,7 @@ from typing import Any
 from adapters.embedded.adapter import open_court, open_source
 from relay.app.adapters import verifiers
 from relay.app.initialise import LENDER, WITNESS
+from relay.app.relay import read_origins
 from relay.app.trust import read_trust
 from relay.config.roles import read_relay
 from relay.core.errors import RelayError
@@ -25,7 +26,6 @@ from relay.core.package import Package, package_borders
 from relay.services.court.mirror import CourtMirror
 from relay.services.forwarding.advance import Advancer
 from relay.services.forwarding.intake import LogIntake
-from relay.services.forwarding.origins import OriginConfig, Origins
 from relay.services.forwarding.watch import Watcher
 from relay.services.mirroring import make_packages
 from relay.setup.keys import load_signing_key
@@ -146,10 +146,7 @@ class CrashLab:
         source: Any = Crashing(self._source, points, "source")
         registry: Any = Crashing(self._registry, points, "registry")
         court: Any = Crashing(DirectCourtLink(self._mirror), points, "court")
-        origins = Origins(
-            {o.origin: OriginConfig(origin=o.origin, custodian=o.custodian, log_key=o.log_key, ledger=o.ledger)
-             for o in self._config.origins}
-        )  # fmt: skip
+        origins = read_origins(self._config)
         sources = {self._source.ledger: source}
         self._intake = LogIntake(store, origins, sources)
         watcher = Watcher(source, store, origins, sleep=asyncio.sleep, backoff=no_waits)

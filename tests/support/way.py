@@ -16,6 +16,7 @@ from typing import Any
 from adapters.embedded.adapter import open_court, open_source
 from adapters.embedded.node import read_node_config, run_node
 from relay.app.adapters import verifiers
+from relay.app.relay import read_origins
 from relay.app.trust import read_trust
 from relay.config.roles import read_court, read_custodian, read_relay
 from relay.core.errors import Unavailable
@@ -35,11 +36,10 @@ from relay.services.custodian.pushing import Pusher, ReceiptCheck
 from relay.services.custodian.scopes import GrantCommand
 from relay.services.forwarding.advance import Advancer
 from relay.services.forwarding.intake import LogIntake
-from relay.services.forwarding.origins import OriginConfig, Origins
 from relay.services.forwarding.receipts import Receipts
 from relay.services.forwarding.route import Router
 from relay.services.forwarding.watch import Watcher
-from relay.setup.keys import load_signing_key
+from relay.setup.signers import open_signer
 from relay.store.court import SqliteCourtStore
 from relay.store.custodian import SqliteCustodianStore
 from relay.store.relay import SqliteRelayStore
@@ -175,10 +175,7 @@ async def open_way(home: Path, *, now_ms: int, seed: str) -> AsyncIterator[Way]:
         for store in (way.relay_store, way.court_store, way.custodian_store):
             stack.push_async_callback(store.close)
         _wire_court(way, court, trust, random_bytes)
-        origins = Origins(
-            {o.origin: OriginConfig(origin=o.origin, custodian=o.custodian, log_key=o.log_key, ledger=o.ledger)
-             for o in relay.origins}
-        )  # fmt: skip
+        origins = read_origins(relay)
         way.router = Router(relay_registry, way.clock)
         link = DirectRelayLink(
             lender.common.identity,
@@ -223,7 +220,7 @@ async def start_ledger(path: Path, clock: TestClock) -> asyncio.Task[None]:
 
 
 def _wire_court(way: Way, court: Any, trust: Any, random_bytes: Callable[[int], bytes]) -> None:
-    witness, custody = load_signing_key(court.witness_key), load_signing_key(court.custody_key)
+    witness, custody = open_signer(court.witness_key), open_signer(court.custody_key)
     way.mirror = CourtMirror(
         way.court_store, trust, verifiers(), VerifierKey.cosigner(court.witness_name, witness.public_key), witness,
         way.clock,
@@ -252,8 +249,8 @@ def _retrieval(way: Way, court: Any, trust: Any, random_bytes: Callable[[int], b
         custody=way.custody,
         trust=trust,
         verifiers=verifiers(),
-        request_key=load_signing_key(court.request_key),
-        seal_key=load_signing_key(court.seal_key),
+        request_keys=[open_signer(key) for key in court.request_keys],
+        seal_key=open_signer(court.seal_key),
         clock=way.clock,
         random_bytes=random_bytes,
         backoff=no_waits,
@@ -262,7 +259,7 @@ def _retrieval(way: Way, court: Any, trust: Any, random_bytes: Callable[[int], b
 
 def _wire_custodian(way: Way, lender: Any, trust: Any, random_bytes: Callable[[int], bytes], link: Any) -> None:
     identity = lender.common.identity
-    record, log = load_signing_key(lender.record_key), load_signing_key(lender.log_key)
+    record, log = open_signer(lender.record_key), open_signer(lender.log_key)
     log_key = VerifierKey.ed25519(lender.origin, log.public_key)
     way.vault = Vault(lender.common.data / "vault")
     catalogue = KindCatalogue()
@@ -276,12 +273,12 @@ def _wire_custodian(way: Way, lender: Any, trust: Any, random_bytes: Callable[[i
     )  # fmt: skip
     way.pusher = Pusher(way.custodian_store, link, way.anchoring.anchored, no_waits)
     way.receipt_check = ReceiptCheck(
-        store=way.custodian_store, relay=link, log_key=log_key, trust=trust, verifiers=verifiers(), clock=way.clock,
+        store=way.custodian_store, relay=link, origin=lender.origin, trust=trust, verifiers=verifiers(), clock=way.clock,
         backoff=no_waits,
     )  # fmt: skip
     way.grants = Grants(
         identity=identity, store=way.custodian_store, relay=link, catalogue=catalogue,
-        signer=load_signing_key(lender.grant_key), trust=trust, verifiers=verifiers(), clock=way.clock,
+        signer=open_signer(lender.grant_key), trust=trust, verifiers=verifiers(), clock=way.clock,
         random_bytes=random_bytes, backoff=no_waits,
     )  # fmt: skip
     way.disclosures = Disclosures(

@@ -14,6 +14,7 @@ from typing import Any
 import grpc.aio
 
 from adapters.embedded.adapter import open_court, open_source
+from relay.app.relay import read_origins
 from relay.app.trust import only, read_trust
 from relay.config.roles import read_court, read_custodian, read_relay
 from relay.services.court.status import CourtStatus
@@ -21,7 +22,6 @@ from relay.services.custodian.status import CustodianStatus
 from relay.services.forwarding.advance import Advancer
 from relay.services.forwarding.hands import Hands
 from relay.services.forwarding.intake import LogIntake
-from relay.services.forwarding.origins import OriginConfig, Origins
 from relay.services.forwarding.receipts import Receipts
 from relay.services.forwarding.rescan import Rescan
 from relay.services.forwarding.route import Router
@@ -123,10 +123,7 @@ async def _serve_relay(way: WiredWay, stack: AsyncExitStack) -> list[Any]:
     registry = await open_court(way.relay.court_ledger.settings)
     for opened in (source, registry):
         stack.push_async_callback(opened.close)
-    origins = Origins(
-        {o.origin: OriginConfig(origin=o.origin, custodian=o.custodian, log_key=o.log_key, ledger=o.ledger)
-         for o in way.relay.origins}
-    )  # fmt: skip
+    origins = read_origins(way.relay)
     court = GrpcCourtLink(await stack.enter_async_context(channel(way.relay.court, way.relay.common.tls)))
     store, sources = way.relay_store, {source.ledger: source}
     watcher = Watcher(source, store, origins, sleep=asyncio.sleep, backoff=no_waits)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from relay.core.checks import Verifiers, check_grant, check_registration
 from relay.core.errors import Malformed, Unavailable, Unverified
 from relay.core.grants import Grant, parse_grant
+from relay.core.jose import thumbprint
 from relay.core.ledgerproof import LedgerProof
 from relay.core.requests import RequestDetails, RetrievalRequest, make_request, parse_request
 from relay.core.resume import make_resume
@@ -71,7 +72,7 @@ class Asking:
         custody: CustodyKeeper,
         trust: TrustRoots,
         verifiers: Verifiers,
-        request_key: Signer,
+        request_keys: Sequence[Signer],
         clock: Clock,
         random_bytes: RandomBytes,
     ) -> None:
@@ -81,7 +82,7 @@ class Asking:
         self._custody = custody
         self._trust = trust
         self._verifiers = verifiers
-        self._request_key = request_key
+        self._request_keys = request_keys
         self._clock = clock
         self._random = random_bytes
 
@@ -94,8 +95,8 @@ class Asking:
         check_grant(
             grant, self._trust, lender=grant.iss, court=self._identity, dossier=grant.dossiers[0], case=grant.case
         )
-        if grant.request_key != self._request_key.public_key:
-            raise Unverified("grant", "is bound to another key than this court's")
+        self._bound_key(grant)
+        self._trust.refuse_revoked("request", thumbprint(grant.request_key), grant.aud, now_s * 1000)
         if now_s < grant.nbf:
             raise Unverified("grant", f"is not valid yet: it begins at {format_utc(grant.nbf)}")
         if now_s >= grant.exp:
@@ -112,7 +113,8 @@ class Asking:
     async def begin(self, command: RetrievalCommand, grant: Grant, registration: LedgerProof, dossier: str) -> Under:
         """A request of its own; custody event and one-time key are durable before it leaves."""
         now_s = self._clock.now_ms() // 1000
-        custodian_key = self._trust.keys("sealing", party=grant.iss, at_ms=now_s * 1000)[0].sealing_key
+        custodian_key = self._trust.newest("sealing", party=grant.iss, at_ms=now_s * 1000).sealing_key
+        request_key = self._bound_key(grant)
         key = new_sealing_key(custodian_key.kem, self._random)
         token = make_request(
             iss=self._identity,
@@ -123,8 +125,8 @@ class Asking:
             exp=now_s + REQUEST_LIFETIME_S,
             recipient=key.public_key,
             custodian_key=custodian_key,
-            public_key=self._request_key.public_key,
-            sign=self._request_key.sign,
+            public_key=request_key.public_key,
+            sign=request_key.sign,
             random_bytes=self._random,
         )
         under = Under(
@@ -175,6 +177,7 @@ class Asking:
     async def resume(self, under: Under, chunk: int) -> None:
         """Sign the wish to go on at a chunk; its custody event is durable before it leaves."""
         now_s = self._clock.now_ms() // 1000
+        request_key = self._bound_key(under.grant)
         token = make_resume(
             iss=self._identity,
             aud=under.grant.iss,
@@ -183,12 +186,19 @@ class Asking:
             chunk=chunk,
             iat=now_s,
             exp=now_s + REQUEST_LIFETIME_S,
-            public_key=self._request_key.public_key,
-            sign=self._request_key.sign,
+            public_key=request_key.public_key,
+            sign=request_key.sign,
             random_bytes=self._random,
         )
         under.token = token.encode("ascii")
         await self._note(under, "resume", f"from chunk {chunk}")
+
+    def _bound_key(self, grant: Grant) -> Signer:
+        """The request key a grant is bound to: a grant lives on when the court's key is changed. Raises `Unverified`."""
+        for key in self._request_keys:
+            if key.public_key == grant.request_key:
+                return key
+        raise Unverified("grant", "is bound to a key that this court does not have; the lender must issue a new one")
 
     async def got_header(self, under: Under, header: bytes) -> None:
         """The first one is kept; a stream that is taken up again must have the same. Raises `Unverified`."""

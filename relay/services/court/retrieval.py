@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -107,7 +107,7 @@ class Retrieval:
         custody: CustodyKeeper,
         trust: TrustRoots,
         verifiers: Verifiers,
-        request_key: Signer,
+        request_keys: Sequence[Signer],
         seal_key: Signer,
         clock: Clock,
         random_bytes: RandomBytes,
@@ -132,7 +132,7 @@ class Retrieval:
             custody=custody,
             trust=trust,
             verifiers=verifiers,
-            request_key=request_key,
+            request_keys=request_keys,
             clock=clock,
             random_bytes=random_bytes,
         )

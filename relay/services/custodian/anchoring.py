@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from relay.core.checkpoint import Checkpoint, checkpoint_text
 from relay.core.errors import Conflict, RelayError, Uncertain
-from relay.core.note import Note, VerifierKey, format_note, sign_note
+from relay.core.note import Note, VerifierKey, format_note, parse_note, sign_note
 from relay.ports.common import Signer
 from relay.ports.custodian import CustodianStore, LogCheckpoint
 from relay.ports.ledgers import Anchor, AnchorSource
@@ -47,6 +47,7 @@ class Anchoring:
         self._grown = grown
         self._backoff = backoff
         self._anchoring = asyncio.Lock()
+        self._signed_open = False
         self.anchored = asyncio.Event()
         self.problem = ""
 
@@ -55,6 +56,7 @@ class Anchoring:
         waits = self._backoff()
         while True:
             try:
+                await self._sign_open()
                 await self._until_due()
                 await self.now()
                 waits = self._backoff()
@@ -85,6 +87,7 @@ class Anchoring:
 
     async def now(self) -> tuple[LogCheckpoint, Anchor] | None:
         """Anchor what is new; None when nothing is. A checkpoint signed before a crash is anchored first."""
+        await self._sign_open()
         async with self._anchoring:
             last = await self._store.last_checkpoint()
             if last is None or (last.anchored_height and last.size < self._store.size):
@@ -106,6 +109,25 @@ class Anchoring:
         note = format_note(Note(text=text, signatures=(sign_note(text, self._key, self._signer.sign),)))
         await self._store.save_checkpoint(size, root, note)
         return LogCheckpoint(size=size, root=root, note=note, anchored_height=0)
+
+    async def _sign_open(self) -> None:
+        """Once: checkpoints without a receipt that an older key signed get this key's signature beside the old one.
+
+        Which of the two is valid is judged by the time of anchoring, which may be on either side of the change.
+        """
+        async with self._anchoring:
+            if self._signed_open:
+                return
+            last = await self._store.last_checkpoint()
+            waiting = [] if last is None or last.anchored_height else [last]
+            for checkpoint in [*await self._store.unconfirmed(), *waiting]:
+                note = parse_note(checkpoint.note)
+                if not any(s.name == self._key.name and s.key_id == self._key.key_id for s in note.signatures):
+                    signatures = (*note.signatures, sign_note(note.text, self._key, self._signer.sign))
+                    both = format_note(Note(text=note.text, signatures=signatures))
+                    await self._store.save_checkpoint(checkpoint.size, checkpoint.root, both)
+            self._signed_open = True
+            self.anchored.set()
 
     async def _write(self, last: LogCheckpoint) -> Anchor:
         checkpoint = Checkpoint(origin=self._key.name, size=last.size, root=last.root)

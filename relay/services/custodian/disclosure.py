@@ -155,8 +155,9 @@ class Disclosures:
         if held is None:
             raise Denied("no grant of that digest was issued here")
         grant = parse_grant(held.token)
-        # 5. Signed by the key the grant is bound to.
+        # 5. Signed by the key the grant is bound to, which is not revoked.
         verify_jws(asked.jws, grant.request_key)
+        self._trust.refuse_revoked("request", asked.jws.kid, asked.iss, now_s * 1000)
         proven.subject["grant"] = asked.grant  # from here on it is the court's own word
         # 6. Within its time window.
         check_fresh(asked, now_s)

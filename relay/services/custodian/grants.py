@@ -16,7 +16,9 @@ from relay.core.grants import (
     grant_digest,
     issue_grant,
     make_grant_statement,
+    parse_grant_statement,
 )
+from relay.core.jose import thumbprint
 from relay.core.ledgerproof import LedgerProof, LedgerProofVerifier
 from relay.core.limits import REASON_CHARS_MAX
 from relay.core.trust import TrustRoots
@@ -105,7 +107,7 @@ class Grants:
 
     def _request_key(self, court: str, now_ms: int) -> bytes:
         try:
-            return self._trust.keys("request", party=court, at_ms=now_ms)[0].public_key
+            return self._trust.newest("request", party=court, at_ms=now_ms).public_key
         except Unverified as error:
             raise Malformed(_WHAT, "court", f"{error.reason}; see the trust roots file") from None
 
@@ -175,9 +177,16 @@ class Grants:
         """One pass; each statement counts as recorded only by the court ledger's own proof."""
         async with self._sending:
             for pending in await self._store.pending_statements():
-                proof = await self._relay.record_grant(pending.token)
+                proof = await self._relay.record_grant(self._signed_now(pending))
                 time_ms = self._verify(pending, proof)
                 await self._store.statement_recorded(pending.grant, pending.action, time_ms)
+
+    def _signed_now(self, pending: PendingStatement) -> str:
+        """A statement signed before the grant key was changed is said again with the new one: the ledger takes no other."""
+        statement = parse_grant_statement(pending.token)
+        if statement.jws.kid == thumbprint(self._signer.public_key):
+            return pending.token
+        return self._statement(statement.action, pending.grant, statement.exp)
 
     def _verify(self, pending: PendingStatement, proof: LedgerProof) -> int:
         root = self._trust.ledger_root(proof.ledger)

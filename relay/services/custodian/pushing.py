@@ -7,10 +7,10 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Final
 
-from relay.core.checkpoint import verify_checkpoint, verify_cosignatures
+from relay.core.checks import check_witnesses
 from relay.core.errors import RelayError, Unverified
 from relay.core.ledgerproof import LedgerProofVerifier
-from relay.core.note import VerifierKey, parse_note
+from relay.core.note import parse_note
 from relay.core.package import Package
 from relay.core.trust import TrustRoots
 from relay.ports.common import Clock
@@ -90,7 +90,7 @@ class ReceiptCheck:
         *,
         store: CustodianStore,
         relay: RelayLink,
-        log_key: VerifierKey,
+        origin: str,
         trust: TrustRoots,
         verifiers: Mapping[str, LedgerProofVerifier],
         clock: Clock,
@@ -98,7 +98,7 @@ class ReceiptCheck:
     ) -> None:
         self._store = store
         self._relay = relay
-        self._log_key = log_key
+        self._origin = origin
         self._trust = trust
         self._verifiers = verifiers
         self._clock = clock
@@ -127,7 +127,7 @@ class ReceiptCheck:
         self._waiting_since = {size: self._waiting_since.get(size, now) for size in waiting}
         if not waiting:
             return
-        for offer in await self._relay.receipts(self._log_key.name, min(waiting) - 1):
+        for offer in await self._relay.receipts(self._origin, min(waiting) - 1):
             mine = waiting.get(offer.size)
             if mine is not None:
                 self._verify(mine, offer)
@@ -140,18 +140,17 @@ class ReceiptCheck:
         if verifier is None or offer.proof.ledger not in {court.ledger for court in self._trust.courts}:
             raise Unverified("receipt", f"{offer.proof.ledger} is not the ledger of a court that is pinned here")
         fact = verifier(offer.proof, root)
-        wanted = {"type": "checkpoint", "origin": self._log_key.name, "size": mine.size, "root": mine.root.hex()}
+        wanted = {"type": "checkpoint", "origin": self._origin, "size": mine.size, "root": mine.root.hex()}
         for name, value in wanted.items():
             if fact.fact.get(name) != value:
                 raise Unverified(
                     "receipt", f"the court ledger's {name} is not that of our checkpoint of size {mine.size}"
                 )
-        verify_checkpoint(offer.cosigned, self._log_key)
-        witnesses = self._trust.keys("witness", at_ms=fact.time_ms)
-        keys = [VerifierKey.cosigner(w.name, w.public_key) for w in witnesses]
-        good = {key.name for key, _ in verify_cosignatures(parse_note(offer.cosigned), keys)}
-        if len(good) < self._trust.witness_quorum:
-            raise Unverified("receipt", f"{len(good)} witnesses cosigned, {self._trust.witness_quorum} are needed")
+        ours, theirs = parse_note(mine.note), parse_note(offer.cosigned)
+        # our own note, whichever key of ours signed it then
+        if theirs.text != ours.text or not set(ours.signatures) & set(theirs.signatures):
+            raise Unverified("receipt", f"the cosigned checkpoint of size {mine.size} is not the one we signed")
+        check_witnesses(offer.cosigned, self._trust, anchored_ms=0)
 
     def _lazy(self) -> str:
         """A lender notices a lazy relay."""

@@ -38,6 +38,7 @@ class LogIntake:
         if halted:
             raise Conflict(f"origin {checkpoint.origin} is halted: {halted}")
         item = await self._item_of(room, checkpoint)
+        room.check_period(note, item.anchor.time_ms)
         if item.anchor.root != checkpoint.root:
             reason = (
                 f"the checkpoint of size {checkpoint.size} and its anchor on {item.anchor.ledger} have different roots"

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from relay.core.checkpoint import Checkpoint, verify_checkpoint
-from relay.core.errors import Denied, NotFound
+from relay.core.checks import signed_when_valid
+from relay.core.errors import Denied, NotFound, Unverified
 from relay.core.note import VerifierKey
+from relay.core.trust import TrustedKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +20,8 @@ class OriginConfig:
     origin: str
     custodian: str
     """SPIFFE identity of the only custodian that may push this origin."""
-    log_key: VerifierKey
+    log_keys: tuple[TrustedKey, ...]
+    """All that are pinned, of every period."""
     ledger: str
 
 
@@ -31,8 +34,17 @@ class OriginRoom:
     pushing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def verify_checkpoint(self, note: bytes) -> Checkpoint:
-        """The checkpoint if the log's own key signed it. Raises `Malformed`, `Unverified`."""
-        return verify_checkpoint(note, self.config.log_key)
+        """The checkpoint if a key of the log signed it, of whatever period. Raises `Malformed`, `Unverified`."""
+        for key in self.config.log_keys:
+            try:
+                return verify_checkpoint(note, VerifierKey.ed25519(key.name, key.public_key))
+            except Unverified:
+                continue
+        raise Unverified("log signature", f"no pinned log key of {self.config.origin} signed this checkpoint")
+
+    def check_period(self, note: bytes, anchored_ms: int) -> None:
+        """A key that was valid when the checkpoint was anchored signed it. Raises `Unverified` that names the others' periods."""
+        signed_when_valid(note, self.config.log_keys, anchored_ms)
 
 
 class Origins:
