@@ -8,6 +8,8 @@
     python3 run.py flips [--seed N] [--all]      every other value of every byte of a bundle's proof parts
     python3 run.py kills [--count N] [--seed S] [--store postgresql]
                                                  kill -9 of random roles under load, then everything compared
+    python3 run.py outage [--seconds N] [--rate N] [--items N] [--seed S]
+                                                 a court ledger that goes silent at load, and backlogs of a million
     python3 run.py simulate [--steps N] [--seed S]  the real services under faults in virtual time
     python3 run.py planted [NAME ...]            bugs on purpose, and the seconds until each is found
     python3 run.py proto                         generate the wire code again
@@ -32,6 +34,7 @@ DEV = "requirements-dev.txt"
 LONG_RUNS = {
     "flips": "tests.support.flip_all",
     "kills": "tests.support.kills",
+    "outage": "tests.load",
     "simulate": "tests.simulation",
     "planted": "tests.planted",
 }

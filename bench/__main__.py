@@ -1,4 +1,4 @@
-"""`python3 run.py bench [--only tree|way|dossier|stream] [--leaves-max N] [--json FILE]`."""
+"""`python3 run.py bench [--only tree|way|latency|dossier|stream] [--leaves-max N] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import platform
 import tempfile
 from pathlib import Path
 
+from bench.latency import latency_rows
 from bench.stream import stream_rows
 from bench.table import Row, save, show
 from bench.tree import SEED, tree_rows
 from bench.way import dossier_way, entries_way
 from relay.sample import heavy_dossier
 
-SECTIONS = ("tree", "way", "dossier", "stream")
+SECTIONS = ("tree", "way", "latency", "dossier", "stream")
 ENTRIES = 1_000_000
 RECORDS = 250
 PAYLOAD_BYTES = 100_000_000
@@ -90,6 +91,8 @@ def main() -> int:
         rows += tree_rows(wanted.leaves_max)
     if "way" in sections:
         rows += way_rows(wanted.entries)
+    if "latency" in sections:
+        rows += latency_rows()
     if "dossier" in sections:
         rows += dossier_rows()
     if "stream" in sections:

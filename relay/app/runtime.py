@@ -44,12 +44,13 @@ def backoff() -> Iterator[float]:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, message."""
+    """One JSON object a line: time (UTC, milliseconds), level, logger, message."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See the class."""
+        seconds, milliseconds = divmod(int(record.created * 1000), 1000)
         line = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{milliseconds:03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from relay.core.errors import Conflict
-from relay.core.lifecycle import ItemState, check_move
+from relay.core.lifecycle import OPEN_STATES, ItemState, check_move
 from relay.durable.database import Database
 from relay.durable.packs import Pack
 from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item
@@ -242,6 +242,10 @@ class SqliteRelayStore:
         """See the port."""
         marks = ", ".join("?" for _ in states)
         where = f"state IN ({marks})" + (" AND origin = ?" if origin else "")
+        if OPEN_STATES.issuperset(states):
+            where += (
+                f" AND state IN ({OPEN_WORDS})"  # says nothing new, and lets the index of what is under way be used
+            )
         values = (*(state.value for state in states), *((origin,) if origin else ()), limit)
         rows = await self._database.read(
             lambda c: c.execute(
@@ -294,9 +298,9 @@ class SqliteRelayStore:
     async def counts(self) -> dict[str, int]:
         """See the port."""
         rows = await self._database.read(
-            lambda c: c.execute("SELECT state, count(*) FROM item GROUP BY state").fetchall()
-        )
-        return {state.value: dict(rows).get(state.value, 0) for state in ItemState}
+            lambda c: c.execute("SELECT state, count(*) FROM item GROUP BY ledger, state").fetchall()
+        )  # in the order of the index `item_open`: nothing is sorted, however many there are
+        return {state.value: sum(count for one, count in rows if one == state.value) for state in ItemState}
 
     async def _one(self, sql: str, values: tuple[object, ...]) -> bytes | None:
         row = await self._database.read(lambda c: c.execute(sql, values).fetchone())

@@ -9,11 +9,14 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 _END: Final = object()
+LINGER_S: Final = 0.003
+"""How long a group that is not full waits for what is right behind: less than the durable write that it may save."""
 
 
 async def grouped(source: AsyncIterator[T], most: int) -> AsyncIterator[list[T]]:
-    """Lists of up to `most` items: whatever has arrived while the last list was handled, at least one.
+    """Lists of up to `most` items: whatever has arrived while the last list was handled and shortly after, at least one.
 
+    A list waits no longer than `LINGER_S` after its first item, and not at all once the source has ended.
     At most `2 * most` items wait in memory; then the source is not read, which slows its sender down.
     """
     queue: asyncio.Queue[object] = asyncio.Queue(most)
@@ -31,16 +34,8 @@ async def grouped(source: AsyncIterator[T], most: int) -> AsyncIterator[list[T]]
     try:
         ended = False
         while not ended:
-            group: list[T] = []
-            item = await queue.get()
-            while True:
-                if item is _END:
-                    ended = True
-                    break
-                group.append(item)  # type: ignore[arg-type]
-                if len(group) >= most or queue.empty():
-                    break
-                item = queue.get_nowait()
+            group: list[T]
+            group, ended = await _next_group(queue, most)
             if group:
                 yield group
         if failure:
@@ -48,3 +43,19 @@ async def grouped(source: AsyncIterator[T], most: int) -> AsyncIterator[list[T]]
     finally:
         filler.cancel()
         await asyncio.wait({filler})
+
+
+async def _next_group(queue: asyncio.Queue[object], most: int) -> tuple[list[T], bool]:
+    """The next items, and whether the end came after them."""
+    group: list[T] = []
+    item = await queue.get()
+    try:
+        async with asyncio.timeout(LINGER_S):
+            while item is not _END:
+                group.append(item)  # type: ignore[arg-type]
+                if len(group) >= most:
+                    return group, False
+                item = await queue.get()
+    except TimeoutError:
+        return group, False
+    return group, True

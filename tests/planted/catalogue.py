@@ -129,6 +129,15 @@ PLANTS = (
     Plant("doubled tag passes", "relay.services.court.lookup", "if len(found) > 1", "if False", "tests/evidence/test_completeness.py"),
     Plant("late addition not noted", "relay.core.verify_completeness", "if e.registered_ms and anchored > e.registered_ms:", "if False:", "tests/evidence/test_completeness.py"),
     Plant("first disclosure forgotten", "relay.core.verify_completeness", "if statement.first_size and state.index >= statement.first_size:", "if False:", "tests/evidence/test_completeness.py"),
+    # long backlogs, silent lines
+    Plant("covered without its root", "relay.services.forwarding.covering", "files.root(one.anchor.size) == one.anchor.root", "True", "tests/services/test_covering.py"),
+    Plant("covered by itself", "relay.services.forwarding.covering", "one.anchor.size < size", "one.anchor.size <= size", "tests/services/test_covering.py"),
+    Plant("covering passes over what is not final", "relay.services.forwarding.covering", "*takewhile(lambda one: one.state in _COVERABLE and one.anchor.size < size, waiting)", "*(one for one in waiting if one.state in _COVERABLE and one.anchor.size < size)", "tests/services/test_covering.py"),
+    Plant("covering goes on in a halted origin", "relay.services.forwarding.covering", "while not await store.halted(origin):", "while True:", "tests/services/test_covering.py"),
+    Plant("backlog read through everything that ever was", STORE, "if OPEN_STATES.issuperset(states):", "if False:", "tests/store/test_relay_queries.py"),
+    Plant("counts of one ledger only", STORE, "sum(count for one, count in rows if one == state.value)", "dict(rows[:1]).get(state.value, 0)", "tests/store/test_relay_queries.py"),
+    Plant("dead connection believed for a minute", "relay.transport.channels", '    ("grpc.http2.ping_timeout_ms", 10_000),', "   ", "tests/transport/test_silence.py"),
+    Plant("pings limited under a name that gRPC does not know", "relay.transport.servers", "grpc.http2.min_ping_interval_without_data_ms", "grpc.http2.min_recv_ping_interval_without_data_ms", "tests/transport/test_silence.py"),
     # several workers
     Plant("number of a lease not compared", "relay.store.postgres.leases", "WHERE name = $1 AND token = $2 FOR SHARE", "WHERE name = $1 AND token >= $2 * 0 FOR SHARE", "tests/store/test_leases.py"),
     Plant("lease taken in the middle of a transaction", "relay.store.postgres.leases", "AND token = $2 FOR SHARE", "AND token = $2", "tests/store/test_leases.py"),

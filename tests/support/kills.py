@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -17,12 +16,10 @@ from pathlib import Path
 
 from relay.app import desk
 from relay.app.demo.network import Network
-from relay.app.hands import fsck
 from relay.app.initialise import ORIGIN, initialise
 from relay.core.errors import RelayError
-from relay.core.merkle import Frontier, leaf_hash
-from relay.core.tiles import decode_entries
 from relay.sample import generate
+from tests.support.compare import compare, missing_indices
 from tests.support.postgres import Cluster, running_cluster
 from tests.support.shared_relay import SharedRelay
 
@@ -123,47 +120,9 @@ class KillLoop:
 
     async def _compare(self, home: Path) -> None:
         """Custodian, relay and court hold the same entries; every anchor has exactly one effect on the court ledger."""
-        bad = self._outcome.violations
-        if sorted(self._indices) != list(range(self._outcome.records)):
-            bad.append(f"{len(self._indices)} log indices were answered for {self._outcome.records} records")
-        packs = {role: _evidence_pack(home / role / "data" / "logs") for role in ("custodian", "court")}
-        packs["relay"] = (
-            await self._shared.entries(ORIGIN) if self._shared else _evidence_pack(home / "relay/data/logs")
-        )
-        for role in ("relay", "court"):
-            if packs[role] != packs["custodian"]:
-                bad.append(f"the entries of {role} differ from the custodian's")
-        anchors, accepted = (_facts(home / f"{side}-ledger/data/ledger.sqlite") for side in ("lender", "court"))
-        self._outcome.checkpoints = len(accepted)
-        lost = [size for size in anchors if size not in accepted]
-        other = [size for size in accepted if anchors.get(size) != accepted[size]]
-        if lost or other:
-            bad.append(f"anchors without effect on the court ledger: {lost}; effects without anchor: {other}")
-        tree = Frontier.empty()
-        entries = decode_entries(packs["custodian"])
-        for size in sorted(accepted):
-            tree.append_leaves([leaf_hash(entry) for entry in entries[tree.size : size]])
-            if tree.root() != accepted[size]:
-                bad.append(f"the accepted root of size {size} is not that of the entries")
-        bad += await fsck(home)
-
-
-def _evidence_pack(logs: Path) -> bytes:
-    """The biggest log of a role: its evidence log."""
-    return max((path.read_bytes() for path in logs.rglob("entries.pack")), key=len)
-
-
-def _facts(path: Path) -> dict[int, bytes]:
-    """Size → root of the origin's anchors or accepted checkpoints, each exactly once."""
-    database = sqlite3.connect(path)
-    rows = database.execute(
-        "SELECT size, root FROM fact WHERE origin = ? AND kind IN ('anchor', 'checkpoint')", (ORIGIN,)
-    ).fetchall()
-    database.close()
-    found = dict(rows)
-    if len(found) != len(rows):
-        raise AssertionError(f"{path} holds a size twice")
-    return found
+        compared = await compare(home, await self._shared.entries(ORIGIN) if self._shared else None)
+        self._outcome.checkpoints = compared.checkpoints
+        self._outcome.violations += missing_indices(self._indices, self._outcome.records) + compared.violations
 
 
 async def kill_loop(

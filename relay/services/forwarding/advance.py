@@ -1,8 +1,10 @@
 """Take one origin's items, smallest first, from FINAL to CONFIRMED: prove, mirror, submit, confirm.
 
-Each step stores its outcome before the next begins, and each begins by asking what is already there, so that a step
-repeated after a crash changes nothing. What a retry cannot mend is put aside with its reason (QUARANTINED), and what
-contradicts itself stops the origin (halt) with the contradictory pieces kept.
+Each step stores its outcome before the next changes anything, and each begins by asking what is already there, so that a step
+repeated after a crash changes nothing. What a later step will ask is asked early, while something else is waited for: entries,
+the court, a commit. An early answer is used once, and whatever is written on the strength of one that has become old is refused by
+court and court ledger, which compare sizes themselves; then it is asked again. What a retry cannot mend is put aside with its
+reason (QUARANTINED), and what contradicts itself stops the origin (halt) with the contradictory pieces kept.
 """
 
 from __future__ import annotations
@@ -16,9 +18,13 @@ from typing import Final
 from relay.core.bundle import ledger_proof_bytes
 from relay.core.checkpoint import parse_checkpoint
 from relay.core.errors import Conflict, Denied, Malformed, NotFound, RelayError, Unavailable, Uncertain, Unverified
+from relay.core.ledgerproof import LedgerProof
 from relay.core.lifecycle import ItemState
 from relay.ports.forwarding import Confirmation, CourtLink, CourtState, Item, RelayStore
 from relay.ports.ledgers import AnchorSource, CourtRegistry, Receipt, Submission
+from relay.services.forwarding.asking import AtCourt, AtLedger, ask_court, ask_ledger, consistency, read_receipt
+from relay.services.forwarding.beside import Ahead, both
+from relay.services.forwarding.covering import cover_below
 from relay.services.forwarding.origins import OriginRoom
 from relay.services.mirroring import packages_of
 
@@ -56,11 +62,18 @@ class Advancer:
         self._backoff = backoff
         self.problem = ""
         self._refusals: Counter[bytes] = Counter()
+        self._at_court = Ahead[AtCourt]()
+        self._accepted = Ahead[LedgerProof]()
+        self._attempt = Ahead[int]()
+        self._at_ledger = Ahead[AtLedger]()
+        self._receipt = Ahead[tuple[Receipt, LedgerProof]]()
 
     async def run(self) -> None:
         """Advance until nothing is left, then wait for a wake-up; after trouble, wait a growing while and try again."""
         waits = self._backoff()
         self._refusals.clear()
+        for ahead in (self._at_court, self._accepted, self._attempt, self._at_ledger, self._receipt):
+            ahead.forget()  # another worker may have gone on meanwhile
         while True:
             self._room.wake.clear()
             try:
@@ -106,6 +119,8 @@ class Advancer:
         """The pushed entries must have the ledger's root, whatever the custodian says of it."""
         mirror = await self._store.log(self._origin)
         if mirror.size < item.anchor.size:
+            if not self._at_court.holds(item.id):
+                await self._at_court.ask(item.id, ask_court, self._court, self._source, item)
             raise Waiting
         root = await asyncio.to_thread(mirror.files.root, item.anchor.size)
         if root != item.anchor.root:
@@ -124,43 +139,46 @@ class Advancer:
     async def _mirror(self, item: Item) -> None:
         """Bring the court gateway up to this checkpoint; it rebuilds, compares and cosigns."""
         size = item.anchor.size
-        held = await self._court.latest(self._origin)
-        if held.size == size and held.cosigned:
-            await self._store.save_mirrored(item.id, held.cosigned)
-            return
+        begins = self._at_court.take(item.id) or await ask_court(self._court, self._source, item)
+        held = begins.held
         if held.size > size:
             await self._cover(item, held.size, self._root_at_court(held))
             return
-        note = await self._store.checkpoint(self._origin, size)
-        if note is None:
-            raise Waiting
+        cosigned = held.cosigned
+        if held.size < size or not cosigned:
+            mirroring = self._bring_up(item, begins)
+            cosigned, _ = await both(mirroring, self._at_ledger.ask(item.id, ask_ledger, self._registry, item))
+        self._accepted.keep(item.id, begins.anchor)
+        # stored together: an attempt that is counted and never made changes nothing
+        saving = self._store.save_mirrored(item.id, cosigned)
+        await both(saving, self._attempt.ask(item.id, self._store.begin_attempt, item.id))
+
+    async def _bring_up(self, item: Item, begins: AtCourt) -> bytes:
+        """Announce the checkpoint and send its entries, as far as the court has neither; the cosigned note."""
+        size, held = item.anchor.size, begins.held
         mirror = await self._store.log(self._origin)
         if held.size < size:
-            consistency: list[bytes] = []
-            if held.size:
-                consistency = await asyncio.to_thread(mirror.files.consistency_proof, held.size, size)
-            proof = await self._source.prove(item.anchor)
-            held = await self._court.add_checkpoint(note, held.size, consistency, proof)
-        cosigned = held.cosigned
-        if not cosigned:
-            packages = packages_of(mirror.files, held.next_index, size)
-            cosigned = await self._court.add_entries(self._origin, size, packages)
-        await self._store.save_mirrored(item.id, cosigned)
+            note = await self._store.checkpoint(self._origin, size)
+            if note is None:
+                raise Waiting
+            proof = await consistency(mirror.files, held.size, size)
+            held = await self._court.add_checkpoint(note, held.size, proof, begins.anchor)
+        if held.cosigned:
+            return held.cosigned
+        return await self._court.add_entries(self._origin, size, packages_of(mirror.files, held.next_index, size))
 
     async def _submit(self, item: Item) -> None:
-        """Intent first, then ask, then write: a crash anywhere is resolved by asking again."""
-        attempt = await self._store.begin_attempt(item.id)
-        anchor = item.anchor
-        if await self._registry.find(anchor.origin, anchor.size, anchor.root) is None:
-            cosigned = await self._store.cosigned(self._origin, anchor.size)
-            if cosigned is None:
-                raise Conflict(f"no cosigned checkpoint of size {anchor.size} is stored")
-            latest = await self._registry.latest(anchor.origin)
-            if latest is not None and latest.size > anchor.size:
+        """Intent stored and ledger asked, then write what is not there: a crash anywhere is resolved by asking again."""
+        attempt = self._attempt.take(item.id) or await self._store.begin_attempt(item.id)
+        begins = self._at_ledger.take(item.id) or await ask_ledger(self._registry, item)
+        told, latest = begins.found, begins.latest
+        if told is None:
+            if latest is not None and latest.size > item.anchor.size:
                 await self._cover(item, latest.size, latest.root)
                 return
-            await self._registry.submit(await self._submission(item, cosigned, latest, attempt))
-        await self._store.move(item.id, ItemState.MIRRORED, ItemState.SUBMITTED)
+            told = await self._registry.submit(await self._submission(item, latest, attempt))
+        moving = self._store.move(item.id, ItemState.MIRRORED, ItemState.SUBMITTED)
+        await both(moving, self._receipt.ask(item.id, read_receipt, self._registry, item, told))
 
     def _root_at_court(self, held: CourtState) -> bytes:
         if not held.cosigned:
@@ -179,32 +197,31 @@ class Advancer:
             raise Conflict(f"the court's checkpoint of size {size} is not of the log that has this one")
         reason = f"the court's checkpoint of size {size} covers it"
         await self._store.move(item.id, item.state, ItemState.COVERED, reason=reason)
+        covered = 1 + await cover_below(self._store, self._origin, size, reason)
+        log.info("%s: %d items covered by size %d", self._origin, covered, size)
 
-    async def _submission(self, item: Item, cosigned: bytes, latest: Receipt | None, attempt: int) -> Submission:
+    async def _submission(self, item: Item, latest: Receipt | None, attempt: int) -> Submission:
+        mirror = await self._store.log(self._origin)
         old_size = latest.size if latest else 0
-        consistency: list[bytes] = []
-        if old_size:
-            mirror = await self._store.log(self._origin)
-            consistency = await asyncio.to_thread(mirror.files.consistency_proof, old_size, item.anchor.size)
         return Submission(
-            checkpoint=cosigned,
+            checkpoint=await self._cosigned(item),
             old_size=old_size,
-            consistency=tuple(consistency),
-            anchor=await self._source.prove(item.anchor),
+            consistency=tuple(await consistency(mirror.files, old_size, item.anchor.size)),
+            anchor=self._accepted.take(item.id) or await self._source.prove(item.anchor),
             attempt=attempt,
         )
 
     async def _confirm(self, item: Item) -> None:
         """The receipt is read back from the court ledger with its proof, never assumed from the answer to a write."""
-        anchor = item.anchor
-        receipt = await self._registry.find(anchor.origin, anchor.size, anchor.root)
-        if receipt is None:
-            raise Unavailable(f"the court ledger does not show the checkpoint of size {anchor.size} yet")
-        proof = await self._registry.prove(receipt.tx_id)
-        cosigned = await self._store.cosigned(self._origin, anchor.size)
+        receipt, proof = self._receipt.take(item.id) or await read_receipt(self._registry, item, None)
+        confirmation = Confirmation(receipt=receipt, proof=proof, cosigned=await self._cosigned(item))
+        await self._store.save_confirmed(item.id, confirmation)
+
+    async def _cosigned(self, item: Item) -> bytes:
+        cosigned = await self._store.cosigned(self._origin, item.anchor.size)
         if cosigned is None:
-            raise Conflict(f"no cosigned checkpoint of size {anchor.size} is stored")
-        await self._store.save_confirmed(item.id, Confirmation(receipt=receipt, proof=proof, cosigned=cosigned))
+            raise Conflict(f"no cosigned checkpoint of size {item.anchor.size} is stored")
+        return cosigned
 
     async def _refused(self, item: Item, error: RelayError) -> None:
         """A node that lags behind refuses what is right: only what is refused again and again is put aside."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
 
 from relay.core.bundle import ledger_proof_bytes
 from relay.core.checkpoint import Checkpoint
@@ -16,6 +19,11 @@ from relay.services.forwarding.origins import OriginRoom, Origins
 from relay.services.mirroring import PackageIntake
 
 log = logging.getLogger(__name__)
+
+FEED_WAIT_S: Final = 0.5
+"""How long a pusher waits for the feed that is about to bring its anchor: it often learns of the anchor a moment before the relay does."""
+LOOK_AGAIN_S: Final = 0.05
+"""The feed may be another worker's, which wakes nobody here."""
 
 
 class LogIntake:
@@ -50,9 +58,10 @@ class LogIntake:
         if room.pushing.locked():
             raise Unavailable(f"another push of {checkpoint.origin} is running")
         async with room.pushing:
-            await self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note)
             intake = PackageIntake(await self._store.log(checkpoint.origin), checkpoint)
             yield await intake.take([])
+            # the sender makes its packages meanwhile; an index above the first answer is given only after this
+            await self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note)
             if not intake.done:
                 async for group in groups:
                     yield await intake.take(group)
@@ -65,18 +74,19 @@ class LogIntake:
     async def _item_of(self, room: OriginRoom, checkpoint: Checkpoint) -> Item:
         """The item of a checkpoint that its log has signed. Raises `Unavailable` while the ledger does not show its anchor."""
         item = await self._store.find_item(checkpoint.origin, checkpoint.size)
-        if item is None and await self._left_out(room.config.ledger, checkpoint):
+        if item is None and await self._left_out(room, checkpoint):
             item = await self._store.find_item(checkpoint.origin, checkpoint.size)
         if item is None:
             raise Unavailable(f"no anchor of {checkpoint.origin} at size {checkpoint.size} is seen on the ledger yet")
         return item
 
-    async def _left_out(self, ledger: str, checkpoint: Checkpoint) -> bool:
+    async def _left_out(self, room: OriginRoom, checkpoint: Checkpoint) -> bool:
         """The third detector: an anchor in a final block that the feed has passed without showing it. True when it is recorded now.
 
         The node is asked for it by name. Whatever it answers is worth no more than what its feed gives: the entries
         must have the anchor's root, and the court checks the ledger's proof.
         """
+        ledger = room.config.ledger
         source = self._sources[ledger]
         anchor = await source.find(checkpoint.origin, checkpoint.size)
         if anchor is None or (anchor.ledger, anchor.origin, anchor.size) != (
@@ -86,7 +96,7 @@ class LogIntake:
         ):
             return False
         if anchor.height > (await self._store.cursor(ledger)).height:
-            return False  # the feed has not come so far: it will bring it
+            return await self._brought(room, checkpoint)  # the feed has not come so far: it will bring it
         if await self._store.find_item(checkpoint.origin, checkpoint.size) is not None:
             return True  # the feed has brought it meanwhile, in the transaction that moved the cursor
         try:
@@ -97,6 +107,19 @@ class LogIntake:
         if found:
             log.error("%s left out the anchor of %s at size %d", ledger, anchor.origin, anchor.size)
         return found
+
+    async def _brought(self, room: OriginRoom, checkpoint: Checkpoint) -> bool:
+        """Wait a moment for the feed. True when it has brought the anchor."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FEED_WAIT_S):
+                while True:
+                    room.seen.clear()
+                    if await self._store.find_item(checkpoint.origin, checkpoint.size) is not None:
+                        return True
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(LOOK_AGAIN_S):
+                            await room.seen.wait()
+        return False
 
     async def _anchor_piece(self, anchor: Anchor) -> dict[str, bytes]:
         """The ledger's own proof of what it holds, where the anchor is final already."""

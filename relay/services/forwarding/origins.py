@@ -27,10 +27,13 @@ class OriginConfig:
 
 @dataclass(slots=True)
 class OriginRoom:
-    """What concerns one origin in memory: a wake-up and the lock of its mirror log."""
+    """What concerns one origin in memory: two wake-ups and the lock of its mirror log."""
 
     config: OriginConfig
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    """Something may have become possible for the origin's items."""
+    seen: asyncio.Event = field(default_factory=asyncio.Event)
+    """The feed has brought anchors of the origin's ledger."""
     pushing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def verify_checkpoint(self, note: bytes) -> Checkpoint:

@@ -16,7 +16,7 @@ from relay.core.errors import Conflict, RelayError, Unavailable
 from relay.ports.forwarding import Cursor, RelayStore
 from relay.ports.ledgers import AnchorBlock, AnchorSource, LedgerHead
 from relay.services.forwarding.feed import live_blocks
-from relay.services.forwarding.origins import Origins
+from relay.services.forwarding.origins import OriginRoom, Origins
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,12 @@ class Watcher:
         if head is not None and head.block_hash == block.block_hash:
             await self._settle(head.final_height)
         if new:
+            for room in self._rooms():
+                room.seen.set()
             await self._read_head()
+
+    def _rooms(self) -> list[OriginRoom]:
+        return [room for room in self._origins if room.config.ledger == self._source.ledger]
 
     async def _follow_head(self) -> None:
         while True:
@@ -108,9 +113,8 @@ class Watcher:
         """Whatever is recorded at or below the final height is FINAL now; wake the origins."""
         self.final_height = max(self.final_height, final_height)
         if await self._store.mark_final(self._source.ledger, self.final_height):
-            for room in self._origins:
-                if room.config.ledger == self._source.ledger:
-                    room.wake.set()
+            for room in self._rooms():
+                room.wake.set()
 
     async def _resolve(self) -> None:
         """A block does not fit what was recorded: either the feed left out or repeated one, or the chain at the node changed."""
@@ -141,9 +145,8 @@ class Watcher:
         """The last recorded block has left the node's chain: go back one and read again. What was final cannot leave."""
         if cursor.height <= self.final_height:
             reason = f"{self._source.ledger} replaced block {cursor.height}, which was final"
-            for room in self._origins:
-                if room.config.ledger == self._source.ledger:
-                    await self._store.halt(room.config.origin, reason, {})
+            for room in self._rooms():
+                await self._store.halt(room.config.origin, reason, {})
             log.error(reason)
             await self._sleep(HEAD_POLL_S)
             return

@@ -1,0 +1,66 @@
+"""What the steps of an item ask of court gateway and ledgers. Nothing here writes, so that all of it may be asked early and again."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from relay.core.errors import Unavailable
+from relay.core.ledgerproof import LedgerProof
+from relay.ports.common import LogFiles
+from relay.ports.forwarding import CourtLink, CourtState, Item
+from relay.ports.ledgers import AnchorSource, CourtRegistry, Receipt
+from relay.services.forwarding.beside import both
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtCourt:
+    """What mirroring begins with: what the court holds, and the ledger's proof of the anchor."""
+
+    held: CourtState
+    anchor: LedgerProof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtLedger:
+    """What submitting begins with: the checkpoint's own receipt if it is on the court ledger, and the last one's."""
+
+    found: Receipt | None
+    latest: Receipt | None
+
+
+async def ask_court(court: CourtLink, source: AnchorSource, item: Item) -> AtCourt:
+    """Both at once. Raises what they raise."""
+    held, anchor = await both(court.latest(item.anchor.origin), source.prove(item.anchor))
+    return AtCourt(held=held, anchor=anchor)
+
+
+async def ask_ledger(registry: CourtRegistry, item: Item) -> AtLedger:
+    """The last accepted checkpoint, and this one only where that is as large: sizes never shrink there."""
+    anchor = item.anchor
+    latest = await registry.latest(anchor.origin)
+    if latest is None or latest.size < anchor.size:
+        return AtLedger(found=None, latest=latest)
+    return AtLedger(found=await registry.find(anchor.origin, anchor.size, anchor.root), latest=latest)
+
+
+async def read_receipt(registry: CourtRegistry, item: Item, told: Receipt | None) -> tuple[Receipt, LedgerProof]:
+    """The receipt as the court ledger shows it, with its proof. Raises `Unavailable` while it shows none.
+
+    `told` is what a write was answered with. It is believed in nothing: it only says which proof to ask for at the same time.
+    """
+    anchor = item.anchor
+    finding = registry.find(anchor.origin, anchor.size, anchor.root)
+    receipt, proof = (await finding, None) if told is None else await both(finding, registry.prove(told.tx_id))
+    if receipt is None:
+        raise Unavailable(f"the court ledger does not show the checkpoint of size {anchor.size} yet")
+    if proof is None or told is None or told.tx_id != receipt.tx_id:
+        proof = await registry.prove(receipt.tx_id)
+    return receipt, proof
+
+
+async def consistency(files: LogFiles, old_size: int, size: int) -> list[bytes]:
+    """Proof that our copy's first `old_size` entries are the beginning of its first `size`; nothing where none is needed."""
+    if not 0 < old_size < size:
+        return []
+    return await asyncio.to_thread(files.consistency_proof, old_size, size)

@@ -1,0 +1,55 @@
+"""Two things at once: a commit, and beside it what the next step will ask anyway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, ParamSpec, TypeVar
+
+from relay.core.errors import RelayError
+
+A = TypeVar("A")
+B = TypeVar("B")
+P = ParamSpec("P")
+
+
+async def both(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
+    """Both results. Neither is left running: when one fails the other is waited for, and the first one's error counts first."""
+    one, two = await asyncio.gather(first, second, return_exceptions=True)
+    if isinstance(one, BaseException):
+        raise one
+    if isinstance(two, BaseException):
+        raise two
+    return one, two
+
+
+class Ahead(Generic[A]):
+    """An answer that was asked for before its step began. It serves once, for the item that it was asked for."""
+
+    def __init__(self) -> None:
+        self._held: tuple[bytes, A] | None = None
+
+    async def ask(self, item: bytes, question: Callable[P, Awaitable[A]], *args: P.args, **named: P.kwargs) -> None:
+        """Keep the answer. What cannot be answered is forgotten: the step asks again, and meets the trouble itself."""
+        self.forget()
+        try:
+            self.keep(item, await question(*args, **named))
+        except RelayError:
+            return
+
+    def keep(self, item: bytes, answer: A) -> None:
+        """Keep an answer that is here already."""
+        self._held = (item, answer)
+
+    def forget(self) -> None:
+        """As if nothing had been asked."""
+        self._held = None
+
+    def holds(self, item: bytes) -> bool:
+        """Whether there is an answer for this item."""
+        return self._held is not None and self._held[0] == item
+
+    def take(self, item: bytes) -> A | None:
+        """The answer, if there is one for this item; it is given away."""
+        held, self._held = self._held, None
+        return held[1] if held is not None and held[0] == item else None

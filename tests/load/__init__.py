@@ -1,0 +1,1 @@
+"""Real processes under load for long: a court ledger that goes silent, and backlogs of a million."""
