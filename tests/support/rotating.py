@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from relay.app.keys import KeyFiles, new_key, revoke_key, rotate_key, show_key
+from relay.app.trust import read_trust
 from relay.core.times import format_utc
 
 ROLES = {
@@ -26,7 +27,9 @@ def pin_new_key(home: Path, use: str, since_ms: int, *, overlap_hours: int = 24)
     """Make a key and pin it from then on; nobody uses it yet."""
     path = key_file(home, use, "-2")
     new_key(path)
-    rotate_key(files_of(home), use, "", str(path), format_utc(since_ms // 1000), overlap_hours)
+    owners = {key.party for key in read_trust(home / "trust.json").pinned_keys if key.use == use}
+    (party,) = [owner for owner in owners if f"/{ROLES[use]}/" in owner]
+    rotate_key(files_of(home), use, party, str(path), format_utc(since_ms // 1000), overlap_hours)
     return path
 
 
