@@ -191,7 +191,7 @@ async def _sealed_to_another(stage: Stage, name: str) -> Situation:
 
 
 async def _mode_verify_with_kinds(stage: Stage, name: str) -> Situation:
-    grant = await stage.grant(name, mode="verify", kinds=("mediation_session", "repayment"))
+    grant = await stage.grant(name, mode="verify", kinds=("complaint", "repayment"))
     return Situation(stage.request(grant), grant)
 
 

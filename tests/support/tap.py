@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from relay.app.runtime import JsonLines
-from relay.transport import servers
+from relay.transport import gate
 from relay.transport.status import to_status
 
 
@@ -94,7 +94,7 @@ def tapping(role_of: Callable[[str], str]) -> Iterator[Tap]:
     root.setLevel(logging.DEBUG)
     logging.getLogger("grpc._cython.cygrpc").setLevel(logging.INFO)  # one line for every step of its loop
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(servers, "to_status", recorded)
+        patch.setattr(gate, "to_status", recorded)
         try:
             yield tap
         finally:

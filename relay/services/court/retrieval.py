@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from relay.core.bundlezip import FileSource
 from relay.core.checks import Verifiers, check_disclosure
@@ -35,6 +35,8 @@ from relay.services.court.bundling import Retrieved, make_parts
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.lookup import DossierLookup, Found
 from relay.services.court.staging import Staging
+
+T = TypeVar("T")
 
 BUNDLE_ID_BYTES: Final = 16
 BROKEN_OFF: Final = (
@@ -142,13 +144,7 @@ class Retrieval:
 
         After `Unavailable`, or when the caller goes away, what came is kept: the same command goes on from there.
         """
-        try:
-            checked = await self._asking.check(command)
-        except RelayError as error:
-            # an officer who asks for what no grant gives is worth knowing of, too
-            asked = {"grant": grant_digest(command.grant.strip()).hex()}
-            await self._custody.note("refuse", asked, "refused", _words(error))
-            raise
+        checked = await self._or_refuse(command, self._asking.check(command))
         under = await self._asking.kept(command, *checked, self._busy)
         if under is not None:
             try:
@@ -158,8 +154,18 @@ class Retrieval:
             except Denied:
                 # the lender no longer keeps it, or would send something else by now: nothing of it can be used, begin anew
                 pass
-        async for event in self._one(await self._asking.begin(command, *checked)):
+        under = await self._or_refuse(command, self._asking.begin(command, *checked))
+        async for event in self._one(under):
             yield event
+
+    async def _or_refuse(self, command: RetrievalCommand, asking: Awaitable[T]) -> T:
+        """An officer who asks for what no grant gives is worth knowing of, too."""
+        try:
+            return await asking
+        except RelayError as error:
+            asked = {"grant": grant_digest(command.grant.strip()).hex()}
+            await self._custody.note("refuse", asked, "refused", _words(error))
+            raise
 
     async def _one(self, under: Under) -> AsyncIterator[Progress | Seen | Done]:
         """One retrieval to its end."""
