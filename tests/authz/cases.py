@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from relay.core.grants import Grant, issue_grant, parse_grant
 from relay.core.requests import RequestDetails, RetrievalRequest, make_request, parse_request
+from relay.core.scope import Scope
 from relay.core.sealing import Kem, SealingPrivateKey
 from tests.authz.evaluator import Facts, claims, grant_facts, thumb
 
@@ -41,6 +42,15 @@ class Asked:
     facts: Facts
 
 
+SCOPES = {
+    "repayment": Scope(members={"repayment": ("payer_account",)}, payloads=()),
+    "contract": Scope(members={}, payloads=("contract",)),
+    "mediation_session": Scope(members={}, payloads=()),
+    "*": None,
+}
+MEMBERS = ("payer_account", "borrower_name", "")
+
+
 def _pool() -> list[Pooled]:
     dice = random.Random("grants")
     made = []
@@ -62,6 +72,8 @@ def _pool() -> list[Pooled]:
             exp=nbf + dice.choice((1, 2, 700, 5000)),
             iat=T + dice.choice((0, 0, 0, 301, 700, 10_000)),
             uses=dice.choice((1, 1, 2, 3, 1_000_000)),
+            scope=SCOPES[kinds[number % len(kinds)][0]] if number % 3 == 0 else None,
+            purpose_class="mediation" if number % 4 == 0 else "trial",
             request_key=KEYS[dice.randrange(1, 3)].public_key().public_bytes_raw(),
             public_key=signer.public_key().public_bytes_raw(),
             sign=signer.sign,

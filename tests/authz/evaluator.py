@@ -76,10 +76,20 @@ def first_broken(grant: Facts, facts: Facts) -> str:
 
 
 def record_opens(grant: Facts, kind: object, confidentiality: object) -> bool:
-    """A record by record decision: named kinds open, the star opens what is ordinary, and is no kind itself."""
+    """A record by record decision: named kinds open, the star opens what is ordinary, and is no kind itself; confidences need their class."""
     if kind == "*" or not isinstance(kind, str):
         return False
+    if confidentiality == "mediation_privileged" and grant.get("purpose_class", "trial") != "mediation":
+        return False
     return kind in grant["kinds"] or ("*" in grant["kinds"] and confidentiality == "ordinary")
+
+
+def parts_open(grant: Facts, kind: str, member: str) -> tuple[bool, bool]:
+    """Of a record that opens: whether this personal member does, and whether payloads do."""
+    scope = grant.get("scope")
+    if scope is None:
+        return True, True
+    return member in scope["members"].get(kind, []), kind in scope["payloads"]
 
 
 def freshness(request: Facts, now: object) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from relay.core.errors import Denied
-from relay.core.grants import Access, Grant, opens, permits
+from relay.core.grants import Access, Grant, opens, opens_member, opens_payloads, permits
 from relay.core.requests import RetrievalRequest, check_fresh
-from tests.authz.cases import GRANTS, generate, honest
-from tests.authz.evaluator import OBLIGATIONS, PERMITTED, Facts, first_broken, freshness, record_opens
+from tests.authz.cases import GRANTS, MEMBERS, generate, honest
+from tests.authz.evaluator import OBLIGATIONS, PERMITTED, Facts, first_broken, freshness, parts_open, record_opens
 
 CASES = int(os.environ.get("COURTRELAY_AUTHZ_CASES", "1000000"))
 SEED = 20260
@@ -69,6 +69,7 @@ def test_two_evaluators_agree_on_a_million_accesses(capsys: pytest.CaptureFixtur
     access: Counter[str] = Counter()
     request: Counter[str] = Counter()
     records: Counter[bool] = Counter()
+    parts: Counter[tuple[bool, bool]] = Counter()
     for pooled, facts, asked, (kind, confidentiality) in generate(CASES, SEED):
         expected = first_broken(pooled.facts, facts)
         assert product(pooled.grant, facts) == expected, (pooled.facts, facts)
@@ -79,6 +80,11 @@ def test_two_evaluators_agree_on_a_million_accesses(capsys: pytest.CaptureFixtur
         opened = record_opens(pooled.facts, kind, confidentiality)
         assert opens(pooled.grant, kind=kind, confidentiality=confidentiality) is opened, (pooled.facts, kind)
         records[opened] += 1
+        if opened:
+            for member in MEMBERS:
+                both = opens_member(pooled.grant, kind=kind, member=member), opens_payloads(pooled.grant, kind=kind)
+                assert both == parts_open(pooled.facts, kind, member), (pooled.facts, kind, member)
+                parts[both] += 1
     with capsys.disabled():
         print(
             f"\n{CASES:,} accesses: {dict(access.most_common())}; requests: {dict(request)}; records: {dict(records)}"
@@ -86,6 +92,7 @@ def test_two_evaluators_agree_on_a_million_accesses(capsys: pytest.CaptureFixtur
     assert set(access) == EVERY_CAUSE | {PERMITTED}
     assert set(request) == {PERMITTED, "dated in the future", "expired", "unusable"}
     assert set(records) == {True, False}
+    assert len(parts) == 4
     assert min(access.values()) * 1000 >= CASES, "a cause is too rare to be tested"
 
 
