@@ -19,6 +19,7 @@ from relay.cli import output
 from relay.cli.common import DEFAULT_HOME, Home, Json, check_arguments, run
 from relay.cli.custody_tools import custody_app
 from relay.cli.relay_tools import relay_app
+from relay.cli.retention_tools import dossier_app, retention_app
 from relay.core.errors import Malformed, RelayError
 
 app: Final = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -26,6 +27,8 @@ grant_app: Final = typer.Typer(no_args_is_help=True, help="Grants: issue, list, 
 app.add_typer(grant_app, name="grant")
 app.add_typer(relay_app, name="relay")
 app.add_typer(custody_app, name="custody")
+app.add_typer(retention_app, name="retention")
+app.add_typer(dossier_app, name="dossier")
 
 
 @app.command("init")
