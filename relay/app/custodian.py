@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from relay.app.adapters import load_adapter, verifiers
+from relay.app.retention import RETENTION_ALLOW, RetentionServices, wire_retention
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.trust import only, use_trust
 from relay.config.roles import CustodianConfig, read_custodian
 from relay.core.note import VerifierKey
 from relay.core.sealing import PRIVATE_KEY_BYTES, Kem, SealingPrivateKey
 from relay.ports.ledgers import AnchorSource
-from relay.schemas import KindCatalogue
+from relay.schemas import KindCatalogue, load_policy
 from relay.services.custodian.anchoring import Anchoring, AnchorPolicy
 from relay.services.custodian.custody import CustodyAnchor
 from relay.services.custodian.deposit import Deposits
@@ -53,10 +54,19 @@ class _Services:
     grants: Grants
     disclosures: Disclosures
     custody: CustodyAnchor
+    retention: RetentionServices
 
     def desk(self, origin: str, store: SqliteCustodianStore) -> CustodianDesk:
         """The lender's desk over these services."""
-        asked = (self.anchoring, self.pusher, self.receipts, self.grants, self.disclosures, self.custody)
+        asked = (
+            self.anchoring,
+            self.pusher,
+            self.receipts,
+            self.grants,
+            self.disclosures,
+            self.custody,
+            self.retention.erasures,
+        )
         status = CustodianStatus(
             origin,
             store,
@@ -145,6 +155,9 @@ def _wire(
         grants=grants,
         disclosures=disclosures,
         custody=CustodyAnchor(store=store, source=source, origin=config.custody_origin, backoff=backoff),
+        retention=wire_retention(
+            config, store, vault, load_policy(config.retention, catalogue.names()), record_key, disclosures.quiet
+        ),
     )
 
 
@@ -167,10 +180,11 @@ async def run_custodian(path: Path) -> None:
                 [
                     lambda server: custodian_pb2_grpc.add_CustodianDeskServicer_to_server(desk, server),
                     lambda server: custody_pb2_grpc.add_CustodyDeskServicer_to_server(custody_desk, server),
+                    services.retention.register,
                 ],
                 address=common.listen,
                 tls=common.tls,
-                allow={**ALLOW, **CUSTODY_ALLOW},
+                allow={**ALLOW, **CUSTODY_ALLOW, **RETENTION_ALLOW},
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
                 limits=common.limits,
@@ -184,6 +198,7 @@ async def run_custodian(path: Path) -> None:
                 ("grants", services.grants.run()),
                 ("disclosures", services.disclosures.run()),
                 ("custody", services.custody.run()),
+                ("erasures", services.retention.erasures.run()),
             )
         )
         announce("custodian", f"{common.listen.rpartition(':')[0]}:{port}")

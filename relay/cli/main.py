@@ -20,6 +20,7 @@ from relay.cli.common import DEFAULT_HOME, Home, Json, check_arguments, run
 from relay.cli.custody_tools import custody_app
 from relay.cli.key_tools import identity_app, key_app
 from relay.cli.relay_tools import relay_app
+from relay.cli.retention_tools import dossier_app, retention_app
 from relay.core.errors import Malformed, RelayError
 
 app: Final = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -29,6 +30,8 @@ app.add_typer(relay_app, name="relay")
 app.add_typer(custody_app, name="custody")
 app.add_typer(key_app, name="key")
 app.add_typer(identity_app, name="identity")
+app.add_typer(retention_app, name="retention")
+app.add_typer(dossier_app, name="dossier")
 
 
 @app.command("init")

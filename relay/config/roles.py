@@ -55,6 +55,8 @@ class CustodianConfig:
     custody_key: KeyReference | None
     interval_s: float
     count: int
+    retention: Path | None
+    """A retention policy of the lender's own; None: the one of the package."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,10 +175,17 @@ def read_custodian(path: Path) -> CustodianConfig:
         custody_key=keys.signing_key("custody") if keys.has("custody") else None,
         interval_s=anchoring.seconds("interval_s", low=0.05, high=86_400),
         count=anchoring.integer("count", low=1, high=10_000_000),
+        retention=_retention(table.table("retention")) if table.has("retention") else None,
     )
     for one in (table, keys, anchoring, relay):
         one.done()
     return config
+
+
+def _retention(table: Table) -> Path:
+    policy = table.file("policy")
+    table.done()
+    return policy
 
 
 def read_relay(path: Path) -> RelayConfig:

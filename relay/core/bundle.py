@@ -195,7 +195,7 @@ def _read_records(values: Sequence[Fields], anchors: int) -> tuple[BundleRecord,
             index=fields.integer("index", high=TREE_SIZE_MAX - 1),
             commitment=bytes.fromhex(fields.digest("commitment")),
             anchor=fields.integer("anchor", high=anchors - 1) if fields.has("anchor") else None,
-            status=fields.literal("status", "disclosed", "withheld"),
+            status=fields.literal("status", "disclosed", "withheld", "erased"),
             kind=fields.token("kind"),
         )
         fields.done()

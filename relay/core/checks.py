@@ -21,6 +21,7 @@ from relay.core.limits import FUTURE_SKEW_S
 from relay.core.note import VerifierKey
 from relay.core.records import Record
 from relay.core.requests import RetrievalRequest
+from relay.core.tombstone import check_erased
 from relay.core.trust import TrustedKey, TrustRoots, Unpinned
 from relay.core.verdict import Finding
 
@@ -159,7 +160,7 @@ def check_request(request: RetrievalRequest, grant: Grant, trust: TrustRoots) ->
 def check_disclosure(
     manifest: DisclosureManifest, grant: Grant, request: RetrievalRequest, dossier: str, trust: TrustRoots
 ) -> None:
-    """The lender's own list of all records, answering this request for this dossier."""
+    """The lender's own list of all records, answering this request for this dossier; what it calls erased has its tombstone."""
     step = "disclosure"
     same(step, "its issuer", manifest.iss, grant.iss)
     same(step, "its court", manifest.aud, grant.aud)
@@ -170,6 +171,7 @@ def check_disclosure(
     verify_jws(manifest.jws, key.public_key)
     if not request.iat - FUTURE_SKEW_S <= manifest.iat <= request.exp + FUTURE_SKEW_S:
         raise Unverified(step, f"is dated {manifest.iat}, the request holds from {request.iat} to {request.exp}")
+    check_erased(manifest.entries, manifest.tombstones, lender=manifest.iss, dossier=dossier, trust=trust)
 
 
 def check_seal(seal: Seal, digest: bytes, court: str, made_at_s: int, trust: TrustRoots) -> None:

@@ -1,4 +1,4 @@
-"""CustodyEvent: one access, refusal, disclosure or verification, as it is logged for good.
+"""CustodyEvent: one access, refusal, disclosure, verification, hold or erasure, as it is logged for good.
 
 The event stays with its keeper; its custody log holds 0x02 ‖ SHA-256("courtrelay/custody/v1" ‖ JCS) ‖ 32 zero bytes.
 Sixteen random bytes in every event keep the digest from being guessed.
@@ -24,7 +24,21 @@ _WHAT: Final = "custody event"
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2}){1,64}")
 
 
-CustodyAction = Literal["deposit", "grant", "revoke", "request", "disclose", "resume", "refuse", "receive", "verify"]
+CustodyAction = Literal[
+    "deposit",
+    "grant",
+    "revoke",
+    "request",
+    "disclose",
+    "resume",
+    "refuse",
+    "receive",
+    "verify",
+    "hold",
+    "release",
+    "erase",
+    "report",
+]
 CUSTODY_ACTIONS: Final[tuple[CustodyAction, ...]] = get_args(CustodyAction)
 
 

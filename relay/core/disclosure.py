@@ -1,10 +1,11 @@
-"""Disclosure: the manifest that lists every sequence number as disclosed or withheld.
+"""Disclosure: the manifest that lists every sequence number as disclosed, withheld or erased.
 
 The frames in which it travels, with records and payloads, are written and read by `relay.core.frames`.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -56,22 +57,25 @@ __all__ = [
 ]
 
 TYP: Final = "courtrelay-disclosure+jwt"
+TOMBSTONES_MAX: Final = 1024
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _WHAT: Final = "disclosure manifest"
 
 
 PayloadWhy = Literal["withheld", "lost", "altered"]
 """Why a payload is not sent: outside the grant, or the lender's own check found its file gone or changed."""
 PAYLOAD_WHYS: Final[tuple[PayloadWhy, ...]] = get_args(PayloadWhy)
-EntryStatus = Literal["disclosed", "withheld"]
-"""Whether a record is in the disclosure or only named."""
+EntryStatus = Literal["disclosed", "withheld", "erased"]
+"""Whether a record is in the disclosure, only named, or no longer there (then a tombstone names it)."""
 ENTRY_STATUSES: Final[tuple[EntryStatus, ...]] = get_args(EntryStatus)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestEntry:
-    """One record of the dossier. `index` is its place in the evidence log; `reason` is empty unless it is withheld.
+    """One record of the dossier. `index` is its place in the evidence log; `reason` is why it is withheld, or the basis of its erasure.
 
     Of a disclosed record, `members` are the personal members that are withheld, `unsent` the payloads that are not sent, each with why.
+    `erased_s`: when it was erased, 0 unless it was.
     """
 
     seq: int
@@ -82,6 +86,7 @@ class ManifestEntry:
     reason: str = ""
     members: tuple[str, ...] = ()
     unsent: Mapping[str, PayloadWhy] = field(default_factory=dict)
+    erased_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +103,8 @@ class DisclosureManifest:
     iat: int
     entries: tuple[ManifestEntry, ...]
     """Ascending by seq; a lender that names not every number shows a hole."""
+    tombstones: tuple[str, ...] = ()
+    """Tokens, unchecked: `relay.core.tombstone.check_erased`."""
 
     def entry(self, seq: int) -> ManifestEntry | None:
         """The entry of a sequence number."""
@@ -117,9 +124,10 @@ def make_manifest(
     entries: Collection[ManifestEntry],
     public_key: bytes,
     sign: Callable[[bytes], bytes],
+    tombstones: Collection[str] = (),
 ) -> str:
-    """Sign the manifest of a disclosure; entries ascend by seq. Raises `Malformed`."""
-    payload = {
+    """Sign the manifest of a disclosure; entries ascend by seq, tombstones are sorted. Raises `Malformed`."""
+    payload: dict[str, object] = {
         "iss": iss,
         "aud": aud,
         "grant": grant.hex(),
@@ -129,6 +137,8 @@ def make_manifest(
         "iat": iat,
         "entries": [_entry_claims(entry) for entry in entries],
     }
+    if tombstones:
+        payload["tombstones"] = list(tombstones)
     token = sign_jws(TYP, payload, public_key, sign)
     parse_manifest(token)
     return token
@@ -142,12 +152,14 @@ def _entry_claims(entry: ManifestEntry) -> dict[str, object]:
         "event_time": format_utc(entry.event_time_s),
         "status": entry.status,
     }
-    if entry.status == "withheld":
+    if entry.status != "disclosed":
         claims["reason"] = entry.reason
     if entry.members:
         claims["members_withheld"] = sorted(entry.members)
     if entry.unsent:
         claims["payloads_not_sent"] = [{"name": name, "why": why} for name, why in sorted(entry.unsent.items())]
+    if entry.status == "erased":
+        claims["erased_at"] = format_utc(entry.erased_s)
     return claims
 
 
@@ -165,6 +177,9 @@ def parse_manifest(token: str | bytes) -> DisclosureManifest:
         dossier_key=fields.b64url("dossier_key", size=DOSSIER_KEY_BYTES),
         iat=fields.time_s("iat"),
         entries=_entries(fields.objects("entries", count_max=RECORDS_PER_DOSSIER_MAX)),
+        tombstones=fields.names("tombstones", _TOKEN, count_max=TOMBSTONES_MAX, meant="a compact JWS")
+        if fields.has("tombstones")
+        else (),
     )
     fields.done()
     return manifest
@@ -205,6 +220,7 @@ def _entry(fields: Fields) -> ManifestEntry:
         reason="" if shown else fields.plain("reason", chars_max=REASON_CHARS_MAX),
         members=_members(fields) if shown and fields.has("members_withheld") else (),
         unsent=_unsent(fields) if shown and fields.has("payloads_not_sent") else {},
+        erased_s=fields.utc("erased_at") if status == "erased" else 0,
     )
     fields.done()
     return entry

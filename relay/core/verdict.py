@@ -65,7 +65,7 @@ class RecordFinding:
     seq: int
     kind: str
     status: str
-    """`disclosed`, `withheld` or `missing`."""
+    """`disclosed`, `withheld`, `erased` or `missing`."""
     verdict: Finding
     step: int
     reason: str
@@ -157,6 +157,12 @@ def _summary(verdict: Verdict) -> str:
     parts = ", ".join(f"{count} {finding.value}" for finding, count in sorted(counts.items()))
     failed = next((s for s in verdict.steps if s.result is not Result.OK), None)
     if verdict.verdict is Finding.CONSISTENT:
-        return f"All {len(verdict.records)} records are consistent since they were anchored ({parts})."
+        erased = sum(record.status == "erased" for record in verdict.records)
+        gone = (
+            f" The lender has erased {erased} of them: only their places in the log could be examined."
+            if erased
+            else ""
+        )
+        return f"All {len(verdict.records)} records are consistent since they were anchored ({parts}).{gone}"
     where = f" Step {failed.number} ({failed.name}) {failed.result.value}: {failed.detail}" if failed else ""
     return f"{verdict.verdict.value}: {parts or 'no record could be examined'}.{where}"

@@ -53,6 +53,7 @@ from relay.core.limits import (
 from relay.core.merkle import leaf_hash, verify_consistency, verify_inclusion
 from relay.core.requests import parse_request
 from relay.core.tlogproof import parse_tlog_proof
+from relay.core.tombstone import erased_words
 from relay.core.trust import TrustRoots, Unpinned
 from relay.core.verdict import Finding, RecordFinding, Verdict, conclude
 from relay.core.verify_completeness import completeness
@@ -140,7 +141,7 @@ def _disclosure(e: Evidence) -> str:
             index=entry.index,
             event_ms=entry.event_time_s * 1000,
             anchor=held[entry.seq].anchor if entry.seq in held else None,
-            reason=entry.reason,
+            reason=erased_words(entry.erased_s, entry.reason) if entry.status == "erased" else entry.reason,
             members=entry.members,
             payloads=tuple(name for name, why in sorted(entry.unsent.items()) if why == "withheld"),
         )
@@ -163,7 +164,10 @@ def _disclosure(e: Evidence) -> str:
     if holes.missing:
         raise Unverified("disclosure", f"{', '.join(holes.words())}: the lender's list does not name it")
     withheld = sum(entry.status == "withheld" for entry in disclosure.entries)
-    return f"{len(disclosure.entries)} records listed, {withheld} of them withheld"
+    erased = sum(entry.status == "erased" for entry in disclosure.entries)
+    return f"{len(disclosure.entries)} records listed, {withheld} of them withheld" + (
+        f", {erased} erased" * (erased > 0)
+    )
 
 
 def _each_anchor(e: Evidence, step: int, check: str) -> None:

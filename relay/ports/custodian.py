@@ -10,6 +10,7 @@ from typing import Protocol
 from relay.core.ledgerproof import LedgerProof
 from relay.core.package import Package
 from relay.ports.common import LogFiles
+from relay.ports.erasure import HeldTombstone
 from relay.ports.ledgers import Anchor
 
 
@@ -59,6 +60,9 @@ class PayloadVault(Protocol):
     def discard(self, payload: VaultPayload) -> None:
         """Remove one that no record refers to."""
 
+    def forget(self, blob: str) -> None:
+        """Remove a file by its name, if it is there; durable after `sync`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DossierState:
@@ -67,6 +71,9 @@ class DossierState:
     id: str
     key: bytes
     digests: tuple[bytes, ...]
+    """Empty bytes for a record that was erased."""
+    erasures: int = 0
+    """How many erasures of its records had begun when this was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +102,10 @@ class StoredRecord:
     confidentiality: str
     text: str
     payloads: tuple[tuple[str, VaultPayload], ...]
+    erased_s: int = 0
+    """When it was erased, 0 while it is there; then it has neither text nor payloads."""
+    basis: str = ""
+    """Under what it was erased."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +196,9 @@ class CustodianStore(Protocol):
     async def dossier(self, dossier: str) -> DossierState | None:
         """By id."""
 
+    async def tombstones(self, name: str) -> list[HeldTombstone]:
+        """Of a dossier id, or of the reference of a dossier erased as a whole; oldest first."""
+
     async def records(self, dossier: str) -> list[StoredRecord]:
         """Every record of a dossier, by seq."""
 
@@ -236,20 +250,26 @@ class CustodianStore(Protocol):
         uses: int,
         nonce: str,
         custody: bytes,
+        dossier: DossierState,
         kept: KeptDisclosure | None = None,
         forget_before_ms: int = 0,
     ) -> int:
         """Nonce, use count, custody event and the kept stream in ONE transaction; returns the custody index.
 
         What is not kept cannot be taken up again; streams begun before `forget_before_ms` are forgotten. Raises `Denied` when the nonce was
-        used, all uses are spent, or the grant is revoked meanwhile; `NotFound` when the dossier is gone.
+        used, all uses are spent, the grant is revoked meanwhile, or an erasure of records of the dossier has begun since its state was
+        read; `NotFound` when the dossier is gone.
         """
 
     async def disclosure(self, request: bytes) -> KeptDisclosure | None:
         """A disclosure that can be taken up again, by request digest."""
 
-    async def resume_disclosure(self, grant: bytes, nonce: str, custody: bytes) -> int:
-        """Nonce and custody event in ONE transaction; no use. Raises `Denied` when the nonce was used or the grant is revoked."""
+    async def resume_disclosure(self, grant: bytes, nonce: str, custody: bytes, request: bytes) -> int:
+        """Nonce and custody event in ONE transaction; no use.
+
+        Raises `Denied` when the nonce was used, the grant is revoked, or the disclosure of that request is no longer kept: an erasure of
+        records of its dossier has begun since, or it was begun too long ago.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

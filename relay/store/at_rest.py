@@ -63,3 +63,7 @@ class MasterKey:
     def seal_reference(self, dossier: str, reference: str) -> bytes:
         """A reference as it is stored."""
         return seal(self._cipher, reference.encode(), dossier.encode())
+
+    def open_reference(self, dossier: str, sealed: bytes) -> str:
+        """The inverse. Raises `Malformed`."""
+        return unseal(self._cipher, sealed, dossier.encode()).decode()

@@ -27,11 +27,13 @@ from relay.ports.custodian import (
     NewRecord,
     PendingStatement,
     StoredRecord,
-    VaultPayload,
 )
+from relay.ports.erasure import HeldTombstone
 from relay.ports.ledgers import Anchor
-from relay.store.at_rest import KEY_BYTES, DossierKeys, MasterKey, seal, unseal
-from relay.store.custodian_schema import APPLICATION, DISCLOSURES, SCHEMA
+from relay.store.at_rest import KEY_BYTES, DossierKeys, MasterKey, seal
+from relay.store.custodian_erasure import SqliteErasures
+from relay.store.custodian_rows import LIVING, PAYLOADS, RECORDS, check_takes_records, open_records
+from relay.store.custodian_schema import APPLICATION, MIGRATIONS
 from relay.store.disclosures import DisclosureRows
 from relay.store.log_files import LogPacks
 from relay.store.mirror_log import StoredMirrorLog
@@ -54,13 +56,14 @@ class SqliteCustodianStore(DisclosureRows):
         self._custody = custody
         self._master = MasterKey(master_key)
         self._writing = asyncio.Lock()
+        self.erasures = SqliteErasures(database, self._master, self._writing, self._append_custody)
 
     @classmethod
     async def open(cls, directory: Path, master_key: bytes) -> SqliteCustodianStore:
         """Open or create the store in a folder of its own. Raises `Malformed` for the wrong master key."""
         async with AsyncExitStack() as stack:
             database = await Database.open(
-                directory / "custodian.sqlite", application=APPLICATION, migrations=[SCHEMA, DISCLOSURES]
+                directory / "custodian.sqlite", application=APPLICATION, migrations=MIGRATIONS
             )
             stack.push_async_callback(database.close)
             row = await database.read(lambda c: c.execute("SELECT id, sealed_keys FROM dossier LIMIT 1").fetchone())
@@ -106,28 +109,34 @@ class SqliteCustodianStore(DisclosureRows):
         """See the port."""
         return await self._dossier("id = ?", dossier)
 
+    async def tombstones(self, name: str) -> list[HeldTombstone]:
+        """See the port."""
+        return await self.erasures.tombstones(name)
+
     async def _dossier(self, where: str, value: object) -> DossierState | None:
-        def read(c: sqlite3.Connection) -> tuple[str, bytes, list[bytes]] | None:
-            row = c.execute(f"SELECT id, sealed_keys FROM dossier WHERE {where}", (value,)).fetchone()
+        def read(c: sqlite3.Connection) -> tuple[str, bytes, list[bytes], int] | None:
+            row = c.execute(f"SELECT id, sealed_keys FROM dossier WHERE {where} AND {LIVING}", (value,)).fetchone()
             if row is None:
                 return None
             digests = c.execute("SELECT input_digest FROM record WHERE dossier = ? ORDER BY seq", (row[0],)).fetchall()
-            return row[0], row[1], [d[0] for d in digests]
+            erasures = c.execute("SELECT count(*) FROM tombstone WHERE dossier = ?", (row[0],)).fetchone()[0]
+            return row[0], row[1], [d[0] for d in digests], erasures
 
         found = await self._database.read(read)
         if found is None:
             return None
         keys = self._master.unwrap(found[0], found[1])
-        return DossierState(id=found[0], key=keys.dossier, digests=tuple(found[2]))
+        return DossierState(id=found[0], key=keys.dossier, digests=tuple(found[2]), erasures=found[3])
 
     async def append_records(
         self, reference: str, dossier: DossierState, records: Sequence[NewRecord], custody: bytes
     ) -> list[int]:
         """See the port. The custody entry is committed first: an event of a deposit that failed says too much, not too little."""
         async with self._writing:
-            keys = await self._keys_of(dossier)
+            held, keys = await self._keys_of(dossier)
             sealed_keys = self._master.wrap(dossier.id, keys)
             sealed_reference = self._master.seal_reference(dossier.id, reference)
+            blinded = self._master.blinded(reference)
             data = AESGCM(keys.data)
             rows = [self._record_row(data, dossier.id, r) for r in records]
             first = 0
@@ -138,9 +147,10 @@ class SqliteCustodianStore(DisclosureRows):
                 # the size of this very transaction: an append whose caller has gone may have moved it meanwhile
                 size = c.execute("SELECT size FROM mirror_log WHERE origin = 'evidence'").fetchone()[0]
                 first = size - len(rows)
+                check_takes_records(c, dossier.id, blinded, held)
                 c.execute(
                     "INSERT INTO dossier VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-                    (dossier.id, self._master.blinded(reference), sealed_reference, sealed_keys),
+                    (dossier.id, blinded, sealed_reference, sealed_keys),
                 )
                 c.executemany(
                     "INSERT INTO record (position, dossier, seq, kind, event_time_s, confidentiality, sealed_text, input_digest)"
@@ -153,13 +163,14 @@ class SqliteCustodianStore(DisclosureRows):
             await self._log.append([r.entry for r in records], also)
             return list(range(first, first + len(records)))
 
-    async def _keys_of(self, dossier: DossierState) -> DossierKeys:
+    async def _keys_of(self, dossier: DossierState) -> tuple[bytes | None, DossierKeys]:
+        """As wrapped in the database (None: a new dossier), and opened."""
         row = await self._database.read(
             lambda c: c.execute("SELECT sealed_keys FROM dossier WHERE id = ?", (dossier.id,)).fetchone()
         )
         if row is None:
-            return DossierKeys(dossier=dossier.key, data=secrets.token_bytes(KEY_BYTES))
-        return self._master.unwrap(dossier.id, row[0])
+            return None, DossierKeys(dossier=dossier.key, data=secrets.token_bytes(KEY_BYTES))
+        return row[0], self._master.unwrap(dossier.id, row[0])
 
     def _record_row(self, data: AESGCM, dossier: str, r: NewRecord) -> tuple[object, ...]:
         sealed = seal(data, r.text.encode(), f"{dossier}/{r.seq}".encode())
@@ -187,50 +198,16 @@ class SqliteCustodianStore(DisclosureRows):
         """See the port."""
 
         def read(c: sqlite3.Connection) -> tuple[bytes, list[tuple[object, ...]], list[tuple[object, ...]]] | None:
-            keys = c.execute("SELECT sealed_keys FROM dossier WHERE id = ?", (dossier,)).fetchone()
+            keys = c.execute(f"SELECT sealed_keys FROM dossier WHERE id = ? AND {LIVING}", (dossier,)).fetchone()
             if keys is None:
                 return None
-            rows = c.execute(
-                "SELECT seq, position, kind, event_time_s, confidentiality, sealed_text FROM record"
-                " WHERE dossier = ? ORDER BY seq",
-                (dossier,),
-            ).fetchall()
-            payloads = c.execute(
-                "SELECT seq, name, blob, size, sha256, sealed_key FROM payload WHERE dossier = ? ORDER BY seq, place",
-                (dossier,),
-            ).fetchall()
-            return keys[0], rows, payloads
+            return keys[0], c.execute(RECORDS, (dossier,)).fetchall(), c.execute(PAYLOADS, (dossier,)).fetchall()
 
         found = await self._database.read(read)
         if found is None:
             raise NotFound("no such dossier")
-        return await asyncio.to_thread(self._open_records, dossier, *found)
-
-    def _open_records(
-        self,
-        dossier: str,
-        sealed_keys: bytes,
-        rows: list[tuple[object, ...]],
-        payloads: list[tuple[object, ...]],
-    ) -> list[StoredRecord]:
-        data = AESGCM(self._master.unwrap(dossier, sealed_keys).data)
-        by_seq: dict[object, list[tuple[str, VaultPayload]]] = {}
-        for seq, name, blob, size, sha256, sealed_key in payloads:
-            key = unseal(data, sealed_key, str(blob).encode())
-            payload = VaultPayload(blob=str(blob), size=int(str(size)), sha256=str(sha256), key=key)
-            by_seq.setdefault(seq, []).append((str(name), payload))
-        return [
-            StoredRecord(
-                seq=int(str(seq)),
-                index=int(str(position)),
-                kind=str(kind),
-                event_time_s=int(str(event_time_s)),
-                confidentiality=str(confidentiality),
-                text=unseal(data, sealed, f"{dossier}/{seq}".encode()).decode(),
-                payloads=tuple(by_seq.get(seq, ())),
-            )
-            for seq, position, kind, event_time_s, confidentiality, sealed in rows
-        ]
+        data = AESGCM(self._master.unwrap(dossier, found[0]).data)
+        return await asyncio.to_thread(open_records, data, dossier, *found[1:])
 
     async def known_blobs(self) -> set[str]:
         """Every payload file that a record refers to."""

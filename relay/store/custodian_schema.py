@@ -50,3 +50,27 @@ CREATE TABLE disclosure (
 CREATE INDEX disclosure_begun ON disclosure (begun_ms);
 """
 """Streams that can be taken up again. `sealed` opens with the dossier's data key alone."""
+
+ERASURE: Final = """
+CREATE TABLE hold (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, dossier TEXT NOT NULL, reason TEXT NOT NULL, authority TEXT NOT NULL,
+    placed_ms INTEGER NOT NULL, lifted_ms INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX hold_by_dossier ON hold (dossier);
+CREATE TABLE tombstone (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, dossier TEXT NOT NULL, whole INTEGER NOT NULL, reference BLOB,
+    token TEXT NOT NULL, erased_s INTEGER NOT NULL, basis TEXT NOT NULL, begun_ms INTEGER NOT NULL,
+    done_ms INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX tombstone_by_dossier ON tombstone (dossier);
+CREATE UNIQUE INDEX erased_once ON tombstone (dossier) WHERE whole = 1;
+CREATE INDEX tombstone_by_reference ON tombstone (reference) WHERE reference IS NOT NULL;
+CREATE INDEX unfinished_tombstone ON tombstone (number) WHERE done_ms = 0;
+CREATE TABLE erased (
+    dossier TEXT NOT NULL, seq INTEGER NOT NULL, tombstone INTEGER NOT NULL REFERENCES tombstone, PRIMARY KEY (dossier, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE erased_payload (blob TEXT PRIMARY KEY, tombstone INTEGER NOT NULL REFERENCES tombstone) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final = (SCHEMA, DISCLOSURES, ERASURE)
+"""In the order in which they are applied; one that was released never changes."""

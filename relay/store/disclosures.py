@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from relay.core.base64strict import b64decode, b64encode
 from relay.core.errors import Denied, NotFound
 from relay.durable.database import Database
-from relay.ports.custodian import KeptDisclosure
+from relay.ports.custodian import DossierState, KeptDisclosure
 from relay.store.at_rest import MasterKey, seal, unseal
 
 _WHAT: Final = "kept disclosure"
@@ -34,12 +34,16 @@ class DisclosureRows:
         uses: int,
         nonce: str,
         custody: bytes,
+        dossier: DossierState,
         kept: KeptDisclosure | None = None,
         forget_before_ms: int = 0,
     ) -> int:
-        """See the port. Both conditions stand in the SQL."""
+        """See the port. All conditions stand in the SQL."""
 
         def also(c: sqlite3.Connection) -> None:
+            found = c.execute("SELECT count(*) FROM tombstone WHERE dossier = ?", (dossier.id,)).fetchone()[0]
+            if found != dossier.erasures:
+                raise Denied("records of the dossier were erased meanwhile")
             _spend_nonce(c, nonce)
             done = c.execute(
                 "UPDATE grant_record SET uses_spent = uses_spent + 1"
@@ -85,10 +89,14 @@ class DisclosureRows:
             content_key=content_key,
         )
 
-    async def resume_disclosure(self, grant: bytes, nonce: str, custody: bytes) -> int:
-        """See the port."""
+    async def resume_disclosure(self, grant: bytes, nonce: str, custody: bytes, request: bytes) -> int:
+        """See the port. An erasure takes the kept streams of its dossier away in the transaction in which it begins."""
 
         def also(c: sqlite3.Connection) -> None:
+            if c.execute("SELECT 1 FROM disclosure WHERE request = ?", (request,)).fetchone() is None:
+                raise Denied(
+                    "what was begun is not kept any more: it was begun too long ago, or records were erased meanwhile"
+                )
             _spend_nonce(c, nonce)
             if c.execute("SELECT 1 FROM grant_record WHERE digest = ? AND revoked_ms = 0", (grant,)).fetchone() is None:
                 raise Denied("the grant is revoked")

@@ -136,7 +136,14 @@ class Vault:
 
     def discard(self, payload: VaultPayload) -> None:
         """Remove a payload that no record refers to."""
-        (self._folder / payload.blob).unlink(missing_ok=True)
+        self.forget(payload.blob)
+
+    def forget(self, blob: str) -> None:
+        """Remove a file by its name, if it is there. Durable after `sync`. Raises `StorageFailed`."""
+        try:
+            (self._folder / blob).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageFailed(f"{self._folder / blob}: {error}") from error
 
     def sweep(self, known: Collection[str]) -> int:
         """Remove temporary files and payloads that nothing refers to; returns how many."""

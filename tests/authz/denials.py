@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from relay.core.sealing import Kem, new_sealing_key
 from relay.setup.keys import make_signing_key
 from relay.setup.signers import open_signer
 from tests.authz.stage import OTHER_COURT, Asked, Stage
+from tests.support.retaining import AT_ONCE, BASIS, OPERATOR, retaining
 
 DAY_S = 86_400
 
@@ -178,6 +180,15 @@ async def _dossier_not_here(stage: Stage, name: str) -> Situation:
     return Situation(stage.request(grant), grant)
 
 
+async def _erased(stage: Stage, name: str) -> Situation:
+    """The grant is in force and registered; the dossier has gone, but for its tombstone."""
+    grant = await stage.grant(name)
+    await retaining(stage.way, policy=AT_ONCE).erasures.erase(
+        f"loan {name}", None, due=False, basis=BASIS, actor=OPERATOR, despite_grants=True
+    )
+    return Situation(stage.request(grant), grant)
+
+
 async def _stale_trust_roots(stage: Stage, name: str) -> Situation:
     now_s = stage.way.clock.ms // 1000
     grant = await stage.grant(name, expires_s=now_s + 500 * DAY_S)
@@ -211,6 +222,7 @@ DENIALS = (
     Denial("other dossier", _other_dossier, "does not name this dossier"),
     Denial("no such dossier", _no_such_dossier, "does not name this dossier"),
     Denial("dossier not here", _dossier_not_here, "not here any more"),
+    Denial("erased dossier", _erased, f"the dossier was erased on .* under {re.escape(BASIS)}"),
     Denial("no such grant", _no_such_grant, "", at="relay"),
     Denial("grant not kept", _registered_but_not_kept, "no grant of that digest"),
     Denial("sealed to another", _sealed_to_another, "request details"),

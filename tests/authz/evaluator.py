@@ -76,7 +76,7 @@ def first_broken(grant: Facts, facts: Facts) -> str:
 
 
 def record_opens(grant: Facts, kind: object, confidentiality: object) -> bool:
-    """A record by record decision: named kinds open, the star opens what is ordinary, and is no kind itself; confidences need their class."""
+    """Record by record: named kinds open, the star opens what is ordinary and is no kind itself, confidences need their class."""
     if kind == "*" or not isinstance(kind, str):
         return False
     if confidentiality == "mediation_privileged" and grant.get("purpose_class", "trial") != "mediation":

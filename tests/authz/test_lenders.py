@@ -91,8 +91,11 @@ async def test_stores_and_listings_of_one_lender_know_nothing_of_the_other(tmp_p
 async def _no_writes_by_foreign_ids(a: Lender, b: Lender) -> None:
     for grant in a.issued:
         before = b.store.custody_size
+        state = await a.store.dossier(grant.dossiers[0])
+        assert state is not None
         with pytest.raises(Denied):
-            await b.store.begin_disclosure(grant.digest, 3, "n" * 22, b.grants._event("grant", bytes(32), "x", ""))
+            event = b.grants._event("grant", bytes(32), "x", "")
+            await b.store.begin_disclosure(grant.digest, 3, "n" * 22, event, state)
         with pytest.raises(NotFound) as theirs:
             await b.grants.revoke(grant.digest, "not mine")
         with pytest.raises(NotFound) as nobodys:

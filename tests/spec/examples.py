@@ -13,6 +13,7 @@ from relay.core.base64strict import b64encode
 from relay.core.jose import thumbprint
 from tests.spec.access import completeness, custody, deposit, grants, retrieval, trust
 from tests.spec.actors import KEYS
+from tests.spec.erasing import erasing
 from tests.spec.evidence import ledger, notes, records, tree
 
 RECORDED: Final = ("request-token", "sealed-header", "sealed-chunk")
@@ -39,6 +40,7 @@ def examples(recorded: Mapping[str, str]) -> dict[str, str]:
         completeness(),
         custody(),
         deposit(),
+        erasing(),
     ):
         made |= part
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 from collections import Counter
 
@@ -39,7 +40,9 @@ from relay.core.note import VerifierKey
 from relay.core.records import parse_sd_jwt, verify_record
 from relay.core.requests import open_details, parse_request
 from relay.core.sealing import StreamOpener
+from relay.core.times import format_utc
 from relay.core.tlogproof import parse_tlog_proof
+from relay.core.tombstone import parse_tombstone, verify_tombstone
 from relay.core.trust import parse_trust_roots
 from relay.core.verdict import Result
 from tests.spec.actors import (
@@ -76,6 +79,7 @@ OURS = (
     "custody",
     "trust",
     "deposit",
+    "erasure",
 )
 
 
@@ -214,6 +218,17 @@ def test_sealed_answer_opens_to_the_frames_of_the_document() -> None:
     assert b"".join(bytes(e.data) for e in events if isinstance(e, PayloadData)) == PAYLOAD
     assert events[-1] == End(frames=3)
     assert plaintext.endswith(bytes.fromhex(TEXTS["frame-payload"] + TEXTS["frame-end"]))
+
+
+def test_tombstone_of_the_document_holds_and_names_the_erased_entry() -> None:
+    tombstone = parse_tombstone(TEXTS["tombstone-token"])
+    verify_tombstone(tombstone, TRUST)
+    assert tombstone.digest.hex() == TEXTS["tombstone-digest"]
+    digest = hashlib.sha256(b"courtrelay/tombstone/v1" + TEXTS["tombstone-token"].encode()).hexdigest()
+    assert parse_event(TEXTS["erase-event"].encode()).subject["tombstone"] == digest == TEXTS["tombstone-digest"]
+    entry = json.loads(TEXTS["erased-entry"])
+    assert (entry["seq"], entry["index"]) == tombstone.places[0]
+    assert (entry["reason"], entry["erased_at"]) == (tombstone.basis, format_utc(tombstone.iat))
 
 
 def test_custody_event_and_deposit_line_read_back() -> None:

@@ -228,7 +228,7 @@ async def test_revocation_counts_from_the_first(store: SqliteCustodianStore) -> 
     assert [p.action for p in await store.pending_statements()] == ["register", "revoke"]
     assert store.custody_size == 2
     with pytest.raises(Denied, match="revoked"):
-        await store.begin_disclosure(GRANT, 3, "n1", b"disclosed")
+        await store.begin_disclosure(GRANT, 3, "n1", b"disclosed", dossier())
     assert store.custody_size == 2
 
 
@@ -242,20 +242,20 @@ async def test_revocations_at_once_have_one_time_and_one_event(store: SqliteCust
 async def test_nonce_is_good_once_and_a_refused_use_costs_nothing(store: SqliteCustodianStore) -> None:
     await granted(store)
     await granted(store, b"h" * 32)
-    assert await store.begin_disclosure(GRANT, 2, "n1", b"first") == 2
+    assert await store.begin_disclosure(GRANT, 2, "n1", b"first", dossier()) == 2
     for grant in (GRANT, b"h" * 32):
         with pytest.raises(Denied, match="nonce"):
-            await store.begin_disclosure(grant, 2, "n1", b"replayed")
-    assert await store.begin_disclosure(GRANT, 2, "n2", b"second") == 3
+            await store.begin_disclosure(grant, 2, "n1", b"replayed", dossier())
+    assert await store.begin_disclosure(GRANT, 2, "n2", b"second", dossier()) == 3
     for nonce in ("n3", "n3"):
         with pytest.raises(Denied, match="spent"):
-            await store.begin_disclosure(GRANT, 2, nonce, b"third")
+            await store.begin_disclosure(GRANT, 2, nonce, b"third", dossier())
     found = await store.grant(GRANT)
     assert found is not None
     assert (found.uses_spent, store.custody_size) == (2, 4)
     assert store.custody_files.entries(2, 4) == [custody_entry(b"first"), custody_entry(b"second")]
     with pytest.raises(Denied):
-        await store.begin_disclosure(bytes(32), 2, "n4", b"unknown grant")
+        await store.begin_disclosure(bytes(32), 2, "n4", b"unknown grant", dossier())
 
 
 def kept(request: bytes, begun_ms: int, name: str = "d1") -> KeptDisclosure:
@@ -269,42 +269,47 @@ async def test_stream_is_kept_with_the_use_it_spent_and_forgotten_in_time(store:
     await store.append_records("loan 1", dossier(), [record(0)], b"e")
     await granted(store)
     first, second = kept(b"1" * 32, 1000), kept(b"2" * 32, 2000)
-    await store.begin_disclosure(GRANT, 2, "n1", b"e", first, 0)
+    await store.begin_disclosure(GRANT, 2, "n1", b"e", dossier(), first, 0)
     with pytest.raises(Denied, match="nonce"):
-        await store.begin_disclosure(GRANT, 2, "n1", b"e", second, 0)
+        await store.begin_disclosure(GRANT, 2, "n1", b"e", dossier(), second, 0)
     assert await store.disclosure(second.request) is None
-    await store.begin_disclosure(GRANT, 2, "n2", b"e", second, 1000)
+    await store.begin_disclosure(GRANT, 2, "n2", b"e", dossier(), second, 1000)
     assert [await store.disclosure(k.request) for k in (first, second)] == [first, second]
     await granted(store, b"h" * 32)
     with pytest.raises(NotFound):
-        await store.begin_disclosure(b"h" * 32, 2, "n3", b"e", kept(b"3" * 32, 1, "no dossier"), 0)
-    await store.resume_disclosure(GRANT, "n4", b"resumed")
+        await store.begin_disclosure(b"h" * 32, 2, "n3", b"e", dossier(), kept(b"3" * 32, 1, "no dossier"), 0)
+    await store.resume_disclosure(GRANT, "n4", b"resumed", first.request)
     await granted(store, b"i" * 32)
-    await store.begin_disclosure(b"i" * 32, 2, "n5", b"e", None, 1001)
+    await store.begin_disclosure(b"i" * 32, 2, "n5", b"e", dossier(), None, 1001)
     assert [await store.disclosure(k.request) for k in (first, second)] == [None, second]
+    with pytest.raises(Denied, match="not kept any more"):
+        await store.resume_disclosure(GRANT, "n6", b"resumed", first.request)
     found = await store.grant(GRANT)
     assert found is not None
     assert found.uses_spent == 2
 
 
 async def test_resume_spends_a_nonce_and_no_use_and_never_outlives_a_revocation(store: SqliteCustodianStore) -> None:
+    await store.append_records("loan 1", dossier(), [record(0)], b"e")
     await granted(store)
+    begun = kept(b"1" * 32, 1000)
+    await store.begin_disclosure(GRANT, 2, "n0", b"e", dossier(), begun)
     before = store.custody_size
-    await store.resume_disclosure(GRANT, "n1", b"resumed")
+    await store.resume_disclosure(GRANT, "n1", b"resumed", begun.request)
     with pytest.raises(Denied, match="nonce"):
-        await store.resume_disclosure(GRANT, "n1", b"again")
+        await store.resume_disclosure(GRANT, "n1", b"again", begun.request)
     await store.revoke_grant(GRANT, 50, "revoke it", b"e")
     with pytest.raises(Denied, match="revoked"):
-        await store.resume_disclosure(GRANT, "n2", b"too late")
+        await store.resume_disclosure(GRANT, "n2", b"too late", begun.request)
     found = await store.grant(GRANT)
     assert found is not None
-    assert (found.uses_spent, store.custody_size) == (0, before + 2)
+    assert (found.uses_spent, store.custody_size) == (1, before + 2)
 
 
 async def test_kept_stream_does_not_show_its_key_or_case(store: SqliteCustodianStore, tmp_path: Path) -> None:
     await store.append_records("loan 1", dossier(), [record(0)], b"e")
     await granted(store)
-    await store.begin_disclosure(GRANT, 2, "n1", b"e", kept(b"1" * 32, 1000), 0)
+    await store.begin_disclosure(GRANT, 2, "n1", b"e", dossier(), kept(b"1" * 32, 1000), 0)
     written = b"".join(f.read_bytes() for f in (tmp_path / "custodian").glob("custodian.sqlite*"))
     assert b"1" * 32 in written
     assert b"k" * 32 not in written
@@ -318,7 +323,7 @@ async def test_of_many_requests_at_once_only_the_allowed_number_passes(
     await granted(store)
     nonces = ["n" if same_nonce else f"n{i}" for i in range(30)]
     outcomes = await asyncio.gather(
-        *(store.begin_disclosure(GRANT, 3, nonce, b"e") for nonce in nonces), return_exceptions=True
+        *(store.begin_disclosure(GRANT, 3, nonce, b"e", dossier()) for nonce in nonces), return_exceptions=True
     )
     passed = [o for o in outcomes if isinstance(o, int)]
     assert len(passed) == len(set(passed)) == (1 if same_nonce else 3)
@@ -335,7 +340,7 @@ async def test_kill_after_any_write_loses_nothing(store: SqliteCustodianStore, t
         lambda: store.save_checkpoint(300, digest(1), b"note"),
         lambda: store.save_receipt(300, RECEIPT, b"c"),
         lambda: granted(store),
-        lambda: store.begin_disclosure(GRANT, 1, "n1", b"e"),
+        lambda: store.begin_disclosure(GRANT, 1, "n1", b"e", dossier()),
         lambda: store.revoke_grant(GRANT, 9, "revoke it", b"e"),
     ]
     for number, step in enumerate(steps):
@@ -351,5 +356,5 @@ async def test_kill_after_any_write_loses_nothing(store: SqliteCustodianStore, t
         assert (other.custody_size, other.custody_files.size) == (store.custody_size, store.custody_size)
         if number >= 4:
             with pytest.raises(Denied):
-                await other.begin_disclosure(GRANT, 9, "n1", b"e")
+                await other.begin_disclosure(GRANT, 9, "n1", b"e", dossier())
         await other.close()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from relay.core.errors import Malformed
+from relay.core.errors import Denied, Malformed
 from relay.wire.relay_server import SEALED_CHUNK_BYTES_MAX, _pieces
 from relay.wire.v1 import relay_pb2
 
@@ -43,7 +43,6 @@ async def test_stream_that_ends_without_saying_so_broke_off(sent: tuple[relay_pb
         chunk(bytes(SEALED_CHUNK_BYTES_MAX + 1)),
         relay_pb2.AnswerChunk(),
         relay_pb2.AnswerChunk(start=relay_pb2.AnswerStart()),
-        relay_pb2.AnswerChunk(refusal=relay_pb2.AnswerRefusal()),
     ],
 )
 async def test_anything_else_between_the_chunks_is_malformed(wrong: relay_pb2.AnswerChunk) -> None:
@@ -55,3 +54,8 @@ async def test_anything_else_between_the_chunks_is_malformed(wrong: relay_pb2.An
 async def test_header_has_its_bounds(header: bytes) -> None:
     with pytest.raises(Malformed):
         await pieces(END, header=header)
+
+
+async def test_refusal_after_chunks_is_a_denial_and_no_end() -> None:
+    with pytest.raises(Denied):
+        await pieces(chunk(b"a"), relay_pb2.AnswerChunk(refusal=relay_pb2.AnswerRefusal()), END)

@@ -167,7 +167,9 @@ class Arrival:
         if entry is None:
             raise Unverified("disclosure", f"seq {record.seq} arrived, which the lender's list does not name")
         if entry.status != "disclosed":
-            raise Unverified("disclosure", f"seq {record.seq} arrived, though the lender's list calls it withheld")
+            raise Unverified(
+                "disclosure", f"seq {record.seq} arrived, though the lender's list calls it {entry.status}"
+            )
         verdict, reason = self._judge(record, entry)
         self._open = _Open(record=record, entry=entry, verdict=verdict, reason=reason)
         self.records[record.seq] = record

@@ -16,6 +16,7 @@ from relay.core.dossier import make_entry, new_dossier_id, new_dossier_key, tag
 from relay.core.errors import Malformed, RelayError
 from relay.core.fields import check_plain
 from relay.core.records import RecordDraft, issue_record, sd_jwt_text
+from relay.core.tombstone import parse_tombstone
 from relay.ports.common import Clock, RandomBytes, RecordCatalogue, Signer
 from relay.ports.custodian import CustodianStore, DossierState, NewRecord, PayloadVault
 from relay.services.custodian.intake import DossierIntake, TakenRecord, line_name
@@ -88,6 +89,7 @@ class Deposits:
         async with self._storing:
             held = await self._store.find_dossier(intake.reference)
             if held is None:
+                await self._refuse_erased(intake.reference)
                 dossier = DossierState(id=new_dossier_id(self._random), key=new_dossier_key(self._random), digests=())
             else:
                 dossier = held
@@ -107,6 +109,13 @@ class Deposits:
             indices=tuple(indices[first : first + len(taken)]),
             already_stored=known,
         )
+
+    async def _refuse_erased(self, reference: str) -> None:
+        """What was erased does not come back by depositing an old folder again. Raises `Malformed`."""
+        for held in await self._store.tombstones(reference):
+            if held.whole:
+                said = parse_tombstone(held.token).words()
+                raise Malformed("deposit", "dossier", f"was {said}; another loan needs a reference of its own")
 
     def _sign(self, dossier: DossierState, taken: Sequence[TakenRecord], digests: Sequence[bytes]) -> list[NewRecord]:
         now_s = self._clock.now_ms() // 1000
@@ -172,6 +181,9 @@ def _match(taken: Sequence[TakenRecord], digests: Sequence[bytes], held: Sequenc
     for record, digest in zip(taken, digests, strict=True):
         if record.line.seq >= len(held):
             break
+        if not held[record.line.seq]:
+            reason = f"seq {record.line.seq} was erased and is not taken in again; deposit the records after it alone"
+            raise Malformed(line_name(record.number), "seq", reason)
         if held[record.line.seq] != digest:
             reason = (
                 f"seq {record.line.seq} is stored with other content; a correction is a new record that supersedes it"

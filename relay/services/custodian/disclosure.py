@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +23,7 @@ from relay.core.limits import CHUNK_PLAINTEXT_BYTES, REASON_CHARS_MAX
 from relay.core.requests import RetrievalRequest, check_fresh, open_details
 from relay.core.resume import Asked, ResumeRequest, parse_asked
 from relay.core.sealing import SealedStream, SealingPrivateKey, StreamSealer, chunk_count, new_stream
+from relay.core.tombstone import parse_tombstone
 from relay.core.trust import TrustRoots
 from relay.ports.common import Clock, RandomBytes, Signer
 from relay.ports.custodian import (
@@ -93,6 +96,8 @@ class Disclosures:
         self._random = random_bytes
         self._backoff = backoff
         self._slots = asyncio.Semaphore(ANSWERS_AT_ONCE)
+        self._answering: Counter[str] = Counter()
+        self._ended = asyncio.Event()
         self.connected = False
         self._trouble = ""
 
@@ -132,6 +137,29 @@ class Disclosures:
                 await self.answer(request_id, permitted)
             except RelayError as error:
                 log.warning("an answer broke off: %s", error)
+            finally:
+                self._end_answer(permitted.dossier.id)
+
+    @contextmanager
+    def _under_way(self, dossier: str) -> Iterator[None]:
+        """Entered before an answer is durable, so that an erasure that begins now waits for it; it ends here only if it is not allowed."""
+        self._answering[dossier] += 1
+        try:
+            yield
+        except BaseException:
+            self._end_answer(dossier)
+            raise
+
+    def _end_answer(self, dossier: str) -> None:
+        self._answering[dossier] -= 1
+        self._answering += Counter()  # drops what is not above 0
+        self._ended.set()
+
+    async def quiet(self, dossier: str) -> None:
+        """Wait until no answer about this dossier is under way, begun or taken up again."""
+        while self._answering[dossier]:
+            self._ended.clear()
+            await self._ended.wait()
 
     async def authorise(self, request_id: bytes, token: bytes, proven: _Proven | None = None) -> Permitted:
         """All checks, in order; returns after custody event, nonce and (for a request) use are durable in one transaction.
@@ -174,7 +202,8 @@ class Disclosures:
         self._permits(request, grant, held, details.case, details.dossier, uses_spent=held.uses_spent)
         # 9. The dossier itself; what goes, field by field and payload by payload, and the key for exactly that.
         dossier, records = await self._dossier(details.dossier)
-        plan = await asyncio.to_thread(self._planner.plan, request, grant, dossier, records)
+        tombstones = sorted(held.token for held in await self._store.tombstones(dossier.id))
+        plan = await asyncio.to_thread(self._planner.plan, request, grant, dossier, records, tombstones)
         stream = new_stream(
             request_digest=request.digest,
             recipient=request.recipient,
@@ -195,7 +224,10 @@ class Disclosures:
             content_key=stream.content_key,
         )
         event = self._event("disclose", request, details.dossier, f"{details.officer}: {details.purpose}")
-        await self._store.begin_disclosure(grant.digest, grant.uses, request.nonce, event, kept, now_ms - RESUMABLE_MS)
+        with self._under_way(dossier.id):
+            await self._store.begin_disclosure(
+                grant.digest, grant.uses, request.nonce, event, dossier, kept, now_ms - RESUMABLE_MS
+            )
         return Permitted(
             grant=grant, dossier=dossier, records=records, request=request.digest.hex(), plan=plan, stream=stream
         )
@@ -223,7 +255,8 @@ class Disclosures:
         # 11. Nonce and custody event in one transaction, before a byte leaves.
         detail = f"from chunk {resume.chunk} of {chunk_count(plan.size)}"
         event = self._event("resume", resume, kept.dossier, detail, request=resume.request)
-        await self._store.resume_disclosure(grant.digest, resume.nonce, event)
+        with self._under_way(dossier.id):
+            await self._store.resume_disclosure(grant.digest, resume.nonce, event, kept.request)
         stream = SealedStream(header=kept.header, content_key=kept.content_key, plaintext_bytes=plan.size)
         return Permitted(
             grant=grant,
@@ -258,8 +291,17 @@ class Disclosures:
     async def _dossier(self, name: str) -> tuple[DossierState, tuple[StoredRecord, ...]]:
         dossier = await self._store.dossier(name)
         if dossier is None:
-            raise NotFound("the dossier is not here any more")
+            raise Denied(await self._why_gone(name))
         return dossier, tuple(await self._store.records(dossier.id))
+
+    async def _why_gone(self, dossier: str) -> str:
+        """For the lender's own log."""
+        erased = [held for held in await self._store.tombstones(dossier) if held.whole]
+        return (
+            f"the dossier was {parse_tombstone(erased[0].token).words()}"
+            if erased
+            else "the dossier is not here any more"
+        )
 
     def _event(self, action: CustodyAction, asked: Asked, dossier: str, detail: str, *, request: str = "") -> bytes:
         return make_event(

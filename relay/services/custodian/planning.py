@@ -87,9 +87,14 @@ class Planner:
         self._clock = clock
 
     def plan(
-        self, request: RetrievalRequest, grant: Grant, dossier: DossierState, records: Sequence[StoredRecord]
+        self,
+        request: RetrievalRequest,
+        grant: Grant,
+        dossier: DossierState,
+        records: Sequence[StoredRecord],
+        tombstones: Sequence[str],
     ) -> Plan:
-        """Decide record by record, check every payload that would go, sign the manifest."""
+        """Decide record by record, check every payload that would go, sign the manifest. `tombstones`: sorted tokens, one an erasure."""
         manifest = make_manifest(
             iss=self._identity,
             aud=request.iss,
@@ -101,6 +106,7 @@ class Planner:
             entries=[self.entry(grant, record) for record in records],
             public_key=self._signer.public_key,
             sign=self._signer.sign,
+            tombstones=tombstones,
         )
         return self.again(manifest, records)
 
@@ -115,6 +121,16 @@ class Planner:
 
     def entry(self, grant: Grant, record: StoredRecord) -> ManifestEntry:
         """What the grant opens of one record, and what of it is still there."""
+        if record.erased_s:
+            return ManifestEntry(
+                seq=record.seq,
+                index=record.index,
+                kind=record.kind,
+                event_time_s=record.event_time_s,
+                status="erased",
+                reason=record.basis,
+                erased_s=record.erased_s,
+            )
         open_ = opens(grant, kind=record.kind, confidentiality=record.confidentiality)
         return ManifestEntry(
             seq=record.seq,

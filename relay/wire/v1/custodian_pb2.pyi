@@ -187,3 +187,166 @@ class CustodianStatusReply(_message.Message):
     relay_connected: bool
     last_problem: str
     def __init__(self, origin: _Optional[str] = ..., log_size: _Optional[int] = ..., anchored_size: _Optional[int] = ..., pushed_size: _Optional[int] = ..., confirmed_size: _Optional[int] = ..., dossiers: _Optional[int] = ..., relay_connected: _Optional[bool] = ..., last_problem: _Optional[str] = ...) -> None: ...
+
+class ShowPolicyRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ShowPolicyReply(_message.Message):
+    __slots__ = ("policy", "digest", "classes")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CLASSES_FIELD_NUMBER: _ClassVar[int]
+    policy: str
+    digest: bytes
+    classes: _containers.RepeatedCompositeFieldContainer[RetentionClassRow]
+    def __init__(self, policy: _Optional[str] = ..., digest: _Optional[bytes] = ..., classes: _Optional[_Iterable[_Union[RetentionClassRow, _Mapping]]] = ...) -> None: ...
+
+class RetentionClassRow(_message.Message):
+    __slots__ = ("name", "years", "jurisdiction", "source", "note", "kinds")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    YEARS_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    JURISDICTION_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    years: int
+    jurisdiction: str
+    source: str
+    note: str
+    kinds: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., years: _Optional[int] = ..., jurisdiction: _Optional[str] = ..., source: _Optional[str] = ..., note: _Optional[str] = ..., kinds: _Optional[_Iterable[str]] = ..., **kwargs) -> None: ...
+
+class DossierRequest(_message.Message):
+    __slots__ = ("dossier",)
+    DOSSIER_FIELD_NUMBER: _ClassVar[int]
+    dossier: str
+    def __init__(self, dossier: _Optional[str] = ...) -> None: ...
+
+class ListDueRequest(_message.Message):
+    __slots__ = ("limit",)
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    def __init__(self, limit: _Optional[int] = ...) -> None: ...
+
+class DossierRetentionReply(_message.Message):
+    __slots__ = ("dossier", "reference", "holds", "grants", "records")
+    DOSSIER_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    HOLDS_FIELD_NUMBER: _ClassVar[int]
+    GRANTS_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    dossier: str
+    reference: str
+    holds: _containers.RepeatedCompositeFieldContainer[HoldRow]
+    grants: _containers.RepeatedScalarFieldContainer[bytes]
+    records: _containers.RepeatedCompositeFieldContainer[RetentionRow]
+    def __init__(self, dossier: _Optional[str] = ..., reference: _Optional[str] = ..., holds: _Optional[_Iterable[_Union[HoldRow, _Mapping]]] = ..., grants: _Optional[_Iterable[bytes]] = ..., records: _Optional[_Iterable[_Union[RetentionRow, _Mapping]]] = ...) -> None: ...
+
+class HoldRow(_message.Message):
+    __slots__ = ("number", "reason", "authority", "placed_ms", "lifted_ms")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    AUTHORITY_FIELD_NUMBER: _ClassVar[int]
+    PLACED_MS_FIELD_NUMBER: _ClassVar[int]
+    LIFTED_MS_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    reason: str
+    authority: str
+    placed_ms: int
+    lifted_ms: int
+    def __init__(self, number: _Optional[int] = ..., reason: _Optional[str] = ..., authority: _Optional[str] = ..., placed_ms: _Optional[int] = ..., lifted_ms: _Optional[int] = ...) -> None: ...
+
+class RetentionRow(_message.Message):
+    __slots__ = ("seq", "kind", "event_time_s", "retention", "due_s", "erased_s")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_S_FIELD_NUMBER: _ClassVar[int]
+    RETENTION_FIELD_NUMBER: _ClassVar[int]
+    DUE_S_FIELD_NUMBER: _ClassVar[int]
+    ERASED_S_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    kind: str
+    event_time_s: int
+    retention: str
+    due_s: int
+    erased_s: int
+    def __init__(self, seq: _Optional[int] = ..., kind: _Optional[str] = ..., event_time_s: _Optional[int] = ..., retention: _Optional[str] = ..., due_s: _Optional[int] = ..., erased_s: _Optional[int] = ...) -> None: ...
+
+class PlaceHoldRequest(_message.Message):
+    __slots__ = ("dossier", "reason", "authority")
+    DOSSIER_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    AUTHORITY_FIELD_NUMBER: _ClassVar[int]
+    dossier: str
+    reason: str
+    authority: str
+    def __init__(self, dossier: _Optional[str] = ..., reason: _Optional[str] = ..., authority: _Optional[str] = ...) -> None: ...
+
+class PlaceHoldReply(_message.Message):
+    __slots__ = ("number",)
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    def __init__(self, number: _Optional[int] = ...) -> None: ...
+
+class ReleaseHoldRequest(_message.Message):
+    __slots__ = ("dossier", "number", "reason", "authority")
+    DOSSIER_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    AUTHORITY_FIELD_NUMBER: _ClassVar[int]
+    dossier: str
+    number: int
+    reason: str
+    authority: str
+    def __init__(self, dossier: _Optional[str] = ..., number: _Optional[int] = ..., reason: _Optional[str] = ..., authority: _Optional[str] = ...) -> None: ...
+
+class ReleaseHoldReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class EraseRequest(_message.Message):
+    __slots__ = ("dossier", "seqs", "due", "basis", "despite_grants")
+    DOSSIER_FIELD_NUMBER: _ClassVar[int]
+    SEQS_FIELD_NUMBER: _ClassVar[int]
+    DUE_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    DESPITE_GRANTS_FIELD_NUMBER: _ClassVar[int]
+    dossier: str
+    seqs: _containers.RepeatedScalarFieldContainer[int]
+    due: bool
+    basis: str
+    despite_grants: bool
+    def __init__(self, dossier: _Optional[str] = ..., seqs: _Optional[_Iterable[int]] = ..., due: _Optional[bool] = ..., basis: _Optional[str] = ..., despite_grants: _Optional[bool] = ...) -> None: ...
+
+class PlanErasureReply(_message.Message):
+    __slots__ = ("dossier", "reference", "whole", "seqs", "refusals")
+    DOSSIER_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_FIELD_NUMBER: _ClassVar[int]
+    SEQS_FIELD_NUMBER: _ClassVar[int]
+    REFUSALS_FIELD_NUMBER: _ClassVar[int]
+    dossier: str
+    reference: str
+    whole: bool
+    seqs: _containers.RepeatedScalarFieldContainer[int]
+    refusals: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, dossier: _Optional[str] = ..., reference: _Optional[str] = ..., whole: _Optional[bool] = ..., seqs: _Optional[_Iterable[int]] = ..., refusals: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class TombstoneChunk(_message.Message):
+    __slots__ = ("data", "last", "done_ms")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    DONE_MS_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    last: bool
+    done_ms: int
+    def __init__(self, data: _Optional[bytes] = ..., last: _Optional[bool] = ..., done_ms: _Optional[int] = ...) -> None: ...
+
+class ReportChunk(_message.Message):
+    __slots__ = ("data",)
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    def __init__(self, data: _Optional[bytes] = ...) -> None: ...

@@ -311,3 +311,426 @@ class CustodianDesk:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class RetentionDeskStub:
+    """Retention, legal holds, erasures and subject access: for the lender's operators.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ShowPolicy = channel.unary_unary(
+                '/relay.wire.v1.RetentionDesk/ShowPolicy',
+                request_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.ShowPolicyRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.ShowPolicyReply.FromString,
+                _registered_method=True)
+        self.ShowDossier = channel.unary_stream(
+                '/relay.wire.v1.RetentionDesk/ShowDossier',
+                request_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRetentionReply.FromString,
+                _registered_method=True)
+        self.ListDue = channel.unary_stream(
+                '/relay.wire.v1.RetentionDesk/ListDue',
+                request_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.ListDueRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRetentionReply.FromString,
+                _registered_method=True)
+        self.PlaceHold = channel.unary_unary(
+                '/relay.wire.v1.RetentionDesk/PlaceHold',
+                request_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.PlaceHoldRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.PlaceHoldReply.FromString,
+                _registered_method=True)
+        self.ReleaseHold = channel.unary_unary(
+                '/relay.wire.v1.RetentionDesk/ReleaseHold',
+                request_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.ReleaseHoldRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.ReleaseHoldReply.FromString,
+                _registered_method=True)
+        self.PlanErasure = channel.unary_stream(
+                '/relay.wire.v1.RetentionDesk/PlanErasure',
+                request_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.EraseRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.PlanErasureReply.FromString,
+                _registered_method=True)
+        self.Erase = channel.unary_stream(
+                '/relay.wire.v1.RetentionDesk/Erase',
+                request_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.EraseRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.TombstoneChunk.FromString,
+                _registered_method=True)
+        self.ListTombstones = channel.unary_stream(
+                '/relay.wire.v1.RetentionDesk/ListTombstones',
+                request_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.TombstoneChunk.FromString,
+                _registered_method=True)
+        self.ReportDossier = channel.unary_stream(
+                '/relay.wire.v1.RetentionDesk/ReportDossier',
+                request_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.ReportChunk.FromString,
+                _registered_method=True)
+
+
+class RetentionDeskServicer:
+    """Retention, legal holds, erasures and subject access: for the lender's operators.
+    """
+
+    def ShowPolicy(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ShowDossier(self, request, context):
+        """One dossier, or those with records past their retention.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDue(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlaceHold(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseHold(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlanErasure(self, request, context):
+        """Says what an erasure would do and what stands against it; changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Erase(self, request, context):
+        """Answers when everything is destroyed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTombstones(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportDossier(self, request, context):
+        """A subject-access report: JSON in chunks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_RetentionDeskServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ShowPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShowPolicy,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.ShowPolicyRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.ShowPolicyReply.SerializeToString,
+            ),
+            'ShowDossier': grpc.unary_stream_rpc_method_handler(
+                    servicer.ShowDossier,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRetentionReply.SerializeToString,
+            ),
+            'ListDue': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListDue,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.ListDueRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRetentionReply.SerializeToString,
+            ),
+            'PlaceHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlaceHold,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.PlaceHoldRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.PlaceHoldReply.SerializeToString,
+            ),
+            'ReleaseHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseHold,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.ReleaseHoldRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.ReleaseHoldReply.SerializeToString,
+            ),
+            'PlanErasure': grpc.unary_stream_rpc_method_handler(
+                    servicer.PlanErasure,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.EraseRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.PlanErasureReply.SerializeToString,
+            ),
+            'Erase': grpc.unary_stream_rpc_method_handler(
+                    servicer.Erase,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.EraseRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.TombstoneChunk.SerializeToString,
+            ),
+            'ListTombstones': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListTombstones,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.TombstoneChunk.SerializeToString,
+            ),
+            'ReportDossier': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReportDossier,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_custodian__pb2.ReportChunk.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'relay.wire.v1.RetentionDesk', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('relay.wire.v1.RetentionDesk', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class RetentionDesk:
+    """Retention, legal holds, erasures and subject access: for the lender's operators.
+    """
+
+    @staticmethod
+    def ShowPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.RetentionDesk/ShowPolicy',
+            relay_dot_wire_dot_v1_dot_custodian__pb2.ShowPolicyRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_custodian__pb2.ShowPolicyReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShowDossier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/relay.wire.v1.RetentionDesk/ShowDossier',
+            relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRetentionReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/relay.wire.v1.RetentionDesk/ListDue',
+            relay_dot_wire_dot_v1_dot_custodian__pb2.ListDueRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRetentionReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlaceHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.RetentionDesk/PlaceHold',
+            relay_dot_wire_dot_v1_dot_custodian__pb2.PlaceHoldRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_custodian__pb2.PlaceHoldReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.RetentionDesk/ReleaseHold',
+            relay_dot_wire_dot_v1_dot_custodian__pb2.ReleaseHoldRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_custodian__pb2.ReleaseHoldReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/relay.wire.v1.RetentionDesk/PlanErasure',
+            relay_dot_wire_dot_v1_dot_custodian__pb2.EraseRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_custodian__pb2.PlanErasureReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Erase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/relay.wire.v1.RetentionDesk/Erase',
+            relay_dot_wire_dot_v1_dot_custodian__pb2.EraseRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_custodian__pb2.TombstoneChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTombstones(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/relay.wire.v1.RetentionDesk/ListTombstones',
+            relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_custodian__pb2.TombstoneChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportDossier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/relay.wire.v1.RetentionDesk/ReportDossier',
+            relay_dot_wire_dot_v1_dot_custodian__pb2.DossierRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_custodian__pb2.ReportChunk.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

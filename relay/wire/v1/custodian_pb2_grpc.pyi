@@ -95,3 +95,115 @@ class CustodianDeskServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_custodian_pb2.CustodianStatusReply, _abc.Awaitable[_custodian_pb2.CustodianStatusReply]]: ...
 
 def add_CustodianDeskServicer_to_server(servicer: CustodianDeskServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class RetentionDeskStub:
+    """Retention, legal holds, erasures and subject access: for the lender's operators."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> RetentionDeskAsyncStub: ...
+    ShowPolicy: _grpc.UnaryUnaryMultiCallable[_custodian_pb2.ShowPolicyRequest, _custodian_pb2.ShowPolicyReply]
+    ShowDossier: _grpc.UnaryStreamMultiCallable[_custodian_pb2.DossierRequest, _custodian_pb2.DossierRetentionReply]
+    """One dossier, or those with records past their retention."""
+    ListDue: _grpc.UnaryStreamMultiCallable[_custodian_pb2.ListDueRequest, _custodian_pb2.DossierRetentionReply]
+    PlaceHold: _grpc.UnaryUnaryMultiCallable[_custodian_pb2.PlaceHoldRequest, _custodian_pb2.PlaceHoldReply]
+    ReleaseHold: _grpc.UnaryUnaryMultiCallable[_custodian_pb2.ReleaseHoldRequest, _custodian_pb2.ReleaseHoldReply]
+    PlanErasure: _grpc.UnaryStreamMultiCallable[_custodian_pb2.EraseRequest, _custodian_pb2.PlanErasureReply]
+    """Says what an erasure would do and what stands against it; changes nothing."""
+    Erase: _grpc.UnaryStreamMultiCallable[_custodian_pb2.EraseRequest, _custodian_pb2.TombstoneChunk]
+    """Answers when everything is destroyed."""
+    ListTombstones: _grpc.UnaryStreamMultiCallable[_custodian_pb2.DossierRequest, _custodian_pb2.TombstoneChunk]
+    ReportDossier: _grpc.UnaryStreamMultiCallable[_custodian_pb2.DossierRequest, _custodian_pb2.ReportChunk]
+    """A subject-access report: JSON in chunks."""
+
+@_typing.type_check_only
+class RetentionDeskAsyncStub(RetentionDeskStub):
+    """Retention, legal holds, erasures and subject access: for the lender's operators."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ShowPolicy: _aio.UnaryUnaryMultiCallable[_custodian_pb2.ShowPolicyRequest, _custodian_pb2.ShowPolicyReply]  # type: ignore[assignment]
+    ShowDossier: _aio.UnaryStreamMultiCallable[_custodian_pb2.DossierRequest, _custodian_pb2.DossierRetentionReply]  # type: ignore[assignment]
+    """One dossier, or those with records past their retention."""
+    ListDue: _aio.UnaryStreamMultiCallable[_custodian_pb2.ListDueRequest, _custodian_pb2.DossierRetentionReply]  # type: ignore[assignment]
+    PlaceHold: _aio.UnaryUnaryMultiCallable[_custodian_pb2.PlaceHoldRequest, _custodian_pb2.PlaceHoldReply]  # type: ignore[assignment]
+    ReleaseHold: _aio.UnaryUnaryMultiCallable[_custodian_pb2.ReleaseHoldRequest, _custodian_pb2.ReleaseHoldReply]  # type: ignore[assignment]
+    PlanErasure: _aio.UnaryStreamMultiCallable[_custodian_pb2.EraseRequest, _custodian_pb2.PlanErasureReply]  # type: ignore[assignment]
+    """Says what an erasure would do and what stands against it; changes nothing."""
+    Erase: _aio.UnaryStreamMultiCallable[_custodian_pb2.EraseRequest, _custodian_pb2.TombstoneChunk]  # type: ignore[assignment]
+    """Answers when everything is destroyed."""
+    ListTombstones: _aio.UnaryStreamMultiCallable[_custodian_pb2.DossierRequest, _custodian_pb2.TombstoneChunk]  # type: ignore[assignment]
+    ReportDossier: _aio.UnaryStreamMultiCallable[_custodian_pb2.DossierRequest, _custodian_pb2.ReportChunk]  # type: ignore[assignment]
+    """A subject-access report: JSON in chunks."""
+
+class RetentionDeskServicer(metaclass=_abc_1.ABCMeta):
+    """Retention, legal holds, erasures and subject access: for the lender's operators."""
+
+    @_abc_1.abstractmethod
+    def ShowPolicy(
+        self,
+        request: _custodian_pb2.ShowPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custodian_pb2.ShowPolicyReply, _abc.Awaitable[_custodian_pb2.ShowPolicyReply]]: ...
+
+    @_abc_1.abstractmethod
+    def ShowDossier(
+        self,
+        request: _custodian_pb2.DossierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_custodian_pb2.DossierRetentionReply], _abc.AsyncIterator[_custodian_pb2.DossierRetentionReply]]:
+        """One dossier, or those with records past their retention."""
+
+    @_abc_1.abstractmethod
+    def ListDue(
+        self,
+        request: _custodian_pb2.ListDueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_custodian_pb2.DossierRetentionReply], _abc.AsyncIterator[_custodian_pb2.DossierRetentionReply]]: ...
+
+    @_abc_1.abstractmethod
+    def PlaceHold(
+        self,
+        request: _custodian_pb2.PlaceHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custodian_pb2.PlaceHoldReply, _abc.Awaitable[_custodian_pb2.PlaceHoldReply]]: ...
+
+    @_abc_1.abstractmethod
+    def ReleaseHold(
+        self,
+        request: _custodian_pb2.ReleaseHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_custodian_pb2.ReleaseHoldReply, _abc.Awaitable[_custodian_pb2.ReleaseHoldReply]]: ...
+
+    @_abc_1.abstractmethod
+    def PlanErasure(
+        self,
+        request: _custodian_pb2.EraseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_custodian_pb2.PlanErasureReply], _abc.AsyncIterator[_custodian_pb2.PlanErasureReply]]:
+        """Says what an erasure would do and what stands against it; changes nothing."""
+
+    @_abc_1.abstractmethod
+    def Erase(
+        self,
+        request: _custodian_pb2.EraseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_custodian_pb2.TombstoneChunk], _abc.AsyncIterator[_custodian_pb2.TombstoneChunk]]:
+        """Answers when everything is destroyed."""
+
+    @_abc_1.abstractmethod
+    def ListTombstones(
+        self,
+        request: _custodian_pb2.DossierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_custodian_pb2.TombstoneChunk], _abc.AsyncIterator[_custodian_pb2.TombstoneChunk]]: ...
+
+    @_abc_1.abstractmethod
+    def ReportDossier(
+        self,
+        request: _custodian_pb2.DossierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_custodian_pb2.ReportChunk], _abc.AsyncIterator[_custodian_pb2.ReportChunk]]:
+        """A subject-access report: JSON in chunks."""
+
+def add_RetentionDeskServicer_to_server(servicer: RetentionDeskServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
