@@ -50,3 +50,12 @@ CREATE TABLE disclosure (
 CREATE INDEX disclosure_begun ON disclosure (begun_ms);
 """
 """Streams that can be taken up again. `sealed` opens with the dossier's data key alone."""
+
+GRANT_REQUESTS: Final = """
+ALTER TABLE grant_record ADD COLUMN request_id BLOB;
+ALTER TABLE grant_record ADD COLUMN command BLOB;
+CREATE UNIQUE INDEX grant_by_request ON grant_record (request_id);
+"""
+
+MIGRATIONS: Final = (SCHEMA, DISCLOSURES, GRANT_REQUESTS)
+"""In order; one that was ever released never changes."""

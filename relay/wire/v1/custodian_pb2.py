@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1drelay/wire/v1/custodian.proto\x12\rrelay.wire.v1\"\xcd\x01\n\x0e\x44\x65positRequest\x12,\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x1b.relay.wire.v1.BeginDossierH\x00\x12+\n\x06record\x18\x02 \x01(\x0b\x32\x19.relay.wire.v1.RecordLineH\x00\x12.\n\x07payload\x18\x03 \x01(\x0b\x32\x1b.relay.wire.v1.PayloadChunkH\x00\x12(\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x19.relay.wire.v1.EndDossierH\x00\x42\x06\n\x04part\"!\n\x0c\x42\x65ginDossier\x12\x11\n\treference\x18\x01 \x01(\t\"(\n\nRecordLine\x12\x0c\n\x04line\x18\x01 \x01(\x04\x12\x0c\n\x04json\x18\x02 \x01(\x0c\"*\n\x0cPayloadChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04last\x18\x02 \x01(\x08\"\x0c\n\nEndDossier\"{\n\x0c\x44\x65positReply\x12.\n\x06stored\x18\x01 \x01(\x0b\x32\x1c.relay.wire.v1.DossierStoredH\x00\x12\x30\n\x07refused\x18\x02 \x01(\x0b\x32\x1d.relay.wire.v1.DossierRefusedH\x00\x42\t\n\x07outcome\"\\\n\rDossierStored\x12\x11\n\treference\x18\x01 \x01(\t\x12\x0f\n\x07\x64ossier\x18\x02 \x01(\t\x12\x0f\n\x07indices\x18\x03 \x03(\x04\x12\x16\n\x0e\x61lready_stored\x18\x04 \x01(\x04\"P\n\x0e\x44ossierRefused\x12\x11\n\treference\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x04\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x12\n\x10\x41nchorNowRequest\"<\n\x0e\x41nchorNowReply\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12\x0e\n\x06height\x18\x03 \x01(\x04\"\xe7\x01\n\x11IssueGrantRequest\x12\r\n\x05\x63ourt\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61se_number\x18\x02 \x01(\t\x12\x10\n\x08\x64ossiers\x18\x03 \x03(\t\x12\r\n\x05kinds\x18\x04 \x03(\t\x12\x0c\n\x04mode\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x14\n\x0cnot_before_s\x18\x07 \x01(\x03\x12\x11\n\texpires_s\x18\x08 \x01(\x03\x12\x0c\n\x04uses\x18\t \x01(\r\x12\x0f\n\x07profile\x18\x14 \x01(\t\x12\x0f\n\x07members\x18\x15 \x03(\t\x12\x15\n\rpurpose_class\x18\x16 \x01(\t\"0\n\x0fIssueGrantReply\x12\r\n\x05grant\x18\x01 \x01(\x0c\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"\x13\n\x11ListGrantsRequest\"h\n\x08GrantRow\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\r\n\x05grant\x18\x02 \x01(\x0c\x12\x12\n\nuses_spent\x18\x03 \x01(\r\x12\x15\n\rregistered_ms\x18\x04 \x01(\x03\x12\x12\n\nrevoked_ms\x18\x05 \x01(\x03\":\n\x0fListGrantsReply\x12\'\n\x06grants\x18\x01 \x03(\x0b\x32\x17.relay.wire.v1.GrantRow\"4\n\x12RevokeGrantRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\"&\n\x10RevokeGrantReply\x12\x12\n\nrevoked_ms\x18\x01 \x01(\x03\"\x18\n\x16\x43ustodianStatusRequest\"\xbd\x01\n\x14\x43ustodianStatusReply\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x10\n\x08log_size\x18\x02 \x01(\x04\x12\x15\n\ranchored_size\x18\x03 \x01(\x04\x12\x13\n\x0bpushed_size\x18\x04 \x01(\x04\x12\x16\n\x0e\x63onfirmed_size\x18\x05 \x01(\x04\x12\x10\n\x08\x64ossiers\x18\x06 \x01(\x04\x12\x17\n\x0frelay_connected\x18\x07 \x01(\x08\x12\x14\n\x0clast_problem\x18\x08 \x01(\t2\xf0\x03\n\rCustodianDesk\x12I\n\x07\x44\x65posit\x12\x1d.relay.wire.v1.DepositRequest\x1a\x1b.relay.wire.v1.DepositReply(\x01\x30\x01\x12K\n\tAnchorNow\x12\x1f.relay.wire.v1.AnchorNowRequest\x1a\x1d.relay.wire.v1.AnchorNowReply\x12N\n\nIssueGrant\x12 .relay.wire.v1.IssueGrantRequest\x1a\x1e.relay.wire.v1.IssueGrantReply\x12N\n\nListGrants\x12 .relay.wire.v1.ListGrantsRequest\x1a\x1e.relay.wire.v1.ListGrantsReply\x12Q\n\x0bRevokeGrant\x12!.relay.wire.v1.RevokeGrantRequest\x1a\x1f.relay.wire.v1.RevokeGrantReply\x12T\n\x06Status\x12%.relay.wire.v1.CustodianStatusRequest\x1a#.relay.wire.v1.CustodianStatusReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1drelay/wire/v1/custodian.proto\x12\rrelay.wire.v1\"\xcd\x01\n\x0e\x44\x65positRequest\x12,\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x1b.relay.wire.v1.BeginDossierH\x00\x12+\n\x06record\x18\x02 \x01(\x0b\x32\x19.relay.wire.v1.RecordLineH\x00\x12.\n\x07payload\x18\x03 \x01(\x0b\x32\x1b.relay.wire.v1.PayloadChunkH\x00\x12(\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x19.relay.wire.v1.EndDossierH\x00\x42\x06\n\x04part\"!\n\x0c\x42\x65ginDossier\x12\x11\n\treference\x18\x01 \x01(\t\"(\n\nRecordLine\x12\x0c\n\x04line\x18\x01 \x01(\x04\x12\x0c\n\x04json\x18\x02 \x01(\x0c\"*\n\x0cPayloadChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0c\n\x04last\x18\x02 \x01(\x08\"\x0c\n\nEndDossier\"{\n\x0c\x44\x65positReply\x12.\n\x06stored\x18\x01 \x01(\x0b\x32\x1c.relay.wire.v1.DossierStoredH\x00\x12\x30\n\x07refused\x18\x02 \x01(\x0b\x32\x1d.relay.wire.v1.DossierRefusedH\x00\x42\t\n\x07outcome\"\\\n\rDossierStored\x12\x11\n\treference\x18\x01 \x01(\t\x12\x0f\n\x07\x64ossier\x18\x02 \x01(\t\x12\x0f\n\x07indices\x18\x03 \x03(\x04\x12\x16\n\x0e\x61lready_stored\x18\x04 \x01(\x04\"P\n\x0e\x44ossierRefused\x12\x11\n\treference\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x04\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x12\n\x10\x41nchorNowRequest\"<\n\x0e\x41nchorNowReply\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12\x0e\n\x06height\x18\x03 \x01(\x04\"\xfb\x01\n\x11IssueGrantRequest\x12\r\n\x05\x63ourt\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61se_number\x18\x02 \x01(\t\x12\x10\n\x08\x64ossiers\x18\x03 \x03(\t\x12\r\n\x05kinds\x18\x04 \x03(\t\x12\x0c\n\x04mode\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x14\n\x0cnot_before_s\x18\x07 \x01(\x03\x12\x11\n\texpires_s\x18\x08 \x01(\x03\x12\x0c\n\x04uses\x18\t \x01(\r\x12\x0f\n\x07profile\x18\x14 \x01(\t\x12\x0f\n\x07members\x18\x15 \x03(\t\x12\x15\n\rpurpose_class\x18\x16 \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\x0c\"0\n\x0fIssueGrantReply\x12\r\n\x05grant\x18\x01 \x01(\x0c\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\"\x13\n\x11ListGrantsRequest\"h\n\x08GrantRow\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\r\n\x05grant\x18\x02 \x01(\x0c\x12\x12\n\nuses_spent\x18\x03 \x01(\r\x12\x15\n\rregistered_ms\x18\x04 \x01(\x03\x12\x12\n\nrevoked_ms\x18\x05 \x01(\x03\":\n\x0fListGrantsReply\x12\'\n\x06grants\x18\x01 \x03(\x0b\x32\x17.relay.wire.v1.GrantRow\"4\n\x12RevokeGrantRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\"&\n\x10RevokeGrantReply\x12\x12\n\nrevoked_ms\x18\x01 \x01(\x03\"\x18\n\x16\x43ustodianStatusRequest\"\xbd\x01\n\x14\x43ustodianStatusReply\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x10\n\x08log_size\x18\x02 \x01(\x04\x12\x15\n\ranchored_size\x18\x03 \x01(\x04\x12\x13\n\x0bpushed_size\x18\x04 \x01(\x04\x12\x16\n\x0e\x63onfirmed_size\x18\x05 \x01(\x04\x12\x10\n\x08\x64ossiers\x18\x06 \x01(\x04\x12\x17\n\x0frelay_connected\x18\x07 \x01(\x08\x12\x14\n\x0clast_problem\x18\x08 \x01(\t2\xf0\x03\n\rCustodianDesk\x12I\n\x07\x44\x65posit\x12\x1d.relay.wire.v1.DepositRequest\x1a\x1b.relay.wire.v1.DepositReply(\x01\x30\x01\x12K\n\tAnchorNow\x12\x1f.relay.wire.v1.AnchorNowRequest\x1a\x1d.relay.wire.v1.AnchorNowReply\x12N\n\nIssueGrant\x12 .relay.wire.v1.IssueGrantRequest\x1a\x1e.relay.wire.v1.IssueGrantReply\x12N\n\nListGrants\x12 .relay.wire.v1.ListGrantsRequest\x1a\x1e.relay.wire.v1.ListGrantsReply\x12Q\n\x0bRevokeGrant\x12!.relay.wire.v1.RevokeGrantRequest\x1a\x1f.relay.wire.v1.RevokeGrantReply\x12T\n\x06Status\x12%.relay.wire.v1.CustodianStatusRequest\x1a#.relay.wire.v1.CustodianStatusReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,23 +52,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANCHORNOWREPLY']._serialized_start=712
   _globals['_ANCHORNOWREPLY']._serialized_end=772
   _globals['_ISSUEGRANTREQUEST']._serialized_start=775
-  _globals['_ISSUEGRANTREQUEST']._serialized_end=1006
-  _globals['_ISSUEGRANTREPLY']._serialized_start=1008
-  _globals['_ISSUEGRANTREPLY']._serialized_end=1056
-  _globals['_LISTGRANTSREQUEST']._serialized_start=1058
-  _globals['_LISTGRANTSREQUEST']._serialized_end=1077
-  _globals['_GRANTROW']._serialized_start=1079
-  _globals['_GRANTROW']._serialized_end=1183
-  _globals['_LISTGRANTSREPLY']._serialized_start=1185
-  _globals['_LISTGRANTSREPLY']._serialized_end=1243
-  _globals['_REVOKEGRANTREQUEST']._serialized_start=1245
-  _globals['_REVOKEGRANTREQUEST']._serialized_end=1297
-  _globals['_REVOKEGRANTREPLY']._serialized_start=1299
-  _globals['_REVOKEGRANTREPLY']._serialized_end=1337
-  _globals['_CUSTODIANSTATUSREQUEST']._serialized_start=1339
-  _globals['_CUSTODIANSTATUSREQUEST']._serialized_end=1363
-  _globals['_CUSTODIANSTATUSREPLY']._serialized_start=1366
-  _globals['_CUSTODIANSTATUSREPLY']._serialized_end=1555
-  _globals['_CUSTODIANDESK']._serialized_start=1558
-  _globals['_CUSTODIANDESK']._serialized_end=2054
+  _globals['_ISSUEGRANTREQUEST']._serialized_end=1026
+  _globals['_ISSUEGRANTREPLY']._serialized_start=1028
+  _globals['_ISSUEGRANTREPLY']._serialized_end=1076
+  _globals['_LISTGRANTSREQUEST']._serialized_start=1078
+  _globals['_LISTGRANTSREQUEST']._serialized_end=1097
+  _globals['_GRANTROW']._serialized_start=1099
+  _globals['_GRANTROW']._serialized_end=1203
+  _globals['_LISTGRANTSREPLY']._serialized_start=1205
+  _globals['_LISTGRANTSREPLY']._serialized_end=1263
+  _globals['_REVOKEGRANTREQUEST']._serialized_start=1265
+  _globals['_REVOKEGRANTREQUEST']._serialized_end=1317
+  _globals['_REVOKEGRANTREPLY']._serialized_start=1319
+  _globals['_REVOKEGRANTREPLY']._serialized_end=1357
+  _globals['_CUSTODIANSTATUSREQUEST']._serialized_start=1359
+  _globals['_CUSTODIANSTATUSREQUEST']._serialized_end=1383
+  _globals['_CUSTODIANSTATUSREPLY']._serialized_start=1386
+  _globals['_CUSTODIANSTATUSREPLY']._serialized_end=1575
+  _globals['_CUSTODIANDESK']._serialized_start=1578
+  _globals['_CUSTODIANDESK']._serialized_end=2074
 # @@protoc_insertion_point(module_scope)
