@@ -10,6 +10,7 @@
                                                  kill -9 of random roles under load, then everything compared
     python3 run.py outage [--seconds N] [--rate N] [--items N] [--seed S]
                                                  a court ledger that goes silent at load, and backlogs of a million
+    python3 run.py batch [--rows N] [--seed S]   a batch of cases with planted faults, killed and resumed, then everything counted
     python3 run.py simulate [--steps N] [--seed S]  the real services under faults in virtual time
     python3 run.py planted [NAME ...]            bugs on purpose, and the seconds until each is found
     python3 run.py proto                         generate the wire code again
@@ -35,6 +36,7 @@ LONG_RUNS = {
     "flips": "tests.support.flip_all",
     "kills": "tests.support.kills",
     "outage": "tests.load",
+    "batch": "tests.support.batches",
     "simulate": "tests.simulation",
     "planted": "tests.planted",
 }

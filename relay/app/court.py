@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from relay.app.adapters import load_adapter, verifiers
+from relay.app.court_retrieval import named_retrievals
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.trust import only, use_trust
 from relay.config.roles import CourtConfig, read_court
@@ -14,7 +15,6 @@ from relay.ports.common import Signer
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.mirror import CourtMirror
 from relay.services.court.receipts import ReceiptReader
-from relay.services.court.retrieval import Retrieval
 from relay.services.court.status import CourtStatus
 from relay.services.custody_reading import CustodyReading
 from relay.setup.signers import open_signer
@@ -78,20 +78,8 @@ async def run_court(path: Path) -> None:
             random_bytes=random_bytes,
             backoff=backoff,
         )
-        retrieval = Retrieval(
-            identity=common.identity,
-            store=store,
-            link=link,
-            registry=registry,
-            custody=custody,
-            trust=trust,
-            verifiers=verifiers(),
-            request_keys=[open_signer(key) for key in config.request_keys],
-            seal_key=open_signer(config.seal_key),
-            clock=clock,
-            random_bytes=random_bytes,
-            backoff=backoff,
-        )
+        retrieval = named_retrievals(config, store, link, registry, custody, trust)
+        stack.push_async_callback(retrieval.close)
         problems = [lambda: receipts.problem, lambda: custody.problem, lambda: trust.why_stale(clock.now_ms() // 1000)]
         status = CourtStatus(store, [log.origin for log in trust.logs], problems)
         mirrored, desk = Mirror(mirror), CourtDesk(retrieval, store, status)

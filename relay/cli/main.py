@@ -16,6 +16,7 @@ from relay.app.initialise import initialise
 from relay.app.runtime import EXIT_FAILED, EXIT_USAGE
 from relay.app.serve import ROLES, serve_role
 from relay.cli import output
+from relay.cli.batch_tools import batch_app
 from relay.cli.common import DEFAULT_HOME, Home, Json, check_arguments, run
 from relay.cli.custody_tools import custody_app
 from relay.cli.key_tools import identity_app, key_app
@@ -26,6 +27,7 @@ from relay.core.errors import Malformed, RelayError
 app: Final = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 grant_app: Final = typer.Typer(no_args_is_help=True, help="Grants: issue, list, revoke.")
 app.add_typer(grant_app, name="grant")
+app.add_typer(batch_app, name="batch")
 app.add_typer(relay_app, name="relay")
 app.add_typer(custody_app, name="custody")
 app.add_typer(key_app, name="key")

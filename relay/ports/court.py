@@ -52,6 +52,16 @@ class KeptRetrieval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedRetrieval:
+    """A retrieval under its caller's name: how often it was begun, and its bundle once there is one (empty before)."""
+
+    attempts: int
+    bundle_id: str
+    bundle_bytes: int
+    verdict: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CourtCounts:
     """For `status`."""
 
@@ -95,8 +105,16 @@ class CourtStore(Protocol):
     async def new_bundle(self, bundle_id: str) -> Path:
         """Where a bundle is written before it is complete."""
 
-    async def save_bundle(self, bundle_id: str, origin: str, dossier: str, verdict: bytes) -> int:
-        """The bundle is complete: sync it, put it in place and record it. Returns its size in bytes."""
+    async def save_bundle(
+        self, bundle_id: str, origin: str, dossier: str, verdict: bytes, request_id: bytes = b""
+    ) -> int:
+        """The bundle is complete: sync it, put it in place and record it, under its caller's name too. Returns its size in bytes."""
+
+    async def begin_named(self, request_id: bytes, command: bytes) -> NamedRetrieval:
+        """Count one more attempt unless there is a bundle; durable before anybody is asked.
+
+        Raises `Conflict` when the name was given to another command.
+        """
 
     async def open_bundle(self, bundle_id: str) -> BinaryIO:
         """A stored bundle. Raises `NotFound`."""

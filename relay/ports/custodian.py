@@ -128,6 +128,16 @@ class GrantRecord:
     uses_spent: int
     registered_ms: int
     revoked_ms: int
+    command: bytes | None = None
+    """Digest of what was asked for, where the asker named the request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueRequest:
+    """The asker's own name for one issue (32 bytes), and the digest of what it asked for."""
+
+    id: bytes
+    command: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +236,16 @@ class CustodianStore(Protocol):
     async def counts(self) -> CustodianCounts:
         """Sizes and numbers."""
 
-    async def save_grant(self, digest: bytes, token: str, statement: str, custody: bytes) -> None:
-        """The grant, its pending registration and the custody event in one step."""
+    async def save_grant(
+        self, digest: bytes, token: str, statement: str, custody: bytes, request: IssueRequest | None = None
+    ) -> None:
+        """The grant, its pending registration, the custody event and the asker's request id in one step.
+
+        One grant a request id: the caller looks with `issued` first and lets no two of the same id run at once.
+        """
+
+    async def issued(self, request_id: bytes) -> GrantRecord | None:
+        """The grant that was issued under an asker's request id."""
 
     async def grant(self, digest: bytes) -> GrantRecord | None:
         """One grant."""

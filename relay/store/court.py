@@ -18,7 +18,8 @@ from relay.core.ledgerproof import LedgerProof
 from relay.durable.database import Database
 from relay.durable.files import sync_folder
 from relay.durable.packs import Pack
-from relay.ports.court import CourtCounts, HeldCheckpoint
+from relay.ports.court import CourtCounts, HeldCheckpoint, NamedRetrieval
+from relay.store import named
 from relay.store.court_retrievals import RETRIEVALS, RetrievalRows
 from relay.store.mirror_log import MIRROR_SCHEMA, StoredMirrorLog
 
@@ -48,6 +49,8 @@ CREATE TABLE bundle (
 ) STRICT;
 """
 )
+
+MIGRATIONS: Final = (SCHEMA, RETRIEVALS, named.SCHEMA)
 
 _HELD: Final = (
     "origin, size, root, note, anchor_kind, anchor_ledger, anchor, anchored_ms, cosigned,"
@@ -85,9 +88,7 @@ class SqliteCourtStore(RetrievalRows):
     @classmethod
     async def open(cls, directory: Path) -> SqliteCourtStore:
         """Open or create the store in a folder of its own; leftovers that no kept retrieval needs are removed."""
-        database = await Database.open(
-            directory / "court.sqlite", application=APPLICATION, migrations=[SCHEMA, RETRIEVALS]
-        )
+        database = await Database.open(directory / "court.sqlite", application=APPLICATION, migrations=MIGRATIONS)
         for name in ("staging", "bundles", "logs"):
             (directory / name).mkdir(parents=True, exist_ok=True)
         for leftover in (directory / "bundles").glob("*.part"):
@@ -240,16 +241,24 @@ class SqliteCourtStore(RetrievalRows):
         """See the port."""
         return self._directory / "bundles" / f"{bundle_id}.part"
 
-    async def save_bundle(self, bundle_id: str, origin: str, dossier: str, verdict: bytes) -> int:
+    async def save_bundle(
+        self, bundle_id: str, origin: str, dossier: str, verdict: bytes, request_id: bytes = b""
+    ) -> int:
         """See the port."""
         part = self._directory / "bundles" / f"{bundle_id}.part"
         size = await asyncio.to_thread(_put_in_place, part)
-        await self._database.write(
-            lambda c: c.execute(
-                "INSERT INTO bundle VALUES (?, ?, ?, ?, ?)", (bundle_id, origin, dossier, size, verdict)
-            )
-        )
+
+        def write(c: sqlite3.Connection) -> None:
+            c.execute("INSERT INTO bundle VALUES (?, ?, ?, ?, ?)", (bundle_id, origin, dossier, size, verdict))
+            if request_id:
+                named.finish(c, request_id, bundle_id)
+
+        await self._database.write(write)
         return size
+
+    async def begin_named(self, request_id: bytes, command: bytes) -> NamedRetrieval:
+        """See the port."""
+        return await self._database.write(lambda c: named.begin(c, request_id, command))
 
     async def open_bundle(self, bundle_id: str) -> BinaryIO:
         """See the port."""

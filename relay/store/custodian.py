@@ -16,21 +16,20 @@ from pathlib import Path
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from relay.core.custody import custody_entry
-from relay.core.errors import Conflict, NotFound
-from relay.core.ledgerproof import LedgerProof
+from relay.core.errors import NotFound
 from relay.durable.database import Database
 from relay.ports.custodian import (
     CustodianCounts,
     DossierState,
     GrantRecord,
-    LogCheckpoint,
+    IssueRequest,
     NewRecord,
     PendingStatement,
     StoredRecord,
 )
 from relay.ports.erasure import HeldTombstone
-from relay.ports.ledgers import Anchor
 from relay.store.at_rest import KEY_BYTES, DossierKeys, MasterKey, seal
+from relay.store.custodian_checkpoints import CheckpointRows
 from relay.store.custodian_erasure import SqliteErasures
 from relay.store.custodian_rows import LIVING, PAYLOADS, RECORDS, check_takes_records, open_records
 from relay.store.custodian_schema import APPLICATION, MIGRATIONS
@@ -47,11 +46,11 @@ class _RevokedBefore(Exception):
         self.at_ms = at_ms
 
 
-class SqliteCustodianStore(DisclosureRows):
+class SqliteCustodianStore(CheckpointRows, DisclosureRows):
     """Implements relay.ports.custodian.CustodianStore."""
 
     def __init__(self, database: Database, log: StoredMirrorLog, custody: StoredMirrorLog, master_key: bytes) -> None:
-        self._database = database
+        super().__init__(database)
         self._log = log
         self._custody = custody
         self._master = MasterKey(master_key)
@@ -231,56 +230,6 @@ class SqliteCustodianStore(DisclosureRows):
         await self._custody.append([custody_entry(event)], write)
         return place[-1]
 
-    async def save_checkpoint(self, size: int, root: bytes, note: bytes) -> None:
-        """See the port."""
-
-        def write(c: sqlite3.Connection) -> None:
-            row = c.execute("SELECT root FROM checkpoint WHERE size = ?", (size,)).fetchone()
-            if row is None:
-                c.execute("INSERT INTO checkpoint (size, root, note) VALUES (?, ?, ?)", (size, root, note))
-            elif row[0] != root:
-                raise Conflict(f"another root was signed at size {size}: this log must not be used any more")
-            else:
-                c.execute("UPDATE checkpoint SET note = ? WHERE size = ? AND receipt IS NULL", (note, size))
-
-        await self._database.write(write)
-
-    async def last_checkpoint(self) -> LogCheckpoint | None:
-        """See the port."""
-        rows = await self._checkpoints("ORDER BY size DESC LIMIT 1")
-        return rows[0] if rows else None
-
-    async def unconfirmed(self) -> list[LogCheckpoint]:
-        """See the port."""
-        return await self._checkpoints(
-            "WHERE receipt IS NULL AND anchored_height > 0 AND size >"
-            " (SELECT coalesce(max(size), 0) FROM checkpoint WHERE receipt IS NOT NULL) ORDER BY size"
-        )
-
-    async def _checkpoints(self, where: str) -> list[LogCheckpoint]:
-        rows = await self._database.read(
-            lambda c: c.execute(f"SELECT size, root, note, anchored_height FROM checkpoint {where}").fetchall()
-        )
-        return [LogCheckpoint(size=r[0], root=r[1], note=r[2], anchored_height=r[3]) for r in rows]
-
-    async def save_anchored(self, size: int, anchor: Anchor) -> None:
-        """See the port."""
-        await self._database.write(
-            lambda c: c.execute(
-                "UPDATE checkpoint SET anchored_height = ?, anchored_ms = ?, anchor_tx = ? WHERE size = ?",
-                (anchor.height, anchor.time_ms, anchor.tx_id, size),
-            )
-        )
-
-    async def save_receipt(self, size: int, proof: LedgerProof, cosigned: bytes) -> None:
-        """See the port."""
-        await self._database.write(
-            lambda c: c.execute(
-                "UPDATE checkpoint SET receipt_kind = ?, receipt_ledger = ?, receipt = ?, cosigned = ? WHERE size = ?",
-                (proof.kind, proof.ledger, proof.body, cosigned, size),
-            )
-        )
-
     async def counts(self) -> CustodianCounts:
         """See the port."""
         row = await self._database.read(
@@ -292,13 +241,17 @@ class SqliteCustodianStore(DisclosureRows):
         )
         return CustodianCounts(dossiers=row[0], anchored_size=row[1], confirmed_size=row[2])
 
-    async def save_grant(self, digest: bytes, token: str, statement: str, custody: bytes) -> None:
+    async def save_grant(
+        self, digest: bytes, token: str, statement: str, custody: bytes, request: IssueRequest | None = None
+    ) -> None:
         """See the port."""
+        asked = (request.id, request.command) if request else (None, None)
 
         def also(c: sqlite3.Connection) -> None:
             c.execute(
-                "INSERT INTO grant_record (digest, number, token) VALUES (?, (SELECT count(*) FROM grant_record), ?)",
-                (digest, token),
+                "INSERT INTO grant_record (digest, token, request_id, command, number)"
+                " VALUES (?, ?, ?, ?, (SELECT count(*) FROM grant_record))",
+                (digest, token, *asked),
             )
             c.execute("INSERT INTO statement (digest, action, token) VALUES (?, 'register', ?)", (digest, statement))
 
@@ -309,6 +262,11 @@ class SqliteCustodianStore(DisclosureRows):
         rows = await self._grants("WHERE digest = ?", (digest,))
         return rows[0] if rows else None
 
+    async def issued(self, request_id: bytes) -> GrantRecord | None:
+        """See the port."""
+        rows = await self._grants("WHERE request_id = ?", (request_id,))
+        return rows[0] if rows else None
+
     async def grants(self) -> list[GrantRecord]:
         """See the port."""
         return await self._grants("ORDER BY number DESC", ())
@@ -316,12 +274,12 @@ class SqliteCustodianStore(DisclosureRows):
     async def _grants(self, where: str, values: tuple[object, ...]) -> list[GrantRecord]:
         rows = await self._database.read(
             lambda c: c.execute(
-                f"SELECT digest, token, uses_spent, registered_ms, revoked_ms FROM grant_record {where}", values
+                f"SELECT digest, token, uses_spent, registered_ms, revoked_ms, command FROM grant_record {where}",
+                values,
             ).fetchall()
         )
-        return [
-            GrantRecord(digest=r[0], token=r[1], uses_spent=r[2], registered_ms=r[3], revoked_ms=r[4]) for r in rows
-        ]
+        names = ("digest", "token", "uses_spent", "registered_ms", "revoked_ms", "command")
+        return [GrantRecord(**dict(zip(names, row, strict=True))) for row in rows]
 
     async def revoke_grant(self, digest: bytes, at_ms: int, statement: str, custody: bytes) -> int:
         """See the port."""

@@ -72,5 +72,11 @@ CREATE TABLE erased (
 CREATE TABLE erased_payload (blob TEXT PRIMARY KEY, tombstone INTEGER NOT NULL REFERENCES tombstone) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: Final = (SCHEMA, DISCLOSURES, ERASURE)
+GRANT_REQUESTS: Final = """
+ALTER TABLE grant_record ADD COLUMN request_id BLOB;
+ALTER TABLE grant_record ADD COLUMN command BLOB;
+CREATE UNIQUE INDEX grant_by_request ON grant_record (request_id);
+"""
+
+MIGRATIONS: Final = (SCHEMA, DISCLOSURES, ERASURE, GRANT_REQUESTS)
 """In the order in which they are applied; one that was released never changes."""

@@ -14,7 +14,8 @@ from relay.core.package import Package
 from relay.ports.court import CourtStore
 from relay.services.court.asking import RetrievalCommand
 from relay.services.court.mirror import CourtMirror
-from relay.services.court.retrieval import Done, Progress, Retrieval, Seen
+from relay.services.court.once import NamedRetrievals
+from relay.services.court.retrieval import Done, Progress, Seen
 from relay.services.court.status import CourtStatus
 from relay.services.mirroring import GROUP_PACKAGES_MAX
 from relay.wire.convert import bounded_note, evidence_from, package_from
@@ -81,7 +82,7 @@ async def _packages(requests: AsyncIterator[court_pb2.AddEntriesRequest]) -> Asy
 class CourtDesk(court_pb2_grpc.CourtDeskServicer):
     """What the court's own people and systems call."""
 
-    def __init__(self, retrieval: Retrieval, store: CourtStore, status: CourtStatus) -> None:
+    def __init__(self, retrieval: NamedRetrievals, store: CourtStore, status: CourtStatus) -> None:
         self._retrieval = retrieval
         self._store = store
         self._status = status
@@ -91,7 +92,11 @@ class CourtDesk(court_pb2_grpc.CourtDeskServicer):
     ) -> AsyncIterator[court_pb2.DeskRetrieveEvent]:
         """One dossier under a grant, record by record, ending with the stored bundle."""
         command = RetrievalCommand(
-            grant=request.grant, dossier=request.dossier, officer=request.officer, purpose=request.purpose
+            grant=request.grant,
+            dossier=request.dossier,
+            officer=request.officer,
+            purpose=request.purpose,
+            request_id=request.request_id,
         )
         async for event in self._retrieval.run(command):
             yield _event(event)
@@ -138,5 +143,10 @@ def _event(event: Progress | Seen | Done) -> court_pb2.DeskRetrieveEvent:
             record=court_pb2.RecordVerdict(seq=event.seq, kind=event.kind, verdict=event.verdict, reason=event.reason)
         )
     return court_pb2.DeskRetrieveEvent(
-        done=court_pb2.RetrieveDone(bundle_id=event.bundle_id, bundle_bytes=event.bundle_bytes, verdict=event.verdict)
+        done=court_pb2.RetrieveDone(
+            bundle_id=event.bundle_id,
+            bundle_bytes=event.bundle_bytes,
+            verdict=event.verdict,
+            attempts=event.attempts,
+        )
     )

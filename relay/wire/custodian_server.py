@@ -107,6 +107,7 @@ class CustodianDesk(custodian_pb2_grpc.CustodianDeskServicer):
             profile=request.profile,
             members=tuple(request.members),
             purpose_class=request.purpose_class or "trial",
+            request_id=request.request_id,
         )
         token = await self._grants.issue(command)
         return custodian_pb2.IssueGrantReply(grant=token.encode("ascii"), digest=grant_digest(token))

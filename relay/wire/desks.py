@@ -75,6 +75,7 @@ class CustodianDeskClient:
             profile=command.profile,
             members=command.members,
             purpose_class=command.purpose_class,
+            request_id=command.request_id,
         )
         reply = await call(self._stub.IssueGrant(request, timeout=CALL_DEADLINE_S), writing=True)
         return reply.grant, reply.digest
@@ -174,22 +175,29 @@ class CourtDeskClient:
         self._stub: court_pb2_grpc.CourtDeskAsyncStub = court_pb2_grpc.CourtDeskStub(channel)
 
     async def retrieve(
-        self, grant: bytes, dossier: str, officer: str, purpose: str
+        self, grant: bytes, dossier: str, officer: str, purpose: str, request_id: bytes = b""
     ) -> AsyncIterator[court_pb2.DeskRetrieveEvent]:
         """Progress, each record's verdict, and last what was stored."""
-        request = court_pb2.DeskRetrieveRequest(grant=grant, dossier=dossier, officer=officer, purpose=purpose)
+        request = court_pb2.DeskRetrieveRequest(
+            grant=grant, dossier=dossier, officer=officer, purpose=purpose, request_id=request_id
+        )
         calling: Any = self._stub.Retrieve(request, timeout=STREAM_DEADLINE_S)
         async for event in stream(calling):
             yield event
 
+    async def bundle(self, bundle_id: str) -> AsyncIterator[bytes]:
+        """The bytes of a stored bundle."""
+        request = court_pb2.FetchBundleRequest(bundle_id=bundle_id)
+        async for chunk in stream(self._stub.FetchBundle(request, timeout=STREAM_DEADLINE_S)):
+            yield chunk.data
+
     async def fetch_bundle(self, bundle_id: str, out: Path) -> int:
         """Write a stored bundle to a file; returns its size in bytes. Raises `Malformed` when the file cannot be written."""
-        request = court_pb2.FetchBundleRequest(bundle_id=bundle_id)
         size = 0
         try:
             with out.open("wb") as file:
-                async for chunk in stream(self._stub.FetchBundle(request, timeout=STREAM_DEADLINE_S)):
-                    size += file.write(chunk.data)
+                async for data in self.bundle(bundle_id):
+                    size += file.write(data)
         except OSError as error:
             raise Malformed(str(out), "", f"cannot be written: {error.strerror}") from None
         return size

@@ -53,7 +53,7 @@ async def custodian_file(life: Life) -> Database:
     """The database alone: its vault has tests of its own."""
     schema = custodian_schema
     return await Database.open(
-        path_of(life, "data", "custodian.sqlite"), application=schema.APPLICATION, migrations=[schema.SCHEMA]
+        path_of(life, "data", "custodian.sqlite"), application=schema.APPLICATION, migrations=schema.MIGRATIONS
     )
 
 
@@ -63,8 +63,8 @@ OPEN: dict[str, Callable[[Life], Any]] = {
 NEWEST = {
     RELAY_FIRST: len(relay_schema.MIGRATIONS),
     RELAY_OLD: len(relay_schema.MIGRATIONS),
-    COURT_FIRST: 1,
-    CUSTODIAN_FIRST: 1,
+    COURT_FIRST: len(court.MIGRATIONS),
+    CUSTODIAN_FIRST: len(custodian_schema.MIGRATIONS),
 }
 APPLICATION = {
     RELAY_FIRST: relay_schema.APPLICATION, RELAY_OLD: relay_schema.APPLICATION, COURT_FIRST: court.APPLICATION,

@@ -18,7 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from relay.durable import database, files, packs, schema
-from relay.store import court
+from relay.store import court, court_retrievals
 from tests.powerloss.disk import Life, SimFolder
 from tests.powerloss.shim import ReaderOf, connect
 from tests.simulation.disk import SimFile
@@ -53,6 +53,9 @@ class SimPath(PurePosixPath):
     def glob(self, pattern: str) -> Iterator[SimPath]:
         names = sorted(self.life.folder(self.places).entries)
         return iter([self / name for name in names if PurePosixPath(name).match(pattern)])
+
+    def iterdir(self) -> Iterator[SimPath]:
+        return self.glob("*")
 
     def unlink(self) -> None:
         self.life.remove(self.places)
@@ -148,7 +151,7 @@ def simulated() -> Iterator[None]:
     system = SimOs()
     replaced = [
         *((module, "os", system) for module in (schema, files, packs, court)),
-        (court, "shutil", SimpleNamespace(rmtree=lambda _path, ignore_errors: None)),
+        (court_retrievals, "shutil", SimpleNamespace(rmtree=lambda _path, _ignore_errors: None)),
         (database, "open_writer", partial(schema.open_writer, connect=connect)),
         (database, "open_reader", lambda path: ReaderOf(path.life.connections[str(path)])),
         (database, "ThreadPoolExecutor", InlineThread),

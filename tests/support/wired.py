@@ -17,6 +17,7 @@ from adapters.embedded.adapter import open_court, open_source
 from relay.app.relay import read_origins
 from relay.app.trust import only, read_trust
 from relay.config.roles import read_court, read_custodian, read_relay
+from relay.services.court.once import NamedRetrievals
 from relay.services.court.status import CourtStatus
 from relay.services.custodian.status import CustodianStatus
 from relay.services.forwarding.advance import Advancer
@@ -149,11 +150,12 @@ async def _serve_court(way: WiredWay, stack: AsyncExitStack, trust: Any, random_
     way.to_relay = await stack.enter_async_context(channel(way.gateway.relay, way.gateway.common.tls))
     way.link = GrpcRetrievalLink(way.to_relay)  # type: ignore[assignment]
     way.retrieval = _retrieval(way, way.gateway, trust, random_bytes)
+    named = NamedRetrievals(way.retrieval, way.court_store)
     status = CourtStatus(way.court_store, [way.origin], [lambda: way.custody.problem])
     await _serve(
         way, stack, "court", way.gateway.common, court_server,
         (court_pb2_grpc.add_MirrorServicer_to_server, court_server.Mirror(way.mirror)),
-        (court_pb2_grpc.add_CourtDeskServicer_to_server, court_server.CourtDesk(way.retrieval, way.court_store, status)),
+        (court_pb2_grpc.add_CourtDeskServicer_to_server, court_server.CourtDesk(named, way.court_store, status)),
     )  # fmt: skip
 
 

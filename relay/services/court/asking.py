@@ -34,6 +34,8 @@ class RetrievalCommand:
     dossier: str
     officer: str
     purpose: str
+    request_id: bytes = b""
+    """The caller's name for it, stored with the bundle; empty without one."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +55,8 @@ class Under:
     header: bytes = b""
     taken_up: bool = False
     """It was begun by an earlier call."""
+    request_id: bytes = b""
+    """Of the call that is under way: an earlier one may have had another, or none."""
 
     @property
     def subject(self) -> dict[str, str]:

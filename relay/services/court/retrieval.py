@@ -77,6 +77,7 @@ class Done:
     bundle_id: str
     bundle_bytes: int
     verdict: bytes
+    attempts: int = 0
 
 
 @dataclass(slots=True)
@@ -148,14 +149,14 @@ class Retrieval:
         under = await self._asking.kept(command, *checked, self._busy)
         if under is not None:
             try:
-                async for event in self._one(under):
+                async for event in self._one(under, command.request_id):
                     yield event
                 return
             except Denied:
                 # the lender no longer keeps it, or would send something else by now: nothing of it can be used, begin anew
                 pass
         under = await self._or_refuse(command, self._asking.begin(command, *checked))
-        async for event in self._one(under):
+        async for event in self._one(under, command.request_id):
             yield event
 
     async def _or_refuse(self, command: RetrievalCommand, asking: Awaitable[T]) -> T:
@@ -167,9 +168,10 @@ class Retrieval:
             await self._custody.note("refuse", asked, "refused", _words(error))
             raise
 
-    async def _one(self, under: Under) -> AsyncIterator[Progress | Seen | Done]:
+    async def _one(self, under: Under, request_id: bytes) -> AsyncIterator[Progress | Seen | Done]:
         """One retrieval to its end."""
         request = under.request.digest
+        under.request_id = request_id
         self._busy[request] = under
         content = _Content(staging=Staging(await self._store.staging(request)))
         done: Done | None = None
@@ -304,7 +306,7 @@ class Retrieval:
         path = await self._store.new_bundle(bundle_id)
         verdict = await asyncio.to_thread(self._write_and_verify, path, retrieved, content.staging.contents)
         document = json.dumps(verdict.as_json(), ensure_ascii=False).encode()
-        bundle_bytes = await self._store.save_bundle(bundle_id, found.origin, under.dossier, document)
+        bundle_bytes = await self._store.save_bundle(bundle_id, found.origin, under.dossier, document, under.request_id)
         outcome = "consistent" if verdict.verdict is Finding.CONSISTENT else "not_consistent"
         await self._custody.note("verify", under.subject, outcome, _words(verdict.summary))
         return Done(bundle_id=bundle_id, bundle_bytes=bundle_bytes, verdict=document)

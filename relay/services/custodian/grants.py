@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
+from weakref import WeakValueDictionary
 
 from relay.core.custody import make_event
-from relay.core.errors import Malformed, NotFound, RelayError, Unverified
+from relay.core.errors import Conflict, Malformed, NotFound, RelayError, Unverified
 from relay.core.fields import DOSSIER, check_plain
 from relay.core.grants import (
     GRANT_MODES,
@@ -23,12 +25,13 @@ from relay.core.ledgerproof import LedgerProof, LedgerProofVerifier
 from relay.core.limits import REASON_CHARS_MAX
 from relay.core.trust import TrustRoots
 from relay.ports.common import Clock, RandomBytes, RecordCatalogue, Signer
-from relay.ports.custodian import CustodianStore, GrantRecord, PendingStatement, RelayLink
+from relay.ports.custodian import CustodianStore, GrantRecord, IssueRequest, PendingStatement, RelayLink
 from relay.services.custodian.scopes import GrantCommand, open_scope
 
 log = logging.getLogger(__name__)
 
 FIRST_TRY_S: Final = 10.0
+REQUEST_ID_BYTES: Final = 32
 _WHAT: Final = "grant"
 
 
@@ -61,10 +64,38 @@ class Grants:
         self._backoff = backoff
         self._sending = asyncio.Lock()
         self._wake = asyncio.Event()
+        self._asked: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self.problem = ""
 
     async def issue(self, command: GrantCommand) -> str:
-        """The signed grant, stored, and registered on the court ledger if that can be reached now. Raises `Malformed`."""
+        """The signed grant, stored, and registered on the court ledger if that can be reached now. Raises `Malformed`.
+
+        A request id that was used before gives the grant of then; raises `Conflict` when something else was asked for.
+        """
+        if not command.request_id:
+            return await self._issue(command)
+        if len(command.request_id) != REQUEST_ID_BYTES:
+            raise Malformed(
+                _WHAT, "request_id", f"{len(command.request_id)} bytes; must be empty or {REQUEST_ID_BYTES}"
+            )
+        async with self._one_at_a_time(command.request_id):
+            held = await self._store.issued(command.request_id)
+            if held is None:
+                return await self._issue(command)
+        if held.command != command.digest:
+            raise Conflict("another grant was issued under this request id")
+        if not held.registered_ms:
+            await self._try_now()
+        return held.token
+
+    @asynccontextmanager
+    async def _one_at_a_time(self, request_id: bytes) -> AsyncIterator[None]:
+        """Two calls under one request id: the second waits, and finds what the first has stored."""
+        lock = self._asked.setdefault(request_id, asyncio.Lock())  # there as long as anybody holds it or waits for it
+        async with lock:
+            yield
+
+    async def _issue(self, command: GrantCommand) -> str:
         if command.mode not in GRANT_MODES:
             raise Malformed(_WHAT, "mode", f"must be {' or '.join(GRANT_MODES)}")
         dossiers = [await self._dossier_id(name) for name in command.dossiers]
@@ -93,7 +124,8 @@ class Grants:
         )
         digest = grant_digest(token)
         statement = self._statement("register", digest, command.expires_s)
-        await self._store.save_grant(digest, token, statement, self._event("grant", digest, "issued", ""))
+        request = IssueRequest(id=command.request_id, command=command.digest) if command.request_id else None
+        await self._store.save_grant(digest, token, statement, self._event("grant", digest, "issued", ""), request)
         await self._try_now()
         return token
 

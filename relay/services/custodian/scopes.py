@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, fields
 from typing import Final
 
+from relay.core.canonical import dumps
 from relay.core.errors import Malformed
 from relay.core.grants import EVERY_ORDINARY_KIND
 from relay.core.scope import MEDIATION_PRIVILEGED, PURPOSE_CLASSES, PurposeClass, Scope, members_scope
 from relay.ports.common import RecordCatalogue
 
 _WHAT: Final = "grant"
+_COMMAND_DOMAIN: Final = b"courtrelay/grant-command/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,15 @@ class GrantCommand:
     members: tuple[str, ...] = ()
     """`KIND.MEMBER`: of such a kind the record opens with these personal members, and no payloads."""
     purpose_class: str = "trial"
+    request_id: bytes = b""
+    """Empty, or 32 bytes chosen by the asker: the same again gives the same grant."""
+
+    @property
+    def digest(self) -> bytes:
+        """32 bytes over all that is asked for."""
+        asked = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "request_id"}
+        lists = {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()}
+        return hashlib.sha256(_COMMAND_DOMAIN + dumps(lists)).digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,16 +68,18 @@ class AddEntriesReply(_message.Message):
     def __init__(self, next_index: _Optional[int] = ..., cosigned: _Optional[bytes] = ...) -> None: ...
 
 class DeskRetrieveRequest(_message.Message):
-    __slots__ = ("grant", "dossier", "officer", "purpose")
+    __slots__ = ("grant", "dossier", "officer", "purpose", "request_id")
     GRANT_FIELD_NUMBER: _ClassVar[int]
     DOSSIER_FIELD_NUMBER: _ClassVar[int]
     OFFICER_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     grant: bytes
     dossier: str
     officer: str
     purpose: str
-    def __init__(self, grant: _Optional[bytes] = ..., dossier: _Optional[str] = ..., officer: _Optional[str] = ..., purpose: _Optional[str] = ...) -> None: ...
+    request_id: bytes
+    def __init__(self, grant: _Optional[bytes] = ..., dossier: _Optional[str] = ..., officer: _Optional[str] = ..., purpose: _Optional[str] = ..., request_id: _Optional[bytes] = ...) -> None: ...
 
 class DeskRetrieveEvent(_message.Message):
     __slots__ = ("progress", "record", "done")
@@ -114,14 +116,16 @@ class RecordVerdict(_message.Message):
     def __init__(self, seq: _Optional[int] = ..., kind: _Optional[str] = ..., verdict: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class RetrieveDone(_message.Message):
-    __slots__ = ("bundle_id", "bundle_bytes", "verdict")
+    __slots__ = ("bundle_id", "bundle_bytes", "verdict", "attempts")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_BYTES_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     bundle_id: str
     bundle_bytes: int
     verdict: bytes
-    def __init__(self, bundle_id: _Optional[str] = ..., bundle_bytes: _Optional[int] = ..., verdict: _Optional[bytes] = ...) -> None: ...
+    attempts: int
+    def __init__(self, bundle_id: _Optional[str] = ..., bundle_bytes: _Optional[int] = ..., verdict: _Optional[bytes] = ..., attempts: _Optional[int] = ...) -> None: ...
 
 class FetchBundleRequest(_message.Message):
     __slots__ = ("bundle_id",)

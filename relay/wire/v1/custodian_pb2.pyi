@@ -91,7 +91,7 @@ class AnchorNowReply(_message.Message):
     def __init__(self, size: _Optional[int] = ..., root: _Optional[bytes] = ..., height: _Optional[int] = ...) -> None: ...
 
 class IssueGrantRequest(_message.Message):
-    __slots__ = ("court", "case_number", "dossiers", "kinds", "mode", "purpose", "not_before_s", "expires_s", "uses", "profile", "members", "purpose_class")
+    __slots__ = ("court", "case_number", "dossiers", "kinds", "mode", "purpose", "not_before_s", "expires_s", "uses", "profile", "members", "purpose_class", "request_id")
     COURT_FIELD_NUMBER: _ClassVar[int]
     CASE_NUMBER_FIELD_NUMBER: _ClassVar[int]
     DOSSIERS_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +104,7 @@ class IssueGrantRequest(_message.Message):
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_CLASS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     court: str
     case_number: str
     dossiers: _containers.RepeatedScalarFieldContainer[str]
@@ -116,7 +117,8 @@ class IssueGrantRequest(_message.Message):
     profile: str
     members: _containers.RepeatedScalarFieldContainer[str]
     purpose_class: str
-    def __init__(self, court: _Optional[str] = ..., case_number: _Optional[str] = ..., dossiers: _Optional[_Iterable[str]] = ..., kinds: _Optional[_Iterable[str]] = ..., mode: _Optional[str] = ..., purpose: _Optional[str] = ..., not_before_s: _Optional[int] = ..., expires_s: _Optional[int] = ..., uses: _Optional[int] = ..., profile: _Optional[str] = ..., members: _Optional[_Iterable[str]] = ..., purpose_class: _Optional[str] = ...) -> None: ...
+    request_id: bytes
+    def __init__(self, court: _Optional[str] = ..., case_number: _Optional[str] = ..., dossiers: _Optional[_Iterable[str]] = ..., kinds: _Optional[_Iterable[str]] = ..., mode: _Optional[str] = ..., purpose: _Optional[str] = ..., not_before_s: _Optional[int] = ..., expires_s: _Optional[int] = ..., uses: _Optional[int] = ..., profile: _Optional[str] = ..., members: _Optional[_Iterable[str]] = ..., purpose_class: _Optional[str] = ..., request_id: _Optional[bytes] = ...) -> None: ...
 
 class IssueGrantReply(_message.Message):
     __slots__ = ("grant", "digest")
