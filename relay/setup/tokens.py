@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import lru_cache
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Full, Queue
 from typing import Any, Final, TypeVar
 
 from relay.core.errors import Malformed, Unavailable
@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 ANSWER_WITHIN_S: Final = 10.0
 PIN_BYTES_MAX: Final = 256
+JOBS_WAITING_MAX: Final = 256
 
 
 class Module:
@@ -28,7 +29,7 @@ class Module:
         self.path = path
         self.generation = 0
         """Rises when all sessions of the module were ended."""
-        self._jobs: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
+        self._jobs: Queue[tuple[Callable[[], Any], Future[Any]]] = Queue(JOBS_WAITING_MAX)
         threading.Thread(target=self._work, name=f"PKCS#11 {path.name}", daemon=True).start()
 
     def _work(self) -> None:
@@ -43,7 +44,12 @@ class Module:
     def run(self, job: Callable[[], T]) -> T:
         """Do it in the module's thread. Raises what the job raises, and `Unavailable` when there is no answer."""
         answer: Future[T] = Future()
-        self._jobs.put((job, answer))
+        try:
+            self._jobs.put_nowait((job, answer))
+        except Full:
+            raise Unavailable(
+                f"{self.path.name} gives no answers; {JOBS_WAITING_MAX} jobs are waiting for it"
+            ) from None
         try:
             return answer.result(ANSWER_WITHIN_S)
         except TimeoutError:

@@ -15,6 +15,7 @@ from typing import Final
 from relay.core.batch import BadRow, BatchRow, request_id
 from relay.core.errors import Malformed, RelayError, Unavailable, Uncertain, Unverified
 from relay.core.grants import grant_digest, parse_grant
+from relay.core.limits import BATCH_ROWS_MAX
 from relay.ports.batch import BatchHead, BatchState, CourtDesk, LenderDesk, RowOutcome, RowState
 from relay.services.batching.pace import Pace
 
@@ -98,7 +99,7 @@ class BatchRun:
             elif isinstance(row, BadRow):
                 await self._refuse(row)
             else:
-                line = lines.setdefault(row.court, _Line(self._pace_for(row.court), asyncio.Queue()))
+                line = lines.setdefault(row.court, _Line(self._pace_for(row.court), asyncio.Queue(BATCH_ROWS_MAX)))
                 line.rows.put_nowait((row, 0))
         async with asyncio.TaskGroup() as group:
             for line in lines.values():
