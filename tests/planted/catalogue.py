@@ -89,7 +89,7 @@ PLANTS = (
     Plant("valid in the second of its end", GRANTS, "(now_s >= grant.exp,", "(now_s > grant.exp,", A + "test_two_evaluators.py"),
     Plant("revoked at time zero is not revoked", GRANTS, "if revoked_at_s is not None:", "if revoked_at_s:", A + "test_two_evaluators.py"),
     Plant("mode ignored", GRANTS, 'access.mode != "verify" and grant.mode != "retrieve",', "False,", DENIED + "[mode-verify-used-to-retrieve]"),
-    Plant("privileged opened by the star", GRANTS, " and confidentiality in ORDINARY_CONFIDENTIALITY", "", A + "test_denials.py::test_what_a_grant_does_not_open_is_named_and_not_sent"),
+    Plant("privileged opened by the star", GRANTS, " and confidentiality in ORDINARY_CONFIDENTIALITY", "", A + "test_two_evaluators.py"),
     Plant("truth value taken for a count", GRANTS, "and type(uses_spent) is int", "and isinstance(uses_spent, int)", A + "test_two_evaluators.py"),
     Plant("uses not counted", "relay.store.disclosures", "SET uses_spent = uses_spent + 1", "SET uses_spent = uses_spent", DENIED + "[uses-exhausted]"),
     Plant("nonce not stored", "relay.store.disclosures", 'if c.execute("INSERT INTO nonce VALUES (?) ON CONFLICT DO NOTHING", (nonce,)).rowcount != 1:', "if not nonce:", DENIED + "[replayed-nonce]"),
