@@ -34,7 +34,8 @@ from tests.support.bundles import Made
 
 WIRE = (relay_pb2, court_pb2, custodian_pb2, log_pb2, ledger_pb2)
 TOLD = re.compile(r"verif|valid|trust|proven|verdict|checked|authentic|_key|jwk|certificate|skip|unsafe|result")
-SWITCHES = {"last", "from_start"}
+SWITCHES = {"last", "from_start", "due", "despite_grants"}
+"""What an operator or a stream may say in one bit; none of it is about evidence."""
 CLAIMS: tuple[dict[str, Any], ...] = (
     {"verified": True},
     {"signature_valid": True},

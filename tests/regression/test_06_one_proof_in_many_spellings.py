@@ -118,9 +118,11 @@ async def test_many_valid_proofs_of_one_checkpoint_have_one_effect(bench: Bench)
     text = checkpoint_text(bench.checkpoint(3))
     receipts, sent = set(), set()
     for attempt, proof in enumerate(by_other_validators(bench, good.anchor), 1):
-        assert bench.proven(proof, bench.lender_root).fact["size"] == 3
+        anchored = bench.proven(proof, bench.lender_root)
+        assert anchored.fact["size"] == 3
+        cosigned_s = anchored.time_ms // 1000 + attempt
         key = VerifierKey.cosigner(parse_note(good.checkpoint).signatures[1].name, witness.public_key)
-        note = format_note(Note(text=text, signatures=(log, cosign(text, key, witness.sign, 1000 + attempt))))
+        note = format_note(Note(text=text, signatures=(log, cosign(text, key, witness.sign, cosigned_s))))
         receipts.add(await bench.court.submit(bench.replaced(good, checkpoint=note, anchor=proof, attempt=attempt)))
         sent.add((note, proof.body))
     assert (len(sent), len(receipts)) == (4, 1)

@@ -181,12 +181,12 @@ async def test_changed_entry_at_the_relay_is_put_aside_and_not_forwarded(way: Wa
     court, _ = stand_between(way)
     go = asyncio.Event()
 
-    async def when_told(part: Any, origin: str) -> CourtState:
+    async def when_told(part: Any, *announced: Any) -> CourtState:
         await go.wait()
-        state: CourtState = await part.latest(origin)
+        state: CourtState = await part.add_checkpoint(*announced)
         return state
 
-    court.end("latest", when_told)
+    court.end("add_checkpoint", when_told)
     note = await anchored(way, 3)
     await push(way, note, packages(way, 0, 3))
     await becomes(way, 3, ItemState.PROVEN)

@@ -42,7 +42,7 @@ NAMES = (
 REFERENCES = [name for name in NAMES if name.isprintable()]
 FILES = re.compile(
     r"[a-z-]+/(data/)?((keys|validators)/[a-z0-9-]+\.(pem|key)|vault/[0-9a-f]{32}|bundles/[0-9a-f]{32}\.zip|lock"
-    r"|logs/[0-9a-f]{64}/(entries|synced|(tiles|upper)-[0-9])\.pack|[a-z]+\.sqlite(-wal|-shm)?)|[a-z-]+/[a-z]+\.(pem|key|toml|json)|trust\.json"
+    r"|logs/[0-9a-f]{64}/(entries|synced|(tiles|upper)-[0-9])\.pack|[a-z]+\.sqlite(-wal|-shm)?)|[a-z-]+/[a-z]+\.(pem|key|toml|json)|trust\.json|crl\.pem"
 )
 
 
