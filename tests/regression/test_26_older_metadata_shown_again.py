@@ -113,7 +113,7 @@ def judged(made: Made, trust: TrustRoots) -> Verdict:
 @pytest.mark.parametrize("use", ["record", "log", "grant", "seal", "witness", "custody"])
 def test_key_before_its_beginning_or_after_its_end_signs_nothing(made: Made, use: str) -> None:
     """Rotation: what was signed while the key was valid stays good; what bears a time outside is not."""
-    (key,) = (k for k in made.trust.pinned_keys if k.use == use)
+    key = next(k for k in made.trust.pinned_keys if k.use == use)
     now_ms = noon_of(made.home)
     later = with_keys(made.trust, use, valid_to_ms=now_ms + DAY_MS)
     assert judged(made, later).verdict is Finding.CONSISTENT
