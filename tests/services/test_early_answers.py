@@ -13,7 +13,6 @@ from relay.core.checkpoint import Checkpoint
 from relay.core.errors import Conflict, Unavailable
 from relay.core.ledgerproof import LedgerProof
 from relay.core.lifecycle import ItemState
-from relay.core.note import VerifierKey
 from relay.ports.ledgers import Anchor, AnchorBlock, Receipt
 from relay.services.forwarding.asking import ask_ledger, read_receipt
 from relay.services.forwarding.beside import Ahead, both
@@ -171,8 +170,7 @@ class Node:
 
 async def test_pusher_that_is_faster_than_the_feed_waits_for_it(tmp_path: Path) -> None:
     store = await SqliteRelayStore.open(tmp_path / "relay")
-    key = VerifierKey.ed25519(ORIGIN, bytes(31) + b"\x02")
-    origins = Origins({ORIGIN: OriginConfig(origin=ORIGIN, custodian=OWNER, log_key=key, ledger=LEDGER)})
+    origins = Origins({ORIGIN: OriginConfig(origin=ORIGIN, custodian=OWNER, log_keys=(), ledger=LEDGER)})
     room = origins.room(ORIGIN)
     nodes: Any = {LEDGER: Node()}
     intake = LogIntake(store, origins, nodes)
