@@ -60,7 +60,7 @@ def rotate(
     )
 
 
-@key_app.command("revoke")
+@key_app.command("revoke", context_settings={"ignore_unknown_options": True})  # one thumbprint in 64 begins with a dash
 def revoke(
     kid: Annotated[str, typer.Argument(help="The key's thumbprint, as `courtrelay key show` prints it.")],
     since: Annotated[str, typer.Option("--since", help="Since when it is not to be believed; default now.")] = "",

