@@ -53,6 +53,7 @@ class Desks:
     calls: list[tuple[str, int]] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
+    gate: asyncio.Semaphore | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -71,7 +72,7 @@ class Desks:
         self.calls.append((step, of.number))
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
-        await asyncio.sleep(0)
+        await (self.gate.acquire() if self.gate is not None else asyncio.sleep(0))
         self.at_once -= 1
         error = self.trouble(step, of)
         if error is not None:
@@ -205,7 +206,14 @@ async def test_rows_are_paced_and_bounded(tmp_path: Path) -> None:
     async with opened(tmp_path) as state:
         await run(state, desks, [row(n) for n in range(1, 21)], rate=2.0, parallel=3, clock=clock)
         assert 9.0 <= clock.now <= 11.0
-        await run(state, desks, [row(n) for n in range(21, 61)], parallel=3)
+        desks.gate = asyncio.Semaphore(0)
+        held = asyncio.create_task(run(state, desks, [row(n) for n in range(21, 61)], parallel=3))
+        async with asyncio.timeout(60):
+            while desks.at_once < 3:  # no step ends before this many are under way
+                await asyncio.sleep(0.001)
+        for _ in range(2 * 40):
+            desks.gate.release()
+        await held
     assert desks.most_at_once == 3
 
 
