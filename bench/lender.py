@@ -25,7 +25,7 @@ from typing import Final
 from bench.schedule import due, until_due
 from relay.app.adapters import load_adapter
 from relay.app.custodian import MASTER_KEY_BYTES, _Services, _wire
-from relay.app.runtime import set_up_logging, until_signalled, workers
+from relay.app.runtime import set_up_logging, share_fairly, until_signalled, workers
 from relay.config.roles import CustodianConfig, read_custodian
 from relay.core.deposit import input_digest
 from relay.core.dossier import new_dossier_id, new_dossier_key
@@ -131,6 +131,7 @@ def main() -> None:
     parser.add_argument("dossiers", type=int)
     wanted = parser.parse_args()
     set_up_logging()
+    share_fairly()
     asyncio.run(run(read_custodian(wanted.home / "custodian" / "config.toml"), wanted.dossiers))
 
 

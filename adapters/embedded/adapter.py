@@ -84,6 +84,7 @@ class EmbeddedSource:
                 parent_hash=block.parent_hash,
                 time_ms=block.time_ms,
                 anchors=tuple(self._anchor(fact) for fact in block.anchors),
+                final_height=block.final_height,
             )
 
     async def find(self, origin: str, size: int) -> Anchor | None:

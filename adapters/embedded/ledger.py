@@ -64,11 +64,19 @@ class GrantView:
     registration: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The transaction that stands for a draft; `placed` for an anchor or a checkpoint."""
+
+    tx: bytes
+    placed: Placed | None
+
+
 @dataclass(slots=True)
 class _Waiting:
     draft: Draft
     body: bytes
-    done: asyncio.Future[bytes]
+    done: asyncio.Future[Written]
 
 
 _PLACED: Final = (
@@ -79,6 +87,11 @@ _PLACED: Final = (
 
 def _placed(row: tuple[str, int, bytes, int, bytes, bytes, int]) -> Placed:
     return Placed(origin=row[0], size=row[1], root=row[2], height=row[3], block_hash=row[4], tx=row[5], time_ms=row[6])
+
+
+def _written(c: sqlite3.Connection, tx: bytes) -> Written:
+    row = c.execute(_PLACED + " WHERE f.tx = ?", (tx,)).fetchone()
+    return Written(tx=tx, placed=_placed(row) if row else None)
 
 
 class Ledger:
@@ -139,13 +152,13 @@ class Ledger:
         """The highest block that counts as final."""
         return max(0, self.height - self._final_depth)
 
-    async def submit(self, draft: Draft) -> bytes:
-        """Put a draft into a block; returns the id of the transaction that stands for it once its block is final.
+    async def submit(self, draft: Draft) -> Written:
+        """Put a draft into a block; returns the transaction that stands for it once its block is final.
 
         The bytes are made here: a draft that has none is its sender's error and never reaches a block.
         """
         body = encode_tx(draft.fact)
-        done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         try:
             self._queue.put_nowait(_Waiting(draft, body, done))
         except asyncio.QueueFull:
@@ -167,7 +180,7 @@ class Ledger:
         while self.final_height < self._written_height:
             await self._make_block([])
 
-    async def _make_block(self, group: Sequence[_Waiting]) -> list[bytes | RelayError]:
+    async def _make_block(self, group: Sequence[_Waiting]) -> list[Written | RelayError]:
         outcomes, header = await self._database.write(lambda c: self._commit(c, group))
         if header is not None:
             async with self._grown:
@@ -179,7 +192,7 @@ class Ledger:
 
     def _commit(
         self, c: sqlite3.Connection, group: Sequence[_Waiting]
-    ) -> tuple[list[bytes | RelayError], Header | None]:
+    ) -> tuple[list[Written | RelayError], Header | None]:
         """State rules for each draft in a savepoint of its own, then one block of those that are new."""
         outcomes: list[bytes | RelayError] = []
         bodies: list[bytes] = []
@@ -198,9 +211,8 @@ class Ledger:
                 if stands == own and written is None and waiting.body not in bodies:
                     bodies.append(waiting.body)
             c.execute("RELEASE draft")
-        if group and not bodies:
-            return outcomes, None
-        return outcomes, self._write_block(c, bodies)
+        header = self._write_block(c, bodies) if bodies or not group else None
+        return [one if isinstance(one, RelayError) else _written(c, one) for one in outcomes], header
 
     def _write_block(self, c: sqlite3.Connection, bodies: Sequence[bytes]) -> Header:
         root = MemoryTree([leaf_hash(body) for body in bodies]).root() if bodies else EMPTY_ROOT
@@ -264,13 +276,6 @@ class Ledger:
         row = await self._database.read(lambda c: c.execute(_PLACED + where, (kind, origin)).fetchone())
         return _placed(row) if row else None
 
-    async def by_tx(self, tx: bytes) -> Placed:
-        """The anchor or checkpoint a transaction wrote. Raises `NotFound`."""
-        row = await self._database.read(lambda c: c.execute(_PLACED + " WHERE f.tx = ?", (tx,)).fetchone())
-        if row is None:
-            raise NotFound("no such transaction on this ledger")
-        return _placed(row)
-
     async def grant_state(self, issuer: str, digest: bytes) -> GrantView:
         """Registration and revocation of a grant."""
         row = await self._database.read(
@@ -305,7 +310,7 @@ class Ledger:
         return build_proof(note, bodies[position], position, path)
 
 
-def _answer(group: Sequence[_Waiting], outcomes: Sequence[bytes | RelayError]) -> None:
+def _answer(group: Sequence[_Waiting], outcomes: Sequence[Written | RelayError]) -> None:
     for waiting, outcome in zip(group, outcomes, strict=True):
         if waiting.done.cancelled():
             continue

@@ -10,10 +10,10 @@ import grpc.aio
 
 from adapters.embedded import rules
 from adapters.embedded.blocks import HASH_BYTES
-from adapters.embedded.ledger import Ledger, Placed
+from adapters.embedded.ledger import Ledger, Placed, Written
 from adapters.embedded.v1 import ledger_pb2, ledger_pb2_grpc
 from relay.core.checkpoint import Checkpoint, parse_origin
-from relay.core.errors import Malformed
+from relay.core.errors import Malformed, NotFound
 from relay.core.identity import Role
 from relay.core.ledgerproof import LedgerProof
 from relay.core.limits import JSON_INT_MAX, NOTE_BYTES_MAX, PROOF_HASHES_MAX, TREE_SIZE_MAX
@@ -45,6 +45,12 @@ def _fact(placed: Placed) -> ledger_pb2.Fact:
         tx_id=placed.tx,
         time_ms=placed.time_ms,
     )
+
+
+def _placed_fact(written: Written) -> ledger_pb2.Fact:
+    if written.placed is None:
+        raise NotFound("no such transaction on this ledger")
+    return _fact(written.placed)
 
 
 def _found(placed: Placed | None) -> ledger_pb2.FindReply:
@@ -95,6 +101,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
                 parent_hash=view.previous,
                 time_ms=view.time_ms,
                 anchors=[_fact(anchor) for anchor in view.anchors],
+                final_height=self._ledger.final_height,
             )
 
     async def Anchor(self, request: ledger_pb2.AnchorRequest, context: Context) -> ledger_pb2.Fact:
@@ -103,7 +110,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
             raise Malformed("anchor", "root", f"must be {HASH_BYTES} bytes of a tree of possible size")
         checkpoint = Checkpoint(origin=parse_origin(request.origin), size=request.size, root=request.root)
         draft = rules.draft_anchor(self._ledger.genesis, checkpoint, str(peer_identity(context)))
-        return _fact(await self._ledger.by_tx(await self._ledger.submit(draft)))
+        return _placed_fact(await self._ledger.submit(draft))
 
     async def SubmitCheckpoint(self, request: ledger_pb2.SubmitCheckpointRequest, context: Context) -> ledger_pb2.Fact:
         """Accept a checkpoint that extends the last."""
@@ -120,7 +127,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
             _number(request.attempt, "attempt", JSON_INT_MAX),
             str(peer_identity(context)),
         )
-        return _fact(await self._ledger.by_tx(await self._ledger.submit(draft)))
+        return _placed_fact(await self._ledger.submit(draft))
 
     async def RecordGrant(
         self, request: ledger_pb2.RecordGrantRequest, context: Context
@@ -129,7 +136,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
         statement = _bounded(request.statement, "statement", STATEMENT_BYTES_MAX)
         sender, now_ms = str(peer_identity(context)), self._ledger.now_ms()
         draft = rules.draft_grant(self._ledger.genesis, statement, sender, now_ms)
-        return ledger_pb2.TransactionReply(tx_id=await self._ledger.submit(draft))
+        return ledger_pb2.TransactionReply(tx_id=(await self._ledger.submit(draft)).tx)
 
     async def AppendCustody(
         self, request: ledger_pb2.AppendCustodyRequest, context: Context
@@ -143,7 +150,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
             str(peer_identity(context)),
             self._ledger.now_ms(),
         )
-        return ledger_pb2.TransactionReply(tx_id=await self._ledger.submit(draft))
+        return ledger_pb2.TransactionReply(tx_id=(await self._ledger.submit(draft)).tx)
 
     async def Find(self, request: ledger_pb2.FindRequest, context: Context) -> ledger_pb2.FindReply:
         """By origin and size."""

@@ -117,8 +117,16 @@ def _wire(
         grown=deposits.grown,
         backoff=backoff,
     )
+    pusher = Pusher(store, link, anchoring.anchored, backoff)
     receipts = ReceiptCheck(
-        store=store, relay=link, origin=config.origin, trust=trust, verifiers=verifiers(), clock=clock, backoff=backoff
+        store=store,
+        relay=link,
+        origin=config.origin,
+        trust=trust,
+        verifiers=verifiers(),
+        clock=clock,
+        pushed=pusher.pushed,
+        backoff=backoff,
     )
     grants = Grants(
         identity=identity,
@@ -146,7 +154,6 @@ def _wire(
         random_bytes=random_bytes,
         backoff=backoff,
     )
-    pusher = Pusher(store, link, anchoring.anchored, backoff)
     return _Services(
         deposits=deposits,
         anchoring=anchoring,

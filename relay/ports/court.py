@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +80,15 @@ class CourtStore(Protocol):
 
     async def add_checkpoint(self, held: HeldCheckpoint, old_size: int) -> None:
         """Compare-and-swap on the last size, written into the SQL. Raises `Conflict` when `old_size` is not the last."""
+
+    async def take_whole(
+        self, held: HeldCheckpoint, old_size: int, entries: Sequence[bytes], cosign: Callable[[], bytes]
+    ) -> bytes:
+        """A checkpoint that is not taken in yet, in one transaction: its last entries, itself as by `add_checkpoint`, its cosigned note.
+
+        `cosign` is called off the loop when the entries are on disk, before the transaction; what it returns is given back
+        after the commit. Whatever it or the transaction raises is raised, and then nothing has changed.
+        """
 
     async def save_cosigned(self, origin: str, size: int, cosigned: bytes) -> None:
         """Keep the cosigned note; the first one stays."""

@@ -303,8 +303,12 @@ class ReceiptOffer:
 class RelayLink(Protocol):
     """The relay as the custodian sees it: always called, never calling."""
 
-    def push(self, checkpoint: bytes, packages: PackageMaker) -> AsyncIterator[int]:
-        """Offer a checkpoint, send the packages from the index the relay wants on; yields durable next indices."""
+    def push(self, checkpoint: bytes, packages: PackageMaker, expected: int | None = None) -> AsyncIterator[int]:
+        """Offer a checkpoint, send the packages from the index the relay wants on; yields durable next indices.
+
+        With `expected`, send them from there on without waiting for the relay's word: what it holds already it passes over,
+        and where it holds less it refuses them.
+        """
 
     async def receipts(self, origin: str, above_size: int) -> list[ReceiptOffer]:
         """Confirmed checkpoints above a size."""

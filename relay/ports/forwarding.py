@@ -61,8 +61,9 @@ class RelayStore(Protocol):
         """Height 0 with an empty hash before the first block."""
 
     async def take_block(self, ledger: str, block: AnchorBlock) -> int:
-        """Record its anchors as SEEN items and advance the cursor in one transaction; returns how many were new.
+        """Record its anchors as items and advance the cursor in one transaction; returns how many were new.
 
+        They are FINAL at once where the block was given as final itself, SEEN otherwise.
         Raises `Conflict` unless the block extends the cursor: the caller then reads the chain again from below.
         """
 
@@ -79,7 +80,7 @@ class RelayStore(Protocol):
         """The item of that origin and size that is not orphaned."""
 
     async def next_item(self, origin: str) -> Item | None:
-        """The smallest item of the origin that is on its way (relay.core.lifecycle.OPEN_STATES)."""
+        """The smallest item of the origin that is on its way (relay.core.lifecycle.OPEN_STATES); None while the origin is halted."""
 
     async def move(self, item: bytes, old: ItemState, new: ItemState, *, reason: str = "") -> None:
         """Compare-and-swap of the state, written into the SQL. Raises `Conflict` when `old` is not the state."""
@@ -166,16 +167,29 @@ class CourtState:
     cosigned: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """A checkpoint that extends the court's last one, of size `old_size`, and stands on the lender's ledger."""
+
+    checkpoint: bytes
+    old_size: int
+    consistency: Sequence[bytes]
+    anchor: LedgerProof
+
+
 class CourtLink(Protocol):
     """The court gateway as the relay sees it. Errors: `Unavailable`, `Conflict`, `Unverified`, `Denied`."""
 
     async def latest(self, origin: str) -> CourtState:
         """What the court holds now."""
 
-    async def add_checkpoint(
-        self, checkpoint: bytes, old_size: int, consistency: Sequence[bytes], anchor: LedgerProof
-    ) -> CourtState:
-        """Announce a checkpoint that extends the court's last one."""
+    async def add_checkpoint(self, announced: Announcement) -> CourtState:
+        """Announce a checkpoint alone; its entries may come in any number of streams."""
 
-    async def add_entries(self, origin: str, size: int, packages: AsyncIterator[Package]) -> bytes:
-        """Send the entries up to an announced checkpoint; returns the cosigned note once all are durable there."""
+    async def add_entries(
+        self, origin: str, size: int, packages: AsyncIterator[Package], announced: Announcement | None = None
+    ) -> bytes:
+        """Send the entries up to a checkpoint that was announced before or is `announced` here.
+
+        Returns the cosigned note once all are durable there.
+        """

@@ -48,6 +48,8 @@ class AnchorBlock:
     parent_hash: bytes
     time_ms: int
     anchors: tuple[Anchor, ...]
+    final_height: int = 0
+    """What the node called final on this block's own chain when it gave the block; 0 when it said nothing."""
 
 
 class AnchorSource(Protocol):

@@ -7,7 +7,7 @@ in groups, one durable write a group, in a worker thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
 from relay.core.checkpoint import Checkpoint
@@ -23,9 +23,13 @@ GROUP_PACKAGES_MAX: Final = 64
 class PackageIntake:
     """Appends verified packages of one push to a mirror log. One push at a time a log: the caller holds its lock."""
 
-    def __init__(self, log: MirrorLog, target: Checkpoint) -> None:
+    def __init__(
+        self, log: MirrorLog, target: Checkpoint, append: Callable[[Sequence[bytes]], Awaitable[object]] | None = None
+    ) -> None:
+        """`append` is used in the place of the log's own, by an owner who stores more in the same transaction."""
         self._log = log
         self._target = target
+        self._append = append or log.append
 
     @property
     def done(self) -> bool:
@@ -44,7 +48,7 @@ class PackageIntake:
             return self._log.size
         entries, failure = await asyncio.to_thread(self._check, fresh)
         if entries:
-            await self._log.append(entries)
+            await self._append(entries)
         if failure is not None:
             raise failure
         return self._log.size
@@ -65,10 +69,14 @@ class PackageIntake:
             before = []
         return good, None
 
-    def check_root(self) -> None:
-        """The tree of the checkpoint's size must have the checkpoint's root. Raises `Unverified`, `Conflict`."""
+    def check_done(self) -> None:
+        """Raises `Conflict` while entries are missing."""
         if not self.done:
             raise Conflict(f"{self._log.size} of {self._target.size} entries are held")
+
+    def check_root(self) -> None:
+        """The tree of the checkpoint's size must have the checkpoint's root. Raises `Unverified`, `Conflict`."""
+        self.check_done()
         if self._log.files.root(self._target.size) != self._target.root:
             raise Unverified("root", f"the entries up to {self._target.size} do not have the checkpoint's root")
 

@@ -9,6 +9,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -21,7 +22,7 @@ from relay.durable.packs import Pack
 from relay.ports.court import CourtCounts, HeldCheckpoint, NamedRetrieval
 from relay.store import named
 from relay.store.court_retrievals import RETRIEVALS, RetrievalRows
-from relay.store.mirror_log import MIRROR_SCHEMA, StoredMirrorLog
+from relay.store.mirror_log import MIRROR_SCHEMA, Also, StoredMirrorLog
 
 APPLICATION: Final = 0x43524354  # "CRCT"
 INDEX_BATCH: Final = 16_384
@@ -75,6 +76,33 @@ def _held(
     )
 
 
+def _insert(c: sqlite3.Connection, held: HeldCheckpoint, old_size: int) -> None:
+    """Compare-and-swap on the last size. Raises `Conflict`."""
+    done = c.execute(
+        "INSERT INTO checkpoint"
+        " (origin, size, root, note, anchor_kind, anchor_ledger, anchor, anchored_ms, cosigned)"
+        " SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?"
+        " WHERE (SELECT coalesce(max(size), 0) FROM checkpoint WHERE origin = ?) = ? AND ? > ?",
+        (
+            held.origin,
+            held.size,
+            held.root,
+            held.note,
+            held.anchor.kind,
+            held.anchor.ledger,
+            held.anchor.body,
+            held.anchored_ms,
+            held.cosigned,
+            held.origin,
+            old_size,
+            held.size,
+            old_size,
+        ),
+    )
+    if done.rowcount != 1:
+        raise Conflict(f"size {old_size} is not the last checkpoint of {held.origin} here")
+
+
 class SqliteCourtStore(RetrievalRows):
     """Implements relay.ports.court.CourtStore."""
 
@@ -118,31 +146,21 @@ class SqliteCourtStore(RetrievalRows):
 
     async def add_checkpoint(self, held: HeldCheckpoint, old_size: int) -> None:
         """See the port."""
+        await self._database.write(lambda c: _insert(c, held, old_size))
 
-        def write(c: sqlite3.Connection) -> None:
-            done = c.execute(
-                "INSERT INTO checkpoint (origin, size, root, note, anchor_kind, anchor_ledger, anchor, anchored_ms)"
-                " SELECT ?, ?, ?, ?, ?, ?, ?, ?"
-                " WHERE (SELECT coalesce(max(size), 0) FROM checkpoint WHERE origin = ?) = ? AND ? > ?",
-                (
-                    held.origin,
-                    held.size,
-                    held.root,
-                    held.note,
-                    held.anchor.kind,
-                    held.anchor.ledger,
-                    held.anchor.body,
-                    held.anchored_ms,
-                    held.origin,
-                    old_size,
-                    held.size,
-                    old_size,
-                ),
-            )
-            if done.rowcount != 1:
-                raise Conflict(f"size {old_size} is not the last checkpoint of {held.origin} here")
+    async def take_whole(
+        self, held: HeldCheckpoint, old_size: int, entries: Sequence[bytes], cosign: Callable[[], bytes]
+    ) -> bytes:
+        """See the port."""
+        cosigned = b""
 
-        await self._database.write(write)
+        def seal() -> Also:
+            nonlocal cosigned
+            cosigned = cosign()
+            return lambda c: _insert(c, replace(held, cosigned=cosigned), old_size)
+
+        await (await self.log(held.origin)).append(entries, seal=seal)
+        return cosigned
 
     async def save_cosigned(self, origin: str, size: int, cosigned: bytes) -> None:
         """See the port."""

@@ -22,6 +22,10 @@ CREATE TABLE mirror_log (
 """
 
 
+Also = Callable[[sqlite3.Connection], None]
+"""Joins the transaction that counts appended entries."""
+
+
 class StoredMirrorLog:
     """Entries are durable in the packs before the size that counts them is committed."""
 
@@ -58,21 +62,33 @@ class StoredMirrorLog:
         """For proofs and reading."""
         return self._files
 
-    async def append(self, entries: Sequence[bytes], also: Callable[[sqlite3.Connection], None] | None = None) -> int:
+    async def append(
+        self, entries: Sequence[bytes], also: Also | None = None, seal: Callable[[], Also] | None = None
+    ) -> int:
         """Packs first, then the size by compare-and-swap, together with what else belongs in that transaction.
 
-        When the transaction is refused, the packs are cut back and its error is raised. Cancelling the caller does not stop an
-        append half way: it runs to its end, so that memory, packs and database agree.
+        `seal` runs off the loop between the two, when the entries are on disk and not yet counted; what it returns joins the
+        transaction. When the transaction or `seal` is refused, the packs are cut back and the error is raised. Cancelling the
+        caller does not stop an append half way: it runs to its end, so that memory, packs and database agree.
         """
-        task = asyncio.create_task(self._append(entries, also), name=f"append {self._origin}")
+        task = asyncio.create_task(self._append(entries, also, seal), name=f"append {self._origin}")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def _append(self, entries: Sequence[bytes], also: Callable[[sqlite3.Connection], None] | None) -> int:
+    def _write_packs(self, entries: Sequence[bytes], seal: Callable[[], Also] | None) -> Also | None:
+        old = self._files.size
+        self._files.append(entries)
+        try:
+            return seal() if seal is not None else None
+        except Exception:
+            self._files.truncate(old)
+            raise
+
+    async def _append(self, entries: Sequence[bytes], also: Also | None, seal: Callable[[], Also] | None) -> int:
         async with self._appending:
             old, new = self._size, self._size + len(entries)
-            await asyncio.to_thread(self._files.append, entries)
+            sealed = await asyncio.to_thread(self._write_packs, entries, seal)
 
             def commit(connection: sqlite3.Connection) -> None:
                 done = connection.execute(
@@ -80,8 +96,9 @@ class StoredMirrorLog:
                 )
                 if done.rowcount != 1:
                     raise RuntimeError("another writer has moved this log's size")
-                if also is not None:
-                    also(connection)
+                for one in (also, sealed):
+                    if one is not None:
+                        one(connection)
 
             try:
                 await self._database.write(commit)

@@ -25,6 +25,7 @@ from relay.store.rows import (
     confirmation_values,
     item_from,
     new_item_values,
+    state_in,
 )
 
 
@@ -67,7 +68,7 @@ class SqliteRelayStore:
             height, last = row or (0, b"")
             if block.height != height + 1 or (height and block.parent_hash != last):
                 raise Conflict(f"block {block.height} of {ledger} does not extend block {height} as recorded")
-            new = sum(_insert_anchor(c, anchor) for anchor in block.anchors)
+            new = sum(_insert_anchor(c, anchor, state_in(block)) for anchor in block.anchors)
             c.execute(
                 "INSERT INTO cursor VALUES (?, ?, ?)"
                 " ON CONFLICT (ledger) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash",
@@ -139,8 +140,9 @@ class SqliteRelayStore:
         """See the port."""
         row = await self._database.read(
             lambda c: c.execute(
-                f"SELECT {ITEM_COLUMNS} FROM item WHERE origin = ? AND state IN ({OPEN_WORDS}) ORDER BY size, height LIMIT 1",
-                (origin,),
+                f"SELECT {ITEM_COLUMNS} FROM item WHERE origin = ? AND state IN ({OPEN_WORDS})"
+                " AND NOT EXISTS (SELECT 1 FROM exhibit WHERE origin = ? AND resumed = '') ORDER BY size, height LIMIT 1",
+                (origin, origin),
             ).fetchone()
         )
         return item_from(row) if row else None
@@ -307,13 +309,13 @@ class SqliteRelayStore:
         return row[0] if row else None
 
 
-def _insert_anchor(c: sqlite3.Connection, anchor: Anchor) -> int:
-    """A new item as SEEN; one that was orphaned and is now in another block comes back."""
+def _insert_anchor(c: sqlite3.Connection, anchor: Anchor, state: ItemState = ItemState.SEEN) -> int:
+    """A new item; one that was orphaned and is now in another block comes back."""
     done = c.execute(
         f"INSERT INTO item ({ITEM_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '') ON CONFLICT (id) DO UPDATE SET"
         " height = excluded.height, block_hash = excluded.block_hash, tx_id = excluded.tx_id,"
         " time_ms = excluded.time_ms, state = excluded.state WHERE item.state = ?",
-        (*new_item_values(anchor), ItemState.ORPHANED.value),
+        (*new_item_values(anchor, state), ItemState.ORPHANED.value),
     )
     return done.rowcount
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from relay.core.ledgerproof import LedgerProof
 from relay.core.lifecycle import OPEN_STATES, ItemState, item_id
 from relay.ports.forwarding import Confirmation, Exhibit, Item
-from relay.ports.ledgers import Anchor, Receipt
+from relay.ports.ledgers import Anchor, AnchorBlock, Receipt
 
 BLOCKS_REMEMBERED: Final = 4096
 """Heights of a ledger whose hashes are kept: how far back a reorganisation can be followed."""
@@ -37,11 +37,15 @@ def item_from(row: Any) -> Item:
     return Item(id=id_, anchor=anchor, state=ItemState(state), attempt=attempt, reason=reason)
 
 
-def new_item_values(a: Anchor) -> tuple[object, ...]:
+def new_item_values(a: Anchor, state: ItemState = ItemState.SEEN) -> tuple[object, ...]:
     """The first ten of ITEM_COLUMNS for an anchor that was just seen."""
     identity = item_id(a.ledger, a.origin, a.size, a.root)
-    seen = ItemState.SEEN.value
-    return identity, a.ledger, a.origin, a.size, a.root, a.height, a.block_hash, a.tx_id, a.time_ms, seen
+    return identity, a.ledger, a.origin, a.size, a.root, a.height, a.block_hash, a.tx_id, a.time_ms, state.value
+
+
+def state_in(block: AnchorBlock) -> ItemState:
+    """What its anchors begin as: final at once where the block was given as final itself."""
+    return ItemState.FINAL if block.final_height >= block.height else ItemState.SEEN
 
 
 def confirmation_from(row: Any) -> Confirmation:

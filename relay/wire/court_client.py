@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import grpc.aio
 
 from relay.core.errors import Unavailable
-from relay.core.ledgerproof import LedgerProof
 from relay.core.package import Package
-from relay.ports.forwarding import CourtState
+from relay.ports.forwarding import Announcement, CourtState
 from relay.transport.channels import CALL_DEADLINE_S, STREAM_DEADLINE_S, call, stream
 from relay.wire.convert import evidence_to, package_to
 from relay.wire.v1 import court_pb2, court_pb2_grpc
@@ -26,22 +25,22 @@ class GrpcCourtLink:
         reply = await call(self._stub.Latest(court_pb2.LatestRequest(origin=origin), timeout=CALL_DEADLINE_S))
         return CourtState(size=reply.size, next_index=reply.next_index, cosigned=reply.cosigned)
 
-    async def add_checkpoint(
-        self, checkpoint: bytes, old_size: int, consistency: Sequence[bytes], anchor: LedgerProof
-    ) -> CourtState:
+    async def add_checkpoint(self, announced: Announcement) -> CourtState:
         """See the port."""
-        request = court_pb2.AddCheckpointRequest(
-            checkpoint=checkpoint, old_size=old_size, consistency=consistency, anchor=evidence_to(anchor)
-        )
-        reply = await call(self._stub.AddCheckpoint(request, timeout=CALL_DEADLINE_S), writing=True)
-        size = int(checkpoint.split(b"\n", 2)[1])
+        reply = await call(self._stub.AddCheckpoint(_announcement(announced), timeout=CALL_DEADLINE_S), writing=True)
+        size = int(announced.checkpoint.split(b"\n", 2)[1])
         return CourtState(size=size, next_index=reply.next_index, cosigned=reply.cosigned)
 
-    async def add_entries(self, origin: str, size: int, packages: AsyncIterator[Package]) -> bytes:
+    async def add_entries(
+        self, origin: str, size: int, packages: AsyncIterator[Package], announced: Announcement | None = None
+    ) -> bytes:
         """See the port."""
+        target = court_pb2.EntriesTarget(
+            origin=origin, size=size, announcement=_announcement(announced) if announced else None
+        )
 
         async def requests() -> AsyncIterator[court_pb2.AddEntriesRequest]:
-            yield court_pb2.AddEntriesRequest(target=court_pb2.EntriesTarget(origin=origin, size=size))
+            yield court_pb2.AddEntriesRequest(target=target)
             async for package in packages:
                 yield court_pb2.AddEntriesRequest(package=package_to(package))
 
@@ -49,3 +48,12 @@ class GrpcCourtLink:
             if reply.cosigned:
                 return bytes(reply.cosigned)
         raise Unavailable("the court gateway ended the stream without a cosignature")
+
+
+def _announcement(announced: Announcement) -> court_pb2.AddCheckpointRequest:
+    return court_pb2.AddCheckpointRequest(
+        checkpoint=announced.checkpoint,
+        old_size=announced.old_size,
+        consistency=announced.consistency,
+        anchor=evidence_to(announced.anchor),
+    )

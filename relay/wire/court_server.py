@@ -12,6 +12,7 @@ from relay.core.errors import Malformed
 from relay.core.identity import Role
 from relay.core.package import Package
 from relay.ports.court import CourtStore
+from relay.ports.forwarding import Announcement
 from relay.services.court.asking import RetrievalCommand
 from relay.services.court.mirror import CourtMirror
 from relay.services.court.once import NamedRetrievals
@@ -19,7 +20,7 @@ from relay.services.court.retrieval import Done, Progress, Seen
 from relay.services.court.status import CourtStatus
 from relay.services.mirroring import GROUP_PACKAGES_MAX
 from relay.wire.convert import bounded_note, evidence_from, package_from
-from relay.wire.grouping import grouped
+from relay.wire.grouping import arriving
 from relay.wire.v1 import court_pb2, court_pb2_grpc
 
 BUNDLE_CHUNK_BYTES: Final = 1024 * 1024
@@ -52,24 +53,31 @@ class Mirror(court_pb2_grpc.MirrorServicer):
         self, request: court_pb2.AddCheckpointRequest, context: Context
     ) -> court_pb2.AddCheckpointReply:
         """A checkpoint that extends the last one."""
-        held = await self._mirror.add_checkpoint(
-            bounded_note(request.checkpoint, "checkpoint offer"),
-            request.old_size,
-            list(request.consistency),
-            evidence_from(request.anchor),
-        )
+        held = await self._mirror.add_checkpoint(_announcement(request))
         return court_pb2.AddCheckpointReply(next_index=held.next_index, cosigned=held.cosigned)
 
     async def AddEntries(
         self, request_iterator: AsyncIterator[court_pb2.AddEntriesRequest], context: Context
     ) -> AsyncIterator[court_pb2.AddEntriesReply]:
-        """Entries up to an announced checkpoint."""
+        """Entries up to a checkpoint that was announced before, or is in the first message."""
         first = await anext(aiter(request_iterator), None)
         if first is None or first.WhichOneof("part") != "target":
             raise Malformed("entries", "target", "the first message must name the checkpoint")
-        groups = grouped(_packages(request_iterator), GROUP_PACKAGES_MAX)
-        async for held in self._mirror.add_entries(first.target.origin, first.target.size, groups):
-            yield court_pb2.AddEntriesReply(next_index=held.next_index, cosigned=held.cosigned)
+        target = first.target
+        announced = _announcement(target.announcement) if target.HasField("announcement") else None
+        packages = _packages(request_iterator)
+        async with arriving(packages, GROUP_PACKAGES_MAX, ends=lambda p: p.end >= target.size) as groups:
+            async for held in self._mirror.add_entries(target.origin, target.size, groups, announced):
+                yield court_pb2.AddEntriesReply(next_index=held.next_index, cosigned=held.cosigned)
+
+
+def _announcement(request: court_pb2.AddCheckpointRequest) -> Announcement:
+    return Announcement(
+        checkpoint=bounded_note(request.checkpoint, "checkpoint offer"),
+        old_size=request.old_size,
+        consistency=list(request.consistency),
+        anchor=evidence_from(request.anchor),
+    )
 
 
 async def _packages(requests: AsyncIterator[court_pb2.AddEntriesRequest]) -> AsyncIterator[Package]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -13,11 +14,19 @@ LINGER_S: Final = 0.003
 """How long a group that is not full waits for what is right behind: less than the durable write that it may save."""
 
 
-async def grouped(source: AsyncIterator[T], most: int) -> AsyncIterator[list[T]]:
+def _never(_item: object) -> bool:
+    return False
+
+
+@asynccontextmanager
+async def arriving(
+    source: AsyncIterator[T], most: int, ends: Callable[[T], bool] = _never
+) -> AsyncIterator[AsyncIterator[list[T]]]:
     """Lists of up to `most` items: whatever has arrived while the last list was handled and shortly after, at least one.
 
-    A list waits no longer than `LINGER_S` after its first item, and not at all once the source has ended.
-    At most `2 * most` items wait in memory; then the source is not read, which slows its sender down.
+    The source is read from the beginning of the context, before the first list is asked for. A list waits no longer than
+    `LINGER_S` after its first item, and not at all once the source has ended or `ends` says of an item that nothing is wanted
+    behind it. At most `2 * most` items wait in memory; then the source is not read, which slows its sender down.
     """
     queue: asyncio.Queue[object] = asyncio.Queue(most)
     failure: list[BaseException] = []
@@ -32,20 +41,26 @@ async def grouped(source: AsyncIterator[T], most: int) -> AsyncIterator[list[T]]
 
     filler = asyncio.create_task(fill(), name="stream reader")
     try:
-        ended = False
-        while not ended:
-            group: list[T]
-            group, ended = await _next_group(queue, most)
-            if group:
-                yield group
-        if failure:
-            raise failure[0]
+        yield _groups(queue, most, ends, failure)
     finally:
         filler.cancel()
         await asyncio.wait({filler})
 
 
-async def _next_group(queue: asyncio.Queue[object], most: int) -> tuple[list[T], bool]:
+async def _groups(
+    queue: asyncio.Queue[object], most: int, ends: Callable[[T], bool], failure: list[BaseException]
+) -> AsyncIterator[list[T]]:
+    ended = False
+    while not ended:
+        group: list[T]
+        group, ended = await _next_group(queue, most, ends)
+        if group:
+            yield group
+    if failure:
+        raise failure[0]
+
+
+async def _next_group(queue: asyncio.Queue[object], most: int, ends: Callable[[T], bool]) -> tuple[list[T], bool]:
     """The next items, and whether the end came after them."""
     group: list[T] = []
     item = await queue.get()
@@ -53,7 +68,7 @@ async def _next_group(queue: asyncio.Queue[object], most: int) -> tuple[list[T],
         async with asyncio.timeout(LINGER_S):
             while item is not _END:
                 group.append(item)  # type: ignore[arg-type]
-                if len(group) >= most:
+                if len(group) >= most or ends(group[-1]):
                     return group, False
                 item = await queue.get()
     except TimeoutError:

@@ -22,13 +22,13 @@ class GrpcRelayLink:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub: relay_pb2_grpc.CustodianPortAsyncStub = relay_pb2_grpc.CustodianPortStub(channel)
 
-    async def push(self, checkpoint: bytes, packages: PackageMaker) -> AsyncIterator[int]:
+    async def push(self, checkpoint: bytes, packages: PackageMaker, expected: int | None = None) -> AsyncIterator[int]:
         """See the port."""
         start: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         async def requests() -> AsyncIterator[relay_pb2.PushLogRequest]:
             yield relay_pb2.PushLogRequest(offer=relay_pb2.LogOffer(checkpoint=checkpoint))
-            async for package in packages(await start):
+            async for package in packages(expected if expected is not None else await start):
                 yield relay_pb2.PushLogRequest(package=package_to(package))
 
         try:

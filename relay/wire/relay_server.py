@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import grpc.aio
 
+from relay.core.checkpoint import parse_checkpoint
 from relay.core.errors import Denied, Malformed
 from relay.core.identity import Role
 from relay.core.limits import CHUNK_PLAINTEXT_BYTES
@@ -18,7 +19,7 @@ from relay.services.forwarding.route import Router
 from relay.services.mirroring import GROUP_PACKAGES_MAX
 from relay.transport.peer import peer_identity
 from relay.wire.convert import bounded_note, evidence_to, package_from
-from relay.wire.grouping import grouped
+from relay.wire.grouping import arriving
 from relay.wire.relay_admin import ALLOW as ADMIN_ALLOW
 from relay.wire.v1 import relay_pb2, relay_pb2_grpc
 
@@ -56,9 +57,11 @@ class CustodianPort(relay_pb2_grpc.CustodianPortServicer):
         if first is None or first.WhichOneof("part") != "offer":
             raise Malformed("push", "offer", "the first message must be the offer of a checkpoint")
         note = bounded_note(first.offer.checkpoint, "push")
-        groups = grouped(_packages(request_iterator), GROUP_PACKAGES_MAX)
-        async for next_index in self._intake.push(caller, note, groups):
-            yield relay_pb2.PushLogReply(next_index=next_index)
+        size = parse_checkpoint(note)[0].size
+        packages = _packages(request_iterator)
+        async with arriving(packages, GROUP_PACKAGES_MAX, ends=lambda p: p.end >= size) as groups:
+            async for next_index in self._intake.push(caller, note, groups):
+                yield relay_pb2.PushLogReply(next_index=next_index)
 
     async def Receipts(self, request: relay_pb2.ReceiptsRequest, context: Context) -> relay_pb2.ReceiptsReply:
         """Confirmed checkpoints above a size."""

@@ -25,6 +25,7 @@ from relay.core.verify import verify_bundle
 from relay.setup.keys import load_signing_key
 from tests.support.bundles import Made, make_home, noon_of
 from tests.support.lines import repayment, small_dossier
+from tests.support.links import announced
 from tests.support.rotating import ROLES, pin_new_key, revoke, use_new_key
 from tests.support.way import open_way
 
@@ -136,9 +137,8 @@ async def test_stolen_log_key_anchors_nothing_that_counts(tmp_path: Path) -> Non
                 await way._push()
                 await asyncio.sleep(0.001)
         with pytest.raises(Unverified, match="log"):
-            await way.mirror.add_checkpoint(
-                checkpoint.note, 3, way.custodian_store.files.consistency_proof(3, 6), await way.source.prove(anchor)
-            )
+            proof = way.custodian_store.files.consistency_proof(3, 6)
+            await way.mirror.add_checkpoint(announced(checkpoint.note, 3, proof, await way.source.prove(anchor)))
         assert (await way.custodian_store.counts()).confirmed_size == 3
     use_new_key(home, "log")
     async with open_way(home, now_ms=noon + 3 * HOUR_MS, seed="mended") as way:

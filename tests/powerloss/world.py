@@ -48,8 +48,8 @@ class Promises:
     async def add_checkpoint(self, *given: Any) -> CourtState:
         return self.keep(await self.mirror.add_checkpoint(*given))
 
-    async def add_entries(self, origin: str, size: int, groups: Any) -> AsyncIterator[CourtState]:
-        async for state in self.mirror.add_entries(origin, size, groups):
+    async def add_entries(self, origin: str, size: int, groups: Any, *given: Any) -> AsyncIterator[CourtState]:
+        async for state in self.mirror.add_entries(origin, size, groups, *given):
             yield self.keep(state)
 
 

@@ -27,6 +27,7 @@ from tests.evidence.test_retrieval_attacks import request_under
 from tests.ledgers.bench import Bench
 from tests.regression.refusing import refusal
 from tests.support.lines import small_dossier
+from tests.support.links import announced
 from tests.support.way import Way
 
 NOTHING = (bytes(32), EMPTY_ROOT, b"")
@@ -86,7 +87,7 @@ async def test_zero_root_is_no_checkpoint_for_a_fresh_court(way: Way, bench: Ben
             note = format_note(Note(text=text, signatures=(signature,)))
             for given in (proof, LedgerProof(kind=proof.kind, ledger=proof.ledger, body=b"")):
                 with pytest.raises(RelayError):
-                    await way.mirror.add_checkpoint(note, 0, [], given)
+                    await way.mirror.add_checkpoint(announced(note, 0, [], given))
             good = await bench.submission(3)
             with pytest.raises((Malformed, Unverified)):
                 await bench.court.submit(bench.replaced(good, checkpoint=note))

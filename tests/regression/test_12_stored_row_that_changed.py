@@ -21,7 +21,6 @@ from relay.core.errors import Malformed, NotFound, RelayError, Unverified
 from relay.core.lifecycle import ItemState
 from relay.core.package import check_proof, check_shape, package_borders
 from relay.durable.packs import Pack
-from relay.ports.forwarding import CourtState
 from relay.services.mirroring import make_packages
 from relay.store.log_files import LogPacks
 from tests.services.test_advance import becomes, stand_between
@@ -181,12 +180,12 @@ async def test_changed_entry_at_the_relay_is_put_aside_and_not_forwarded(way: Wa
     court, _ = stand_between(way)
     go = asyncio.Event()
 
-    async def when_told(part: Any, *announced: Any) -> CourtState:
+    async def when_told(part: Any, *given: Any) -> bytes:
         await go.wait()
-        state: CourtState = await part.add_checkpoint(*announced)
-        return state
+        cosigned: bytes = await part.add_entries(*given)
+        return cosigned
 
-    court.end("add_checkpoint", when_told)
+    court.end("add_entries", when_told)
     note = await anchored(way, 3)
     await push(way, note, packages(way, 0, 3))
     await becomes(way, 3, ItemState.PROVEN)

@@ -10,7 +10,7 @@ from tests.simulation.seeds import simulate_only
 
 @pytest.mark.parametrize("seed", range(20))
 def test_write_that_arrives_twice_has_one_effect(seed: int) -> None:
-    outcome, world = simulate_only(seed, 4000, {"call twice": 1.0, "crash": 0.001}, (HONEST, HONEST))
+    outcome, world = simulate_only(seed, 6000, {"call twice": 1.0, "crash": 0.001}, (HONEST, HONEST))
     assert outcome.violations == []
     assert world.dice.counts["call twice"] > 10
     assert len({(r.origin, r.size) for r in world.court_chain.effects}) == len(world.court_chain.effects) > 4

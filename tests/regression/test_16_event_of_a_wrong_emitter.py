@@ -35,6 +35,7 @@ from tests.ledgers.test_embedded_attacks import chain
 from tests.services.test_forwarding import note_of
 from tests.services.test_watch import FINAL, ORPHANED, SEEN, watching
 from tests.support.lines import small_dossier
+from tests.support.links import announced
 from tests.support.way import Way
 
 
@@ -162,6 +163,6 @@ async def test_anchor_squatted_by_another_sender_brings_nothing_to_the_court(way
     assert {i.anchor.origin for i in await way.relay_store.items(list(ItemState), "", 10)} <= {way.origin}
     stranger = make_signing_key(way.home / "stranger.pem")
     with pytest.raises(Unverified, match="log signature"):
-        await way.mirror.add_checkpoint(note_of(way, squatted, stranger), 0, [], proof)
+        await way.mirror.add_checkpoint(announced(note_of(way, squatted, stranger), 0, [], proof))
     assert await way.registry.latest(way.origin) is None
     assert (await way.mirror.latest(way.origin)).size == 0

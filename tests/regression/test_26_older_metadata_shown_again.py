@@ -34,6 +34,7 @@ from tests.regression.refusing import refusal
 from tests.services.test_forwarding import note_of
 from tests.support.bundles import DAY_MS, Made, make_home, noon_of
 from tests.support.lines import small_dossier
+from tests.support.links import announced
 from tests.support.way import Way, open_way
 
 
@@ -70,13 +71,13 @@ async def test_older_checkpoint_is_refused_by_the_court(way: Way) -> None:
         for claimed in (0, 3, 5, 6, 7):
             for proof in ([], way.custodian_store.files.consistency_proof(old.size, 6)):
                 with pytest.raises(Conflict):
-                    await way.mirror.add_checkpoint(old.note, claimed, proof, old.anchor)
+                    await way.mirror.add_checkpoint(announced(old.note, claimed, proof, old.anchor))
     newest = held[2]
     assert newest is not None
-    assert await way.mirror.add_checkpoint(newest.note, 6, [], newest.anchor) == last
+    assert await way.mirror.add_checkpoint(announced(newest.note, 6, [], newest.anchor)) == last
     with pytest.raises((Conflict, Unverified)):
         frozen = Checkpoint(origin=way.origin, size=7, root=newest.root)
-        await way.mirror.add_checkpoint(note_of(way, frozen), 6, [], newest.anchor)
+        await way.mirror.add_checkpoint(announced(note_of(way, frozen), 6, [], newest.anchor))
     assert await way.mirror.latest(way.origin) == last
 
 

@@ -13,6 +13,7 @@ from relay.core.checkpoint import Checkpoint
 from relay.core.errors import Conflict, Denied, Malformed, NotFound, RelayError, Unavailable, Uncertain, Unverified
 from relay.core.lifecycle import ItemState
 from relay.ports.forwarding import CourtState, Item
+from relay.services.forwarding import advance
 from relay.services.forwarding.advance import REFUSALS_MAX
 from tests.services.test_forwarding import packages, push
 from tests.services.test_pushes import confirmed, grown
@@ -65,6 +66,12 @@ def stand_between(way: Way) -> tuple[Between, Between]:
     advancer: Any = way.advancer
     advancer._court, advancer._registry = Between(advancer._court), Between(advancer._registry)
     return advancer._court, advancer._registry
+
+
+def announced_alone(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """As if the checkpoint had more new entries than go with its announcement."""
+    if method == "add_checkpoint":
+        monkeypatch.setattr(advance, "TOGETHER_ENTRIES_MAX", 0)
 
 
 async def pushed(way: Way, count: int = 300) -> int:
@@ -121,7 +128,8 @@ async def test_write_that_never_arrived_is_tried_again(way: Way) -> None:
 
 
 @pytest.mark.parametrize("method", ["latest", "add_checkpoint", "add_entries"])
-async def test_court_that_is_away_is_asked_again(way: Way, method: str) -> None:
+async def test_court_that_is_away_is_asked_again(way: Way, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    announced_alone(monkeypatch, method)
     court, _ = stand_between(way)
     court.end(method, *[Unavailable("gone")] * 3)
     size = await pushed(way)
@@ -141,14 +149,14 @@ async def test_court_ledger_that_is_away_is_asked_again(way: Way, method: str) -
 async def test_upload_that_breaks_off_goes_on_with_what_the_court_holds(way: Way) -> None:
     court, _ = stand_between(way)
 
-    async def half(part: Any, origin: str, size: int, sequence: AsyncIterator[Any]) -> bytes:
+    async def half(part: Any, origin: str, size: int, sequence: AsyncIterator[Any], announced: Any) -> bytes:
         first = await anext(sequence)
 
         async def only_first() -> AsyncIterator[Any]:
             yield first
 
         with pytest.raises(Conflict):  # the court keeps it, and does not cosign
-            await part.add_entries(origin, size, only_first())
+            await part.add_entries(origin, size, only_first(), announced)
         raise Unavailable("broken off")
 
     court.end("add_entries", half)
@@ -167,9 +175,10 @@ async def test_upload_that_breaks_off_goes_on_with_what_the_court_holds(way: Way
     ids=["announcing", "sending", "submitting"],
 )
 async def test_refusal_is_put_aside_with_its_reason_and_stops_the_origin(
-    way: Way, part: int, method: str, state: ItemState, error: RelayError
+    way: Way, part: int, method: str, state: ItemState, error: RelayError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Retries do not mend it: the item is quarantined where it stood, the origin halts, and nothing is sent again."""
+    announced_alone(monkeypatch, method)
     parts = stand_between(way)
     parts[part].end(method, *[error] * REFUSALS_MAX)
     size = await pushed(way)

@@ -183,7 +183,8 @@ async def test_pusher_that_is_faster_than_the_feed_waits_for_it(tmp_path: Path) 
 
 
 async def groups_of(source: AsyncIterator[int], most: int) -> list[list[int]]:
-    return [group async for group in grouping.grouped(source, most)]
+    async with grouping.arriving(source, most) as groups:
+        return [group async for group in groups]
 
 
 async def test_items_that_follow_each_other_closely_are_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,8 +208,9 @@ async def test_what_came_before_an_error_is_given_before_it(monkeypatch: pytest.
 
     given: list[list[int]] = []
     with pytest.raises(Conflict):
-        async for group in grouping.grouped(source(), 8):
-            given.append(group)
+        async with grouping.arriving(source(), 8) as groups:
+            async for group in groups:
+                given.append(group)
     assert given == [[1, 2]]
 
 
@@ -223,9 +225,10 @@ async def test_group_does_not_wait_for_a_sender_that_pauses(monkeypatch: pytest.
         yield 2
 
     given: list[list[int]] = []
-    async for group in grouping.grouped(source(), 8):
-        given.append(group)
-        handled.set()
+    async with grouping.arriving(source(), 8) as groups:
+        async for group in groups:
+            given.append(group)
+            handled.set()
     assert given == [[1], [2]]
 
 
@@ -235,3 +238,31 @@ async def test_source_without_items_gives_no_group() -> None:
         yield 1
 
     assert await groups_of(source(), 3) == []
+
+
+async def test_group_does_not_wait_behind_the_last_item_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stream stays open behind it; what is wanted is here."""
+    monkeypatch.setattr(grouping, "LINGER_S", 60.0)
+
+    async def source() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(30), grouping.arriving(source(), 8, ends=lambda n: n == 2) as groups:
+        assert await anext(groups) == [1, 2]
+
+
+async def test_what_arrives_is_read_before_it_is_asked_for_and_no_further_than_twice_the_group() -> None:
+    read: list[int] = []
+
+    async def source() -> AsyncIterator[int]:
+        for n in range(100):
+            read.append(n)
+            yield n
+
+    async with grouping.arriving(source(), 8) as groups:
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert 8 <= len(read) <= 16
+        assert await anext(groups) == list(range(8))

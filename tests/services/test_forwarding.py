@@ -21,7 +21,7 @@ from relay.setup.keys import FileSigner, load_signing_key, make_signing_key
 from tests.support.bundles import make_home, noon_of
 from tests.support.frozen import no_waits, settle
 from tests.support.lines import small_dossier
-from tests.support.links import DirectRelayLink
+from tests.support.links import DirectRelayLink, announced
 from tests.support.way import Way, open_way
 
 LENDER = "spiffe://courtrelay.example/custodian/lender"
@@ -173,13 +173,13 @@ async def test_court_refuses_what_the_relay_invents(way: Way) -> None:
     held = (await way.court_store.receipted(way.origin))[-1]
     invented = Checkpoint(origin=way.origin, size=4, root=bytes(32))
     with pytest.raises(Unverified):
-        await way.mirror.add_checkpoint(note_of(way, invented), 3, [], held.anchor)
+        await way.mirror.add_checkpoint(announced(note_of(way, invented), 3, [], held.anchor))
     with pytest.raises(Conflict):
-        await way.mirror.add_checkpoint(note_of(way, invented), 0, [], held.anchor)
+        await way.mirror.add_checkpoint(announced(note_of(way, invented), 0, [], held.anchor))
     other = LedgerProof(kind="quorum", ledger="embedded:court-1", body=held.anchor.body)
     again = Checkpoint(origin=way.origin, size=3, root=bytes(32))
     with pytest.raises((Unverified, Conflict)):
-        await way.mirror.add_checkpoint(note_of(way, again), 3, [], other)
+        await way.mirror.add_checkpoint(announced(note_of(way, again), 3, [], other))
     with pytest.raises(Denied):
         await way.mirror.latest("other.example/log")
 
@@ -188,7 +188,7 @@ async def test_court_does_not_cosign_before_it_holds_the_entries(way: Way) -> No
     note = await anchored(way, 3)
     item = await way.relay_store.find_item(way.origin, 3)
     assert item is not None
-    state = await way.mirror.add_checkpoint(note, 0, [], await way.source.prove(item.anchor))
+    state = await way.mirror.add_checkpoint(announced(note, 0, [], await way.source.prove(item.anchor)))
     assert (state.cosigned, state.next_index) == (b"", 0)
 
     async def none() -> AsyncIterator[list[Package]]:

@@ -76,7 +76,7 @@ def play(case: Case) -> Result:
         violations = run(loop, main())
     finally:
         logging.disable(logging.NOTSET)
-    return Result(case, violations, points.first_life or points.count, lives[0], points.names, points.died_at)
+    return Result(case, violations, points.first_life or lives[0], lives[0], points.names, points.died_at)
 
 
 def _step(machine: Machine) -> None:

@@ -18,6 +18,7 @@ from relay.core.note import Note, VerifierKey, format_note, sign_note
 from relay.core.package import Package
 from relay.durable.errors import StorageFailed
 from relay.ports.custodian import LogCheckpoint, PackageMaker, ReceiptOffer
+from relay.services.custodian.anchoring import Anchored, Newest
 from tests.simulation.chain import LenderChain
 from tests.simulation.network import Net
 from tests.simulation.process import Crash, Machine
@@ -65,7 +66,7 @@ class Lender:
         self.checkpoints: list[Checkpoint] = []
         self.waiting: dict[int, LogCheckpoint] = {}
         self.receipts: dict[int, LedgerProof] = {}
-        self.anchored = asyncio.Event()
+        self.anchored = Anchored()
         self.durable_at_relay = 0
 
     def grow(self, count: int) -> None:
@@ -82,7 +83,9 @@ class Lender:
         self.checkpoints.append(checkpoint)
         self.chain.waiting.append(checkpoint)
         if self.character != WITHHOLDS:
-            self.waiting[size] = LogCheckpoint(size=size, root=checkpoint.root, note=note, anchored_height=1)
+            made = LogCheckpoint(size=size, root=checkpoint.root, note=note, anchored_height=1)
+            self.waiting[size] = made
+            self.anchored.newest = Newest(before=start, checkpoint=made)
         self.anchored.set()
 
     async def unconfirmed(self) -> list[LogCheckpoint]:
@@ -110,11 +113,12 @@ class RelayLine:
             raise Unavailable("the relay is down")
         return process.parts[name]
 
-    async def push(self, checkpoint: bytes, packages: PackageMaker) -> AsyncIterator[int]:
+    async def push(self, checkpoint: bytes, packages: PackageMaker, expected: int | None = None) -> AsyncIterator[int]:
         start: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         async def groups() -> AsyncIterator[list[Package]]:
-            async for group in self._net.stream("push.send", packages(await start)):
+            first = expected if expected is not None else await start
+            async for group in self._net.stream("push.send", packages(first)):
                 yield [self._altered(package) for package in group]
 
         self._net.check("push.open")

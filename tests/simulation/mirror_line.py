@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 from relay.core.errors import Unavailable
-from relay.core.ledgerproof import LedgerProof
 from relay.core.package import Package
-from relay.ports.forwarding import CourtState
+from relay.ports.forwarding import Announcement, CourtState
 from tests.simulation.network import Net
 from tests.simulation.process import Machine
 
@@ -32,20 +31,22 @@ class MirrorLine:
 
         return await self._net.read("gateway.latest", ask)
 
-    async def add_checkpoint(
-        self, checkpoint: bytes, old_size: int, consistency: Sequence[bytes], anchor: LedgerProof
-    ) -> CourtState:
+    async def add_checkpoint(self, announced: Announcement) -> CourtState:
         async def send() -> CourtState:
-            return await self._mirror().add_checkpoint(checkpoint, old_size, consistency, anchor)
+            return await self._mirror().add_checkpoint(announced)
 
         return await self._net.write("gateway.add_checkpoint", send)
 
-    async def add_entries(self, origin: str, size: int, packages: AsyncIterator[Package]) -> bytes:
+    async def add_entries(
+        self, origin: str, size: int, packages: AsyncIterator[Package], announced: Announcement | None = None
+    ) -> bytes:
         async def send() -> bytes:
             cosigned = b""
             groups = self._net.stream("gateway.send", packages)
-            async for state in self._mirror().add_entries(origin, size, groups):
+            async for state in self._mirror().add_entries(origin, size, groups, announced):
                 cosigned = state.cosigned
             return cosigned
 
+        if announced is not None:
+            return await self._net.write("gateway.add_entries", send)
         return await self._net.read("gateway.add_entries", send)

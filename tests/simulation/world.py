@@ -180,7 +180,7 @@ class World:
         pusher = Pusher(store, line, lender.anchored, self.backoff)
         check = ReceiptCheck(
             store=store, relay=line, origin=lender.origin, trust=self.trust, verifiers=self.verifiers,
-            clock=self.clock, backoff=self.backoff,
+            clock=self.clock, pushed=pusher.pushed, backoff=self.backoff,
         )  # fmt: skip
         self.spawn(pusher.run())
         self.spawn(check.run())

@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from relay.core.ledgerproof import LedgerProof
 from relay.core.package import Package
 from relay.ports.custodian import PackageMaker, ReceiptOffer
-from relay.ports.forwarding import CourtState
+from relay.ports.forwarding import Announcement, CourtState
 from relay.services.court.mirror import CourtMirror
 from relay.services.forwarding.intake import LogIntake
 from relay.services.forwarding.receipts import Receipts
@@ -25,11 +25,11 @@ class DirectRelayLink:
         self._receipts = receipts
         self._router = router
 
-    async def push(self, checkpoint: bytes, packages: PackageMaker) -> AsyncIterator[int]:
+    async def push(self, checkpoint: bytes, packages: PackageMaker, expected: int | None = None) -> AsyncIterator[int]:
         start: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         async def groups() -> AsyncIterator[Sequence[Package]]:
-            async for package in packages(await start):
+            async for package in packages(expected if expected is not None else await start):
                 yield [package]
 
         async for next_index in self._intake.push(self._custodian, checkpoint, groups()):
@@ -69,6 +69,11 @@ class DirectRelayLink:
         await self._router.refuse(self._custodian, request_id)
 
 
+def announced(checkpoint: bytes, old_size: int, consistency: Sequence[bytes], anchor: LedgerProof) -> Announcement:
+    """What a relay announces."""
+    return Announcement(checkpoint=checkpoint, old_size=old_size, consistency=consistency, anchor=anchor)
+
+
 class DirectCourtLink:
     """relay.ports.forwarding.CourtLink, straight into the court's mirror."""
 
@@ -78,18 +83,18 @@ class DirectCourtLink:
     async def latest(self, origin: str) -> CourtState:
         return await self._mirror.latest(origin)
 
-    async def add_checkpoint(
-        self, checkpoint: bytes, old_size: int, consistency: Sequence[bytes], anchor: LedgerProof
-    ) -> CourtState:
-        return await self._mirror.add_checkpoint(checkpoint, old_size, consistency, anchor)
+    async def add_checkpoint(self, announced: Announcement) -> CourtState:
+        return await self._mirror.add_checkpoint(announced)
 
-    async def add_entries(self, origin: str, size: int, packages: AsyncIterator[Package]) -> bytes:
+    async def add_entries(
+        self, origin: str, size: int, packages: AsyncIterator[Package], announced: Announcement | None = None
+    ) -> bytes:
         async def groups() -> AsyncIterator[Sequence[Package]]:
             async for package in packages:
                 yield [package]
 
         cosigned = b""
-        async for state in self._mirror.add_entries(origin, size, groups()):
+        async for state in self._mirror.add_entries(origin, size, groups(), announced):
             cosigned = state.cosigned
         return cosigned
 

@@ -274,7 +274,7 @@ def _wire_custodian(way: Way, lender: Any, trust: Any, random_bytes: Callable[[i
     way.pusher = Pusher(way.custodian_store, link, way.anchoring.anchored, no_waits)
     way.receipt_check = ReceiptCheck(
         store=way.custodian_store, relay=link, origin=lender.origin, trust=trust, verifiers=verifiers(), clock=way.clock,
-        backoff=no_waits,
+        pushed=way.pusher.pushed, backoff=no_waits,
     )  # fmt: skip
     way.grants = Grants(
         identity=identity, store=way.custodian_store, relay=link, catalogue=catalogue,

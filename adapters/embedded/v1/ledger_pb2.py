@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!adapters/embedded/v1/ledger.proto\x12\x14\x61\x64\x61pters.embedded.v1\"\r\n\x0bHeadRequest\"U\n\tHeadReply\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x0e\n\x06height\x18\x02 \x01(\x04\x12\x12\n\nblock_hash\x18\x03 \x01(\x0c\x12\x14\n\x0c\x66inal_height\x18\x04 \x01(\x04\"\x1e\n\rBlocksRequest\x12\r\n\x05start\x18\x01 \x01(\x04\"~\n\x05\x42lock\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x12\n\nblock_hash\x18\x02 \x01(\x0c\x12\x13\n\x0bparent_hash\x18\x03 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x04 \x01(\x03\x12+\n\x07\x61nchors\x18\x05 \x03(\x0b\x32\x1a.adapters.embedded.v1.Fact\"v\n\x04\x46\x61\x63t\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04root\x18\x03 \x01(\x0c\x12\x0e\n\x06height\x18\x04 \x01(\x04\x12\x12\n\nblock_hash\x18\x05 \x01(\x0c\x12\r\n\x05tx_id\x18\x06 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x07 \x01(\x03\";\n\rAnchorRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04root\x18\x03 \x01(\x0c\"\xa7\x01\n\x17SubmitCheckpointRequest\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x10\n\x08old_size\x18\x02 \x01(\x04\x12\x13\n\x0b\x63onsistency\x18\x03 \x03(\x0c\x12\x15\n\rsource_ledger\x18\x04 \x01(\t\x12\x13\n\x0bsource_kind\x18\x05 \x01(\t\x12\x14\n\x0csource_proof\x18\x06 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\x04\"\'\n\x12RecordGrantRequest\x12\x11\n\tstatement\x18\x01 \x01(\x0c\"Q\n\x14\x41ppendCustodyRequest\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x10\n\x08old_size\x18\x02 \x01(\x04\x12\x13\n\x0b\x63onsistency\x18\x03 \x03(\x0c\"!\n\x10TransactionReply\x12\r\n\x05tx_id\x18\x01 \x01(\x0c\"+\n\x0b\x46indRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\"\x1f\n\rLatestRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\"D\n\tFindReply\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12(\n\x04\x66\x61\x63t\x18\x02 \x01(\x0b\x32\x1a.adapters.embedded.v1.Fact\"3\n\x11GrantStateRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x0e\n\x06issuer\x18\x02 \x01(\t\"R\n\x0fGrantStateReply\x12\x15\n\rregistered_ms\x18\x01 \x01(\x03\x12\x12\n\nrevoked_ms\x18\x02 \x01(\x03\x12\x14\n\x0cregistration\x18\x03 \x01(\x0c\"\x1d\n\x0cProveRequest\x12\r\n\x05tx_id\x18\x01 \x01(\x0c\"\x1a\n\nProveReply\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x32\xdb\x06\n\x06Ledger\x12J\n\x04Head\x12!.adapters.embedded.v1.HeadRequest\x1a\x1f.adapters.embedded.v1.HeadReply\x12L\n\x06\x42locks\x12#.adapters.embedded.v1.BlocksRequest\x1a\x1b.adapters.embedded.v1.Block0\x01\x12I\n\x06\x41nchor\x12#.adapters.embedded.v1.AnchorRequest\x1a\x1a.adapters.embedded.v1.Fact\x12]\n\x10SubmitCheckpoint\x12-.adapters.embedded.v1.SubmitCheckpointRequest\x1a\x1a.adapters.embedded.v1.Fact\x12_\n\x0bRecordGrant\x12(.adapters.embedded.v1.RecordGrantRequest\x1a&.adapters.embedded.v1.TransactionReply\x12\x63\n\rAppendCustody\x12*.adapters.embedded.v1.AppendCustodyRequest\x1a&.adapters.embedded.v1.TransactionReply\x12J\n\x04\x46ind\x12!.adapters.embedded.v1.FindRequest\x1a\x1f.adapters.embedded.v1.FindReply\x12N\n\x06Latest\x12#.adapters.embedded.v1.LatestRequest\x1a\x1f.adapters.embedded.v1.FindReply\x12\\\n\nGrantState\x12\'.adapters.embedded.v1.GrantStateRequest\x1a%.adapters.embedded.v1.GrantStateReply\x12M\n\x05Prove\x12\".adapters.embedded.v1.ProveRequest\x1a .adapters.embedded.v1.ProveReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!adapters/embedded/v1/ledger.proto\x12\x14\x61\x64\x61pters.embedded.v1\"\r\n\x0bHeadRequest\"U\n\tHeadReply\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x0e\n\x06height\x18\x02 \x01(\x04\x12\x12\n\nblock_hash\x18\x03 \x01(\x0c\x12\x14\n\x0c\x66inal_height\x18\x04 \x01(\x04\"\x1e\n\rBlocksRequest\x12\r\n\x05start\x18\x01 \x01(\x04\"\x94\x01\n\x05\x42lock\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x12\n\nblock_hash\x18\x02 \x01(\x0c\x12\x13\n\x0bparent_hash\x18\x03 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x04 \x01(\x03\x12+\n\x07\x61nchors\x18\x05 \x03(\x0b\x32\x1a.adapters.embedded.v1.Fact\x12\x14\n\x0c\x66inal_height\x18\x06 \x01(\x04\"v\n\x04\x46\x61\x63t\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04root\x18\x03 \x01(\x0c\x12\x0e\n\x06height\x18\x04 \x01(\x04\x12\x12\n\nblock_hash\x18\x05 \x01(\x0c\x12\r\n\x05tx_id\x18\x06 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x07 \x01(\x03\";\n\rAnchorRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04root\x18\x03 \x01(\x0c\"\xa7\x01\n\x17SubmitCheckpointRequest\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x10\n\x08old_size\x18\x02 \x01(\x04\x12\x13\n\x0b\x63onsistency\x18\x03 \x03(\x0c\x12\x15\n\rsource_ledger\x18\x04 \x01(\t\x12\x13\n\x0bsource_kind\x18\x05 \x01(\t\x12\x14\n\x0csource_proof\x18\x06 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x07 \x01(\x04\"\'\n\x12RecordGrantRequest\x12\x11\n\tstatement\x18\x01 \x01(\x0c\"Q\n\x14\x41ppendCustodyRequest\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x10\n\x08old_size\x18\x02 \x01(\x04\x12\x13\n\x0b\x63onsistency\x18\x03 \x03(\x0c\"!\n\x10TransactionReply\x12\r\n\x05tx_id\x18\x01 \x01(\x0c\"+\n\x0b\x46indRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\"\x1f\n\rLatestRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\"D\n\tFindReply\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12(\n\x04\x66\x61\x63t\x18\x02 \x01(\x0b\x32\x1a.adapters.embedded.v1.Fact\"3\n\x11GrantStateRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\x0e\n\x06issuer\x18\x02 \x01(\t\"R\n\x0fGrantStateReply\x12\x15\n\rregistered_ms\x18\x01 \x01(\x03\x12\x12\n\nrevoked_ms\x18\x02 \x01(\x03\x12\x14\n\x0cregistration\x18\x03 \x01(\x0c\"\x1d\n\x0cProveRequest\x12\r\n\x05tx_id\x18\x01 \x01(\x0c\"\x1a\n\nProveReply\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x32\xdb\x06\n\x06Ledger\x12J\n\x04Head\x12!.adapters.embedded.v1.HeadRequest\x1a\x1f.adapters.embedded.v1.HeadReply\x12L\n\x06\x42locks\x12#.adapters.embedded.v1.BlocksRequest\x1a\x1b.adapters.embedded.v1.Block0\x01\x12I\n\x06\x41nchor\x12#.adapters.embedded.v1.AnchorRequest\x1a\x1a.adapters.embedded.v1.Fact\x12]\n\x10SubmitCheckpoint\x12-.adapters.embedded.v1.SubmitCheckpointRequest\x1a\x1a.adapters.embedded.v1.Fact\x12_\n\x0bRecordGrant\x12(.adapters.embedded.v1.RecordGrantRequest\x1a&.adapters.embedded.v1.TransactionReply\x12\x63\n\rAppendCustody\x12*.adapters.embedded.v1.AppendCustodyRequest\x1a&.adapters.embedded.v1.TransactionReply\x12J\n\x04\x46ind\x12!.adapters.embedded.v1.FindRequest\x1a\x1f.adapters.embedded.v1.FindReply\x12N\n\x06Latest\x12#.adapters.embedded.v1.LatestRequest\x1a\x1f.adapters.embedded.v1.FindReply\x12\\\n\nGrantState\x12\'.adapters.embedded.v1.GrantStateRequest\x1a%.adapters.embedded.v1.GrantStateReply\x12M\n\x05Prove\x12\".adapters.embedded.v1.ProveRequest\x1a .adapters.embedded.v1.ProveReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,34 +37,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEADREPLY']._serialized_end=159
   _globals['_BLOCKSREQUEST']._serialized_start=161
   _globals['_BLOCKSREQUEST']._serialized_end=191
-  _globals['_BLOCK']._serialized_start=193
-  _globals['_BLOCK']._serialized_end=319
-  _globals['_FACT']._serialized_start=321
-  _globals['_FACT']._serialized_end=439
-  _globals['_ANCHORREQUEST']._serialized_start=441
-  _globals['_ANCHORREQUEST']._serialized_end=500
-  _globals['_SUBMITCHECKPOINTREQUEST']._serialized_start=503
-  _globals['_SUBMITCHECKPOINTREQUEST']._serialized_end=670
-  _globals['_RECORDGRANTREQUEST']._serialized_start=672
-  _globals['_RECORDGRANTREQUEST']._serialized_end=711
-  _globals['_APPENDCUSTODYREQUEST']._serialized_start=713
-  _globals['_APPENDCUSTODYREQUEST']._serialized_end=794
-  _globals['_TRANSACTIONREPLY']._serialized_start=796
-  _globals['_TRANSACTIONREPLY']._serialized_end=829
-  _globals['_FINDREQUEST']._serialized_start=831
-  _globals['_FINDREQUEST']._serialized_end=874
-  _globals['_LATESTREQUEST']._serialized_start=876
-  _globals['_LATESTREQUEST']._serialized_end=907
-  _globals['_FINDREPLY']._serialized_start=909
-  _globals['_FINDREPLY']._serialized_end=977
-  _globals['_GRANTSTATEREQUEST']._serialized_start=979
-  _globals['_GRANTSTATEREQUEST']._serialized_end=1030
-  _globals['_GRANTSTATEREPLY']._serialized_start=1032
-  _globals['_GRANTSTATEREPLY']._serialized_end=1114
-  _globals['_PROVEREQUEST']._serialized_start=1116
-  _globals['_PROVEREQUEST']._serialized_end=1145
-  _globals['_PROVEREPLY']._serialized_start=1147
-  _globals['_PROVEREPLY']._serialized_end=1173
-  _globals['_LEDGER']._serialized_start=1176
-  _globals['_LEDGER']._serialized_end=2035
+  _globals['_BLOCK']._serialized_start=194
+  _globals['_BLOCK']._serialized_end=342
+  _globals['_FACT']._serialized_start=344
+  _globals['_FACT']._serialized_end=462
+  _globals['_ANCHORREQUEST']._serialized_start=464
+  _globals['_ANCHORREQUEST']._serialized_end=523
+  _globals['_SUBMITCHECKPOINTREQUEST']._serialized_start=526
+  _globals['_SUBMITCHECKPOINTREQUEST']._serialized_end=693
+  _globals['_RECORDGRANTREQUEST']._serialized_start=695
+  _globals['_RECORDGRANTREQUEST']._serialized_end=734
+  _globals['_APPENDCUSTODYREQUEST']._serialized_start=736
+  _globals['_APPENDCUSTODYREQUEST']._serialized_end=817
+  _globals['_TRANSACTIONREPLY']._serialized_start=819
+  _globals['_TRANSACTIONREPLY']._serialized_end=852
+  _globals['_FINDREQUEST']._serialized_start=854
+  _globals['_FINDREQUEST']._serialized_end=897
+  _globals['_LATESTREQUEST']._serialized_start=899
+  _globals['_LATESTREQUEST']._serialized_end=930
+  _globals['_FINDREPLY']._serialized_start=932
+  _globals['_FINDREPLY']._serialized_end=1000
+  _globals['_GRANTSTATEREQUEST']._serialized_start=1002
+  _globals['_GRANTSTATEREQUEST']._serialized_end=1053
+  _globals['_GRANTSTATEREPLY']._serialized_start=1055
+  _globals['_GRANTSTATEREPLY']._serialized_end=1137
+  _globals['_PROVEREQUEST']._serialized_start=1139
+  _globals['_PROVEREQUEST']._serialized_end=1168
+  _globals['_PROVEREPLY']._serialized_start=1170
+  _globals['_PROVEREPLY']._serialized_end=1196
+  _globals['_LEDGER']._serialized_start=1199
+  _globals['_LEDGER']._serialized_end=2058
 # @@protoc_insertion_point(module_scope)

@@ -29,18 +29,20 @@ class BlocksRequest(_message.Message):
     def __init__(self, start: _Optional[int] = ...) -> None: ...
 
 class Block(_message.Message):
-    __slots__ = ("height", "block_hash", "parent_hash", "time_ms", "anchors")
+    __slots__ = ("height", "block_hash", "parent_hash", "time_ms", "anchors", "final_height")
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     BLOCK_HASH_FIELD_NUMBER: _ClassVar[int]
     PARENT_HASH_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     ANCHORS_FIELD_NUMBER: _ClassVar[int]
+    FINAL_HEIGHT_FIELD_NUMBER: _ClassVar[int]
     height: int
     block_hash: bytes
     parent_hash: bytes
     time_ms: int
     anchors: _containers.RepeatedCompositeFieldContainer[Fact]
-    def __init__(self, height: _Optional[int] = ..., block_hash: _Optional[bytes] = ..., parent_hash: _Optional[bytes] = ..., time_ms: _Optional[int] = ..., anchors: _Optional[_Iterable[_Union[Fact, _Mapping]]] = ...) -> None: ...
+    final_height: int
+    def __init__(self, height: _Optional[int] = ..., block_hash: _Optional[bytes] = ..., parent_hash: _Optional[bytes] = ..., time_ms: _Optional[int] = ..., anchors: _Optional[_Iterable[_Union[Fact, _Mapping]]] = ..., final_height: _Optional[int] = ...) -> None: ...
 
 class Fact(_message.Message):
     __slots__ = ("origin", "size", "root", "height", "block_hash", "tx_id", "time_ms")

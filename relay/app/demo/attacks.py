@@ -22,6 +22,7 @@ from relay.core.ledgerproof import LedgerProof
 from relay.core.limits import ENTRY_BYTES
 from relay.core.merkle import MemoryTree, leaf_hash
 from relay.core.note import Note, VerifierKey, format_note, sign_note
+from relay.ports.forwarding import Announcement
 from relay.ports.ledgers import Submission
 from relay.services.court.bundle_file import StagedPart, listed, write_bundle
 from relay.setup.keys import load_signing_key
@@ -88,9 +89,9 @@ async def forge_history(home: Path, size: int) -> dict[str, str]:
     config = read_relay(home / "relay/config.toml")
     answers = {}
     async with channel(config.court, config.common.tls) as opened:
-        offer = GrpcCourtLink(opened).add_checkpoint(
-            format_note(Note(text=text, signatures=(signature,))), size, consistency, anchor
-        )
+        note = format_note(Note(text=text, signatures=(signature,)))
+        announced = Announcement(checkpoint=note, old_size=size, consistency=consistency, anchor=anchor)
+        offer = GrpcCourtLink(opened).add_checkpoint(announced)
         answers["court gateway"] = await _answer(offer)
     court = await load_adapter(config.court_ledger.family).open_court(config.court_ledger.settings)
     try:

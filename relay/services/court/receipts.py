@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Final
 
 from relay.core.checkpoint import Checkpoint
 from relay.core.checks import Verifiers, check_receipt
@@ -14,6 +16,9 @@ from relay.ports.court import CourtStore
 from relay.ports.ledgers import CourtRegistry
 
 log = logging.getLogger(__name__)
+
+LOOK_S: Final = 30.0
+RELAYED_S: Final = 0.05
 
 
 class ReceiptReader:
@@ -39,7 +44,10 @@ class ReceiptReader:
         self.problem = ""
 
     async def run(self) -> None:
-        """While a receipt is missing ask again after growing delays; otherwise sleep until something is cosigned."""
+        """While a receipt is missing ask again after growing delays; otherwise sleep until something is cosigned.
+
+        A caller that goes away in the middle of a commit takes its wake-up with it: so nothing sleeps for ever.
+        """
         waits = self._backoff()
         while True:
             self._wake.clear()
@@ -53,13 +61,12 @@ class ReceiptReader:
                 log.warning(self.problem)
             if not missing:
                 waits = self._backoff()
-                await self._wake.wait()
-                continue
-            try:
-                async with asyncio.timeout(next(waits)):
+            wait_s = next(waits) if missing else LOOK_S
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
                     await self._wake.wait()
-            except TimeoutError:
-                continue
+            if not missing:
+                await asyncio.sleep(RELAYED_S)  # nothing is on the court ledger before the relay has written it there
 
     async def read(self) -> int:
         """One pass over what is missing; returns how many are still missing."""

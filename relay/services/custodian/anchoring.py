@@ -25,6 +25,26 @@ class AnchorPolicy:
     count: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newest:
+    """What has just been anchored, and the size of the checkpoint anchored before it."""
+
+    before: int
+    checkpoint: LogCheckpoint
+
+
+class Anchored(asyncio.Event):
+    """Set when something was anchored.
+
+    `newest` may be pushed while it is being recorded here that it is anchored: the ledger has it, and a crash in between
+    only asks the ledger again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.newest: Newest | None = None
+
+
 class Anchoring:
     """`run` never returns; it ends by cancellation. `now` may be called at any time beside it."""
 
@@ -48,7 +68,7 @@ class Anchoring:
         self._backoff = backoff
         self._anchoring = asyncio.Lock()
         self._signed_open = False
-        self.anchored = asyncio.Event()
+        self.anchored = Anchored()
         self.problem = ""
 
     async def run(self) -> None:
@@ -90,6 +110,7 @@ class Anchoring:
         await self._sign_open()
         async with self._anchoring:
             last = await self._store.last_checkpoint()
+            before = last.size if last is not None and last.anchored_height else 0
             if last is None or (last.anchored_height and last.size < self._store.size):
                 if not self._store.size:
                     return None
@@ -97,6 +118,9 @@ class Anchoring:
             elif last.anchored_height:
                 return None
             anchor = await self._write(last)
+            if before:
+                self.anchored.newest = Newest(before=before, checkpoint=last)
+                self.anchored.set()
             await self._store.save_anchored(last.size, anchor)
             log.info("anchored %s at size %d in block %d", self._key.name, last.size, anchor.height)
             self.anchored.set()

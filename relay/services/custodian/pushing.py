@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 from relay.core.checks import check_witnesses
@@ -15,12 +16,15 @@ from relay.core.package import Package
 from relay.core.trust import TrustRoots
 from relay.ports.common import Clock
 from relay.ports.custodian import CustodianStore, LogCheckpoint, ReceiptOffer, RelayLink
+from relay.services.custodian.anchoring import Anchored
 from relay.services.mirroring import packages_of
 
 log = logging.getLogger(__name__)
 
 REPUSH_S: Final = 30.0
 RECEIPT_POLL_S: Final = 0.5
+RECEIPT_AFTER_S: Final = 0.1
+"""What is pushed has its receipt shortly after: asked then, and not while it is still on its way."""
 LAZY_AFTER_MS: Final = 600_000
 
 
@@ -31,7 +35,7 @@ class Pusher:
         self,
         store: CustodianStore,
         relay: RelayLink,
-        anchored: asyncio.Event,
+        anchored: Anchored,
         backoff: Callable[[], Iterator[float]],
     ) -> None:
         self._store = store
@@ -39,6 +43,7 @@ class Pusher:
         self._anchored = anchored
         self._backoff = backoff
         self.pushed_size = 0
+        self.pushed = asyncio.Event()
         self.problem = ""
         self.connected = False
 
@@ -64,7 +69,12 @@ class Pusher:
                 self.pushed_size = 0
 
     async def push_all(self) -> None:
-        """One pass over what has no receipt yet."""
+        """One pass over what has no receipt yet; only what was anchored a moment ago, when all before it is at the relay."""
+        newest, self._anchored.newest = self._anchored.newest, None
+        if newest is not None and self.connected and self.pushed_size == newest.before:
+            await self._push(newest.checkpoint)
+            self.pushed_size = newest.checkpoint.size
+            return
         for checkpoint in await self._store.unconfirmed():
             if checkpoint.size > self.pushed_size:
                 await self._push(checkpoint)
@@ -75,11 +85,14 @@ class Pusher:
         def packages(next_index: int) -> AsyncIterator[Package]:
             return packages_of(self._store.files, next_index, checkpoint.size)
 
+        # right after a push that succeeded it is known where the relay goes on; after trouble it says so itself
+        expected = self.pushed_size if self.connected and self.pushed_size else None
         held = 0
-        async for next_index in self._relay.push(checkpoint.note, packages):
+        async for next_index in self._relay.push(checkpoint.note, packages, expected):
             held = next_index
         if held < checkpoint.size:
             raise Unverified("push", f"the relay ended the push at {held} of {checkpoint.size} entries")
+        self.pushed.set()
 
 
 class ReceiptCheck:
@@ -94,10 +107,12 @@ class ReceiptCheck:
         trust: TrustRoots,
         verifiers: Mapping[str, LedgerProofVerifier],
         clock: Clock,
+        pushed: asyncio.Event,
         backoff: Callable[[], Iterator[float]],
     ) -> None:
         self._store = store
         self._relay = relay
+        self._pushed = pushed
         self._origin = origin
         self._trust = trust
         self._verifiers = verifiers
@@ -107,32 +122,38 @@ class ReceiptCheck:
         self.problem = ""
 
     async def run(self) -> None:
-        """Poll while receipts are missing; a receipt that does not verify stays a problem until a good one comes."""
+        """Ask after each push, and poll while receipts are missing; one that does not verify stays a problem until a good one comes."""
         waits = self._backoff()
         while True:
+            self._pushed.clear()
             try:
-                await self.check()
+                missing = await self.check()
                 waits = self._backoff()
                 self.problem = self._lazy()
-                await asyncio.sleep(RECEIPT_POLL_S)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(RECEIPT_POLL_S if missing else REPUSH_S):
+                        await self._pushed.wait()
+                        await asyncio.sleep(RECEIPT_AFTER_S)
             except RelayError as error:
                 self.problem = f"receipts from the relay: {error}"
                 log.info(self.problem)
                 await asyncio.sleep(next(waits))
 
-    async def check(self) -> None:
-        """One pass: every offered receipt is verified before it is kept."""
+    async def check(self) -> int:
+        """One pass: every offered receipt is verified before it is kept. Returns how many are still missing."""
         waiting = {checkpoint.size: checkpoint for checkpoint in await self._store.unconfirmed()}
         now = self._clock.now_ms()
         self._waiting_since = {size: self._waiting_since.get(size, now) for size in waiting}
         if not waiting:
-            return
+            return 0
         for offer in await self._relay.receipts(self._origin, min(waiting) - 1):
             mine = waiting.get(offer.size)
             if mine is not None:
                 self._verify(mine, offer)
                 await self._store.save_receipt(offer.size, offer.proof, offer.cosigned)
                 log.info("receipt for size %d on %s holds", offer.size, offer.proof.ledger)
+                del waiting[offer.size]
+        return len(waiting)
 
     def _verify(self, mine: LogCheckpoint, offer: ReceiptOffer) -> None:
         root = self._trust.ledger_root(offer.proof.ledger)

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from relay.core.bundle import ledger_proof_bytes
@@ -20,16 +21,30 @@ from relay.core.checkpoint import parse_checkpoint
 from relay.core.errors import Conflict, Denied, Malformed, NotFound, RelayError, Unavailable, Uncertain, Unverified
 from relay.core.ledgerproof import LedgerProof
 from relay.core.lifecycle import ItemState
+from relay.core.limits import PACKAGE_ENTRIES_MAX
 from relay.ports.forwarding import Confirmation, CourtLink, CourtState, Item, RelayStore
 from relay.ports.ledgers import AnchorSource, CourtRegistry, Receipt, Submission
-from relay.services.forwarding.asking import AtCourt, AtLedger, ask_court, ask_ledger, consistency, read_receipt
+from relay.services.forwarding.asking import (
+    AtCourt,
+    AtLedger,
+    Known,
+    Offer,
+    ask_court,
+    ask_ledger,
+    consistency,
+    read_receipt,
+)
 from relay.services.forwarding.beside import Ahead, both
 from relay.services.forwarding.covering import cover_below
 from relay.services.forwarding.origins import OriginRoom
-from relay.services.mirroring import packages_of
+from relay.services.mirroring import GROUP_PACKAGES_MAX, packages_of
 
 log = logging.getLogger(__name__)
 
+TOGETHER_ENTRIES_MAX: Final = PACKAGE_ENTRIES_MAX * GROUP_PACKAGES_MAX
+"""A checkpoint with so many new entries is announced with them, in one call; a larger one before, so that its entries may come in parts."""
+GOES_ON: Final = (ItemState.PROVEN, ItemState.SUBMITTED)
+"""The step that leads here and the one that follows are taken in one go: between them nobody is asked whether the origin is halted."""
 REFUSALS_MAX: Final = 5
 """Refusals in a row after which an item is put aside."""
 
@@ -67,62 +82,91 @@ class Advancer:
         self._attempt = Ahead[int]()
         self._at_ledger = Ahead[AtLedger]()
         self._receipt = Ahead[tuple[Receipt, LedgerProof]]()
+        self._note = Ahead[bytes]()
+        self._offer = Ahead[Offer]()
+        self._known: Known | None = None
+        self._proven = b""
 
     async def run(self) -> None:
         """Advance until nothing is left, then wait for a wake-up; after trouble, wait a growing while and try again."""
         waits = self._backoff()
         self._refusals.clear()
-        for ahead in (self._at_court, self._accepted, self._attempt, self._at_ledger, self._receipt):
-            ahead.forget()  # another worker may have gone on meanwhile
+        self._forget()  # another worker may have gone on meanwhile
         while True:
             self._room.wake.clear()
             try:
                 if await self._advance_all():
                     waits = self._backoff()
+                if self._room.wake.is_set():
+                    continue
                 reason = await self._store.halted(self._origin)
                 self.problem = f"{self._origin}: {reason}" if reason else ""
             except (Unavailable, Uncertain) as error:
                 self.problem = f"{self._origin}: {error}"
                 log.warning(self.problem)
+                self._forget()
                 await self._sleep(next(waits))
                 continue
             await self._room.wake.wait()
 
+    def _forget(self) -> None:
+        for ahead in (
+            self._at_court,
+            self._accepted,
+            self._attempt,
+            self._at_ledger,
+            self._receipt,
+            self._note,
+            self._offer,
+        ):
+            ahead.forget()
+        self._known = None
+        self._proven = b""
+
     async def _advance_all(self) -> bool:
         moved = False
-        while not await self._store.halted(self._origin):
+        while True:
             item = await self._store.next_item(self._origin)
             if item is None or item.state is ItemState.SEEN:
-                break
+                return moved
             try:
-                await self._step(item)
+                state = await self._step(item)
+                if state in GOES_ON:
+                    item = replace(item, state=state)
+                    await self._step(item)
             except Waiting:
-                break
+                return moved
             except (Conflict, Denied, Malformed, NotFound, Unverified) as error:
                 await self._refused(item, error)
-                break
+                return moved
             self._refusals.clear()
             moved = True
-        return moved
 
-    async def _step(self, item: Item) -> None:
+    async def _step(self, item: Item) -> ItemState:
+        """One step; the state that the item has then."""
         step = {
             ItemState.FINAL: self._prove,
             ItemState.PROVEN: self._mirror,
             ItemState.MIRRORED: self._submit,
             ItemState.SUBMITTED: self._confirm,
         }[item.state]
-        await step(item)
+        state = await step(item)
         log.info("%s size %d: past %s", self._origin, item.anchor.size, item.state.value)
+        return state
 
-    async def _prove(self, item: Item) -> None:
+    async def _prove(self, item: Item) -> ItemState:
         """The pushed entries must have the ledger's root, whatever the custodian says of it."""
         mirror = await self._store.log(self._origin)
         if mirror.size < item.anchor.size:
-            if not self._at_court.holds(item.id):
-                await self._at_court.ask(item.id, ask_court, self._court, self._source, item)
-            raise Waiting
-        root = await asyncio.to_thread(mirror.files.root, item.anchor.size)
+            await both(
+                self._at_court.ask_once(item.id, ask_court, self._court, self._source, item, self._known),
+                self._at_ledger.ask_once(item.id, ask_ledger, self._registry, item, self._known),
+            )
+            if mirror.size < item.anchor.size:
+                raise Waiting
+        begins = self._at_court.look(item.id)
+        offering = self._offer.ask(item.id, self._offered, item, begins.held.size if begins else 0)
+        root, _ = await both(asyncio.to_thread(mirror.files.root, item.anchor.size), offering)
         if root != item.anchor.root:
             note = await self._store.checkpoint(self._origin, item.anchor.size) or b""
             proof = await self._source.prove(item.anchor)
@@ -134,58 +178,87 @@ class Advancer:
                 self._origin, reason, {"checkpoint": note, "anchor": ledger_proof_bytes(proof), "root": root}
             )
             raise Waiting
-        await self._store.move(item.id, ItemState.FINAL, ItemState.PROVEN)
+        self._proven = item.id
+        return ItemState.PROVEN
 
-    async def _mirror(self, item: Item) -> None:
+    async def _store_proven(self, item: Item) -> None:
+        """Beside the mirroring, which changes nothing if it is repeated."""
+        proven, self._proven = self._proven, b""
+        if proven == item.id:
+            await self._store.move(item.id, ItemState.FINAL, ItemState.PROVEN)
+
+    async def _offered(self, item: Item, old_size: int) -> Offer:
+        """The checkpoint as its log signed it, and that it extends the court's. Raises `NotFound` while none is here."""
+        mirror = await self._store.log(self._origin)
+        finding = self._store.checkpoint(self._origin, item.anchor.size)
+        note, proof = await both(finding, consistency(mirror.files, old_size, item.anchor.size))
+        if note is None:
+            raise NotFound(f"no checkpoint of size {item.anchor.size} was offered")
+        return Offer(checkpoint=note, old_size=old_size, consistency=proof)
+
+    async def _store_and_ask(self, item: Item) -> None:
+        await self._store_proven(item)
+        await self._at_ledger.ask_once(item.id, ask_ledger, self._registry, item, self._known)
+
+    async def _mirror(self, item: Item) -> ItemState:
         """Bring the court gateway up to this checkpoint; it rebuilds, compares and cosigns."""
         size = item.anchor.size
-        begins = self._at_court.take(item.id) or await ask_court(self._court, self._source, item)
+        asked = self._at_court.take(item.id)
+        begins = asked or await ask_court(self._court, self._source, item, self._known)
         held = begins.held
         if held.size > size:
-            await self._cover(item, held.size, self._root_at_court(held))
-            return
+            await self._store_proven(item)
+            return await self._cover(item, held.size, self._root_at_court(held))
         cosigned = held.cosigned
         if held.size < size or not cosigned:
-            mirroring = self._bring_up(item, begins)
-            cosigned, _ = await both(mirroring, self._at_ledger.ask(item.id, ask_ledger, self._registry, item))
+            cosigned, _ = await both(self._bring_up(item, begins), self._store_and_ask(item))
+        await self._store_proven(item)
         self._accepted.keep(item.id, begins.anchor)
         # stored together: an attempt that is counted and never made changes nothing
         saving = self._store.save_mirrored(item.id, cosigned)
         await both(saving, self._attempt.ask(item.id, self._store.begin_attempt, item.id))
+        self._note.keep(item.id, cosigned)
+        return ItemState.MIRRORED
 
     async def _bring_up(self, item: Item, begins: AtCourt) -> bytes:
         """Announce the checkpoint and send its entries, as far as the court has neither; the cosigned note."""
         size, held = item.anchor.size, begins.held
         mirror = await self._store.log(self._origin)
+        announced = None
         if held.size < size:
-            note = await self._store.checkpoint(self._origin, size)
-            if note is None:
-                raise Waiting
-            proof = await consistency(mirror.files, held.size, size)
-            held = await self._court.add_checkpoint(note, held.size, proof, begins.anchor)
-        if held.cosigned:
-            return held.cosigned
-        return await self._court.add_entries(self._origin, size, packages_of(mirror.files, held.next_index, size))
+            offer = self._offer.take(item.id)
+            if offer is None or offer.old_size != held.size:
+                try:
+                    offer = await self._offered(item, held.size)
+                except NotFound:
+                    raise Waiting from None
+            announced = offer.announced(begins.anchor)
+            if size - held.next_index > TOGETHER_ENTRIES_MAX:
+                held, announced = await self._court.add_checkpoint(announced), None
+                if held.cosigned:
+                    return held.cosigned
+        packages = packages_of(mirror.files, held.next_index, size)
+        return await self._court.add_entries(self._origin, size, packages, announced)
 
-    async def _submit(self, item: Item) -> None:
+    async def _submit(self, item: Item) -> ItemState:
         """Intent stored and ledger asked, then write what is not there: a crash anywhere is resolved by asking again."""
         attempt = self._attempt.take(item.id) or await self._store.begin_attempt(item.id)
         begins = self._at_ledger.take(item.id) or await ask_ledger(self._registry, item)
         told, latest = begins.found, begins.latest
         if told is None:
             if latest is not None and latest.size > item.anchor.size:
-                await self._cover(item, latest.size, latest.root)
-                return
+                return await self._cover(item, latest.size, latest.root)
             told = await self._registry.submit(await self._submission(item, latest, attempt))
         moving = self._store.move(item.id, ItemState.MIRRORED, ItemState.SUBMITTED)
         await both(moving, self._receipt.ask(item.id, read_receipt, self._registry, item, told))
+        return ItemState.SUBMITTED
 
     def _root_at_court(self, held: CourtState) -> bytes:
         if not held.cosigned:
             raise Unavailable(f"the court is taking in a larger checkpoint, of size {held.size}")
         return parse_checkpoint(held.cosigned)[0].root
 
-    async def _cover(self, item: Item, size: int, root: bytes) -> None:
+    async def _cover(self, item: Item, size: int, root: bytes) -> ItemState:
         """The court is past this size already: an anchor that a node left out and a rescan found, or another relay was faster.
 
         Both anchors are of one log when our copy has both roots; then the larger checkpoint stands for the smaller.
@@ -199,6 +272,7 @@ class Advancer:
         await self._store.move(item.id, item.state, ItemState.COVERED, reason=reason)
         covered = 1 + await cover_below(self._store, self._origin, size, reason)
         log.info("%s: %d items covered by size %d", self._origin, covered, size)
+        return ItemState.COVERED
 
     async def _submission(self, item: Item, latest: Receipt | None, attempt: int) -> Submission:
         mirror = await self._store.log(self._origin)
@@ -211,14 +285,18 @@ class Advancer:
             attempt=attempt,
         )
 
-    async def _confirm(self, item: Item) -> None:
+    async def _confirm(self, item: Item) -> ItemState:
         """The receipt is read back from the court ledger with its proof, never assumed from the answer to a write."""
         receipt, proof = self._receipt.take(item.id) or await read_receipt(self._registry, item, None)
-        confirmation = Confirmation(receipt=receipt, proof=proof, cosigned=await self._cosigned(item))
+        cosigned = await self._cosigned(item)
+        confirmation = Confirmation(receipt=receipt, proof=proof, cosigned=cosigned)
         await self._store.save_confirmed(item.id, confirmation)
+        held = CourtState(size=item.anchor.size, next_index=item.anchor.size, cosigned=cosigned)
+        self._known = Known(held=held, receipt=receipt)
+        return ItemState.CONFIRMED
 
     async def _cosigned(self, item: Item) -> bytes:
-        cosigned = await self._store.cosigned(self._origin, item.anchor.size)
+        cosigned = self._note.look(item.id) or await self._store.cosigned(self._origin, item.anchor.size)
         if cosigned is None:
             raise Conflict(f"no cosigned checkpoint of size {item.anchor.size} is stored")
         return cosigned

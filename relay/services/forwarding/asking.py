@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from relay.core.errors import Unavailable
 from relay.core.ledgerproof import LedgerProof
 from relay.ports.common import LogFiles
-from relay.ports.forwarding import CourtLink, CourtState, Item
+from relay.ports.forwarding import Announcement, CourtLink, CourtState, Item
 from relay.ports.ledgers import AnchorSource, CourtRegistry, Receipt
 from relay.services.forwarding.beside import both
 
@@ -29,15 +30,50 @@ class AtLedger:
     latest: Receipt | None
 
 
-async def ask_court(court: CourtLink, source: AnchorSource, item: Item) -> AtCourt:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Where court gateway and court ledger stood when the last item was confirmed by this very process: the next one begins there.
+
+    Anybody may have gone on since. Both compare sizes themselves and refuse what does not extend theirs; after any trouble
+    nothing is known any more, and they are asked.
+    """
+
+    held: CourtState
+    receipt: Receipt
+
+    def before(self, item: Item) -> bool:
+        """Whether the item may extend it."""
+        return self.receipt.size < item.anchor.size and item.attempt == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A checkpoint as its log signed it, with the proof that it extends one of `old_size`."""
+
+    checkpoint: bytes
+    old_size: int
+    consistency: Sequence[bytes]
+
+    def announced(self, anchor: LedgerProof) -> Announcement:
+        """To the court, with the ledger's proof of its anchor."""
+        return Announcement(
+            checkpoint=self.checkpoint, old_size=self.old_size, consistency=self.consistency, anchor=anchor
+        )
+
+
+async def ask_court(court: CourtLink, source: AnchorSource, item: Item, known: Known | None = None) -> AtCourt:
     """Both at once. Raises what they raise."""
+    if known is not None and known.before(item):
+        return AtCourt(held=known.held, anchor=await source.prove(item.anchor))
     held, anchor = await both(court.latest(item.anchor.origin), source.prove(item.anchor))
     return AtCourt(held=held, anchor=anchor)
 
 
-async def ask_ledger(registry: CourtRegistry, item: Item) -> AtLedger:
+async def ask_ledger(registry: CourtRegistry, item: Item, known: Known | None = None) -> AtLedger:
     """The last accepted checkpoint, and this one only where that is as large: sizes never shrink there."""
     anchor = item.anchor
+    if known is not None and known.before(item):
+        return AtLedger(found=None, latest=known.receipt)
     latest = await registry.latest(anchor.origin)
     if latest is None or latest.size < anchor.size:
         return AtLedger(found=None, latest=latest)

@@ -37,6 +37,13 @@ class Ahead(Generic[A]):
         except RelayError:
             return
 
+    async def ask_once(
+        self, item: bytes, question: Callable[P, Awaitable[A]], *args: P.args, **named: P.kwargs
+    ) -> None:
+        """As `ask`, unless there is an answer for this item."""
+        if not self.holds(item):
+            await self.ask(item, question, *args, **named)
+
     def keep(self, item: bytes, answer: A) -> None:
         """Keep an answer that is here already."""
         self._held = (item, answer)
@@ -48,6 +55,10 @@ class Ahead(Generic[A]):
     def holds(self, item: bytes) -> bool:
         """Whether there is an answer for this item."""
         return self._held is not None and self._held[0] == item
+
+    def look(self, item: bytes) -> A | None:
+        """The answer, if there is one for this item; it stays."""
+        return self._held[1] if self._held is not None and self._held[0] == item else None
 
     def take(self, item: bytes) -> A | None:
         """The answer, if there is one for this item; it is given away."""

@@ -15,6 +15,7 @@ from relay.core.limits import ORIGIN_CHARS_MAX
 from relay.core.package import Package
 from relay.ports.forwarding import Item, RelayStore
 from relay.ports.ledgers import Anchor, AnchorSource
+from relay.services.forwarding.beside import both
 from relay.services.forwarding.origins import OriginRoom, Origins
 from relay.services.mirroring import PackageIntake
 
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 FEED_WAIT_S: Final = 0.5
 """How long a pusher waits for the feed that is about to bring its anchor: it often learns of the anchor a moment before the relay does."""
+FEED_SOON_S: Final = 0.02
+"""How long before the node is asked for the anchor by name."""
 LOOK_AGAIN_S: Final = 0.05
 """The feed may be another worker's, which wakes nobody here."""
 
@@ -60,13 +63,22 @@ class LogIntake:
         async with room.pushing:
             intake = PackageIntake(await self._store.log(checkpoint.origin), checkpoint)
             yield await intake.take([])
-            # the sender makes its packages meanwhile; an index above the first answer is given only after this
-            await self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note)
+            saved = False
             if not intake.done:
                 async for group in groups:
-                    yield await intake.take(group)
+                    if saved:
+                        next_index = await intake.take(group)
+                    else:  # an index above the first answer is given only when the checkpoint is stored too
+                        saving = self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note)
+                        _, next_index = await both(saving, intake.take(group))
+                        saved = True
+                    if intake.done:
+                        room.wake.set()
+                    yield next_index
                     if intake.done:
                         break
+            if not saved:
+                await self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note)
             if intake.done:
                 log.info("%s: all %d entries held", checkpoint.origin, checkpoint.size)
                 room.wake.set()
@@ -74,7 +86,9 @@ class LogIntake:
     async def _item_of(self, room: OriginRoom, checkpoint: Checkpoint) -> Item:
         """The item of a checkpoint that its log has signed. Raises `Unavailable` while the ledger does not show its anchor."""
         item = await self._store.find_item(checkpoint.origin, checkpoint.size)
-        if item is None and await self._left_out(room, checkpoint):
+        if item is None and (
+            await self._brought(room, checkpoint, FEED_SOON_S) or await self._left_out(room, checkpoint)
+        ):
             item = await self._store.find_item(checkpoint.origin, checkpoint.size)
         if item is None:
             raise Unavailable(f"no anchor of {checkpoint.origin} at size {checkpoint.size} is seen on the ledger yet")
@@ -96,7 +110,7 @@ class LogIntake:
         ):
             return False
         if anchor.height > (await self._store.cursor(ledger)).height:
-            return await self._brought(room, checkpoint)  # the feed has not come so far: it will bring it
+            return await self._brought(room, checkpoint, FEED_WAIT_S)  # the feed has not come so far: it will bring it
         if await self._store.find_item(checkpoint.origin, checkpoint.size) is not None:
             return True  # the feed has brought it meanwhile, in the transaction that moved the cursor
         try:
@@ -108,10 +122,10 @@ class LogIntake:
             log.error("%s left out the anchor of %s at size %d", ledger, anchor.origin, anchor.size)
         return found
 
-    async def _brought(self, room: OriginRoom, checkpoint: Checkpoint) -> bool:
+    async def _brought(self, room: OriginRoom, checkpoint: Checkpoint, wait_s: float) -> bool:
         """Wait a moment for the feed. True when it has brought the anchor."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(FEED_WAIT_S):
+            async with asyncio.timeout(wait_s):
                 while True:
                     room.seen.clear()
                     if await self._store.find_item(checkpoint.origin, checkpoint.size) is not None:

@@ -88,7 +88,16 @@ class Watcher:
         if new:
             for room in self._rooms():
                 room.seen.set()
-            await self._read_head()
+        if block.final_height >= block.height:  # said of this very chain, and its items are FINAL already
+            self._wake(new)
+            await self._settle(block.height)
+        elif new:
+            await self._judge(await self._source.head())
+
+    def _wake(self, count: int) -> None:
+        if count:
+            for room in self._rooms():
+                room.wake.set()
 
     def _rooms(self) -> list[OriginRoom]:
         return [room for room in self._origins if room.config.ledger == self._source.ledger]
@@ -96,14 +105,13 @@ class Watcher:
     async def _follow_head(self) -> None:
         while True:
             try:
-                await self._read_head()
+                await self._judge(await self._source.head())
             except RelayError as error:
                 self.problem = f"head of {self._source.ledger}: {error}"
             await self._sleep(HEAD_POLL_S)
 
-    async def _read_head(self) -> None:
-        """Ask what is final now: at once when an anchor came, and from time to time."""
-        head = await self._source.head()
+    async def _judge(self, head: LedgerHead) -> None:
+        """A node's word counts for the chain that is recorded here; one of a block that is still to come is kept for it."""
         recorded = await self._store.block_hash(self._source.ledger, head.height)
         if recorded is None and len(self._heads) < HEADS_MAX:
             self._heads[head.height] = head
@@ -112,9 +120,7 @@ class Watcher:
     async def _settle(self, final_height: int) -> None:
         """Whatever is recorded at or below the final height is FINAL now; wake the origins."""
         self.final_height = max(self.final_height, final_height)
-        if await self._store.mark_final(self._source.ledger, self.final_height):
-            for room in self._rooms():
-                room.wake.set()
+        self._wake(await self._store.mark_final(self._source.ledger, self.final_height))
 
     async def _resolve(self) -> None:
         """A block does not fit what was recorded: either the feed left out or repeated one, or the chain at the node changed."""

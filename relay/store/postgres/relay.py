@@ -109,7 +109,9 @@ class PostgresRelayStore:
 
     async def next_item(self, origin: str) -> Item | None:
         """See the port."""
-        return await self._item(f"origin = $1 AND state IN ({OPEN_WORDS}) ORDER BY size, height", origin)
+        standing = "SELECT 1 FROM exhibit WHERE origin = $1 AND resumed = ''"
+        where = f"origin = $1 AND state IN ({OPEN_WORDS}) AND NOT EXISTS ({standing}) ORDER BY size, height"
+        return await self._item(where, origin)
 
     async def item(self, item: bytes) -> Item | None:
         """See the port."""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from relay.wire.v1 import log_pb2 as relay_dot_wire_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19relay/wire/v1/court.proto\x12\rrelay.wire.v1\x1a\x17relay/wire/v1/log.proto\"\x1f\n\rLatestRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\"A\n\x0bLatestReply\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x12\n\nnext_index\x18\x02 \x01(\x04\x12\x10\n\x08\x63osigned\x18\x03 \x01(\x0c\"\x80\x01\n\x14\x41\x64\x64\x43heckpointRequest\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x10\n\x08old_size\x18\x02 \x01(\x04\x12\x13\n\x0b\x63onsistency\x18\x03 \x03(\x0c\x12-\n\x06\x61nchor\x18\x04 \x01(\x0b\x32\x1d.relay.wire.v1.LedgerEvidence\":\n\x12\x41\x64\x64\x43heckpointReply\x12\x12\n\nnext_index\x18\x01 \x01(\x04\x12\x10\n\x08\x63osigned\x18\x02 \x01(\x0c\"v\n\x11\x41\x64\x64\x45ntriesRequest\x12.\n\x06target\x18\x01 \x01(\x0b\x32\x1c.relay.wire.v1.EntriesTargetH\x00\x12)\n\x07package\x18\x02 \x01(\x0b\x32\x16.relay.wire.v1.PackageH\x00\x42\x06\n\x04part\"-\n\rEntriesTarget\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\"7\n\x0f\x41\x64\x64\x45ntriesReply\x12\x12\n\nnext_index\x18\x01 \x01(\x04\x12\x10\n\x08\x63osigned\x18\x02 \x01(\x0c\"k\n\x13\x44\x65skRetrieveRequest\x12\r\n\x05grant\x18\x01 \x01(\x0c\x12\x0f\n\x07\x64ossier\x18\x02 \x01(\t\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\x0c\"\xae\x01\n\x11\x44\x65skRetrieveEvent\x12\x33\n\x08progress\x18\x01 \x01(\x0b\x32\x1f.relay.wire.v1.RetrieveProgressH\x00\x12.\n\x06record\x18\x02 \x01(\x0b\x32\x1c.relay.wire.v1.RecordVerdictH\x00\x12+\n\x04\x64one\x18\x03 \x01(\x0b\x32\x1b.relay.wire.v1.RetrieveDoneH\x00\x42\x07\n\x05\x65vent\"^\n\x10RetrieveProgress\x12\x0f\n\x07records\x18\x01 \x01(\x04\x12\x15\n\rrecords_total\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x13\n\x0b\x62ytes_total\x18\x04 \x01(\x04\"K\n\rRecordVerdict\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07verdict\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"Z\n\x0cRetrieveDone\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x14\n\x0c\x62undle_bytes\x18\x02 \x01(\x04\x12\x0f\n\x07verdict\x18\x03 \x01(\x0c\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\"\'\n\x12\x46\x65tchBundleRequest\x12\x11\n\tbundle_id\x18\x01 \x01(\t\"\x1b\n\x0b\x42undleChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x14\n\x12\x43ourtStatusRequest\"R\n\x11\x43ourtOriginStatus\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x15\n\rmirrored_size\x18\x02 \x01(\x04\x12\x16\n\x0ereceipted_size\x18\x03 \x01(\x04\"\x80\x01\n\x10\x43ourtStatusReply\x12\x31\n\x07origins\x18\x01 \x03(\x0b\x32 .relay.wire.v1.CourtOriginStatus\x12\x0f\n\x07\x62undles\x18\x02 \x01(\x04\x12\x12\n\nretrievals\x18\x03 \x01(\x04\x12\x14\n\x0clast_problem\x18\x04 \x01(\t2\xf9\x01\n\x06Mirror\x12\x42\n\x06Latest\x12\x1c.relay.wire.v1.LatestRequest\x1a\x1a.relay.wire.v1.LatestReply\x12W\n\rAddCheckpoint\x12#.relay.wire.v1.AddCheckpointRequest\x1a!.relay.wire.v1.AddCheckpointReply\x12R\n\nAddEntries\x12 .relay.wire.v1.AddEntriesRequest\x1a\x1e.relay.wire.v1.AddEntriesReply(\x01\x30\x01\x32\xfd\x01\n\tCourtDesk\x12R\n\x08Retrieve\x12\".relay.wire.v1.DeskRetrieveRequest\x1a .relay.wire.v1.DeskRetrieveEvent0\x01\x12N\n\x0b\x46\x65tchBundle\x12!.relay.wire.v1.FetchBundleRequest\x1a\x1a.relay.wire.v1.BundleChunk0\x01\x12L\n\x06Status\x12!.relay.wire.v1.CourtStatusRequest\x1a\x1f.relay.wire.v1.CourtStatusReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19relay/wire/v1/court.proto\x12\rrelay.wire.v1\x1a\x17relay/wire/v1/log.proto\"\x1f\n\rLatestRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\"A\n\x0bLatestReply\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x12\n\nnext_index\x18\x02 \x01(\x04\x12\x10\n\x08\x63osigned\x18\x03 \x01(\x0c\"\x80\x01\n\x14\x41\x64\x64\x43heckpointRequest\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x10\n\x08old_size\x18\x02 \x01(\x04\x12\x13\n\x0b\x63onsistency\x18\x03 \x03(\x0c\x12-\n\x06\x61nchor\x18\x04 \x01(\x0b\x32\x1d.relay.wire.v1.LedgerEvidence\":\n\x12\x41\x64\x64\x43heckpointReply\x12\x12\n\nnext_index\x18\x01 \x01(\x04\x12\x10\n\x08\x63osigned\x18\x02 \x01(\x0c\"v\n\x11\x41\x64\x64\x45ntriesRequest\x12.\n\x06target\x18\x01 \x01(\x0b\x32\x1c.relay.wire.v1.EntriesTargetH\x00\x12)\n\x07package\x18\x02 \x01(\x0b\x32\x16.relay.wire.v1.PackageH\x00\x42\x06\n\x04part\"h\n\rEntriesTarget\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x39\n\x0c\x61nnouncement\x18\x03 \x01(\x0b\x32#.relay.wire.v1.AddCheckpointRequest\"7\n\x0f\x41\x64\x64\x45ntriesReply\x12\x12\n\nnext_index\x18\x01 \x01(\x04\x12\x10\n\x08\x63osigned\x18\x02 \x01(\x0c\"k\n\x13\x44\x65skRetrieveRequest\x12\r\n\x05grant\x18\x01 \x01(\x0c\x12\x0f\n\x07\x64ossier\x18\x02 \x01(\t\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\x0c\"\xae\x01\n\x11\x44\x65skRetrieveEvent\x12\x33\n\x08progress\x18\x01 \x01(\x0b\x32\x1f.relay.wire.v1.RetrieveProgressH\x00\x12.\n\x06record\x18\x02 \x01(\x0b\x32\x1c.relay.wire.v1.RecordVerdictH\x00\x12+\n\x04\x64one\x18\x03 \x01(\x0b\x32\x1b.relay.wire.v1.RetrieveDoneH\x00\x42\x07\n\x05\x65vent\"^\n\x10RetrieveProgress\x12\x0f\n\x07records\x18\x01 \x01(\x04\x12\x15\n\rrecords_total\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x13\n\x0b\x62ytes_total\x18\x04 \x01(\x04\"K\n\rRecordVerdict\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07verdict\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"Z\n\x0cRetrieveDone\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x14\n\x0c\x62undle_bytes\x18\x02 \x01(\x04\x12\x0f\n\x07verdict\x18\x03 \x01(\x0c\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\"\'\n\x12\x46\x65tchBundleRequest\x12\x11\n\tbundle_id\x18\x01 \x01(\t\"\x1b\n\x0b\x42undleChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\x14\n\x12\x43ourtStatusRequest\"R\n\x11\x43ourtOriginStatus\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x15\n\rmirrored_size\x18\x02 \x01(\x04\x12\x16\n\x0ereceipted_size\x18\x03 \x01(\x04\"\x80\x01\n\x10\x43ourtStatusReply\x12\x31\n\x07origins\x18\x01 \x03(\x0b\x32 .relay.wire.v1.CourtOriginStatus\x12\x0f\n\x07\x62undles\x18\x02 \x01(\x04\x12\x12\n\nretrievals\x18\x03 \x01(\x04\x12\x14\n\x0clast_problem\x18\x04 \x01(\t2\xf9\x01\n\x06Mirror\x12\x42\n\x06Latest\x12\x1c.relay.wire.v1.LatestRequest\x1a\x1a.relay.wire.v1.LatestReply\x12W\n\rAddCheckpoint\x12#.relay.wire.v1.AddCheckpointRequest\x1a!.relay.wire.v1.AddCheckpointReply\x12R\n\nAddEntries\x12 .relay.wire.v1.AddEntriesRequest\x1a\x1e.relay.wire.v1.AddEntriesReply(\x01\x30\x01\x32\xfd\x01\n\tCourtDesk\x12R\n\x08Retrieve\x12\".relay.wire.v1.DeskRetrieveRequest\x1a .relay.wire.v1.DeskRetrieveEvent0\x01\x12N\n\x0b\x46\x65tchBundle\x12!.relay.wire.v1.FetchBundleRequest\x1a\x1a.relay.wire.v1.BundleChunk0\x01\x12L\n\x06Status\x12!.relay.wire.v1.CourtStatusRequest\x1a\x1f.relay.wire.v1.CourtStatusReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,31 +43,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDENTRIESREQUEST']._serialized_start=360
   _globals['_ADDENTRIESREQUEST']._serialized_end=478
   _globals['_ENTRIESTARGET']._serialized_start=480
-  _globals['_ENTRIESTARGET']._serialized_end=525
-  _globals['_ADDENTRIESREPLY']._serialized_start=527
-  _globals['_ADDENTRIESREPLY']._serialized_end=582
-  _globals['_DESKRETRIEVEREQUEST']._serialized_start=584
-  _globals['_DESKRETRIEVEREQUEST']._serialized_end=691
-  _globals['_DESKRETRIEVEEVENT']._serialized_start=694
-  _globals['_DESKRETRIEVEEVENT']._serialized_end=868
-  _globals['_RETRIEVEPROGRESS']._serialized_start=870
-  _globals['_RETRIEVEPROGRESS']._serialized_end=964
-  _globals['_RECORDVERDICT']._serialized_start=966
-  _globals['_RECORDVERDICT']._serialized_end=1041
-  _globals['_RETRIEVEDONE']._serialized_start=1043
-  _globals['_RETRIEVEDONE']._serialized_end=1133
-  _globals['_FETCHBUNDLEREQUEST']._serialized_start=1135
-  _globals['_FETCHBUNDLEREQUEST']._serialized_end=1174
-  _globals['_BUNDLECHUNK']._serialized_start=1176
-  _globals['_BUNDLECHUNK']._serialized_end=1203
-  _globals['_COURTSTATUSREQUEST']._serialized_start=1205
-  _globals['_COURTSTATUSREQUEST']._serialized_end=1225
-  _globals['_COURTORIGINSTATUS']._serialized_start=1227
-  _globals['_COURTORIGINSTATUS']._serialized_end=1309
-  _globals['_COURTSTATUSREPLY']._serialized_start=1312
-  _globals['_COURTSTATUSREPLY']._serialized_end=1440
-  _globals['_MIRROR']._serialized_start=1443
-  _globals['_MIRROR']._serialized_end=1692
-  _globals['_COURTDESK']._serialized_start=1695
-  _globals['_COURTDESK']._serialized_end=1948
+  _globals['_ENTRIESTARGET']._serialized_end=584
+  _globals['_ADDENTRIESREPLY']._serialized_start=586
+  _globals['_ADDENTRIESREPLY']._serialized_end=641
+  _globals['_DESKRETRIEVEREQUEST']._serialized_start=643
+  _globals['_DESKRETRIEVEREQUEST']._serialized_end=750
+  _globals['_DESKRETRIEVEEVENT']._serialized_start=753
+  _globals['_DESKRETRIEVEEVENT']._serialized_end=927
+  _globals['_RETRIEVEPROGRESS']._serialized_start=929
+  _globals['_RETRIEVEPROGRESS']._serialized_end=1023
+  _globals['_RECORDVERDICT']._serialized_start=1025
+  _globals['_RECORDVERDICT']._serialized_end=1100
+  _globals['_RETRIEVEDONE']._serialized_start=1102
+  _globals['_RETRIEVEDONE']._serialized_end=1192
+  _globals['_FETCHBUNDLEREQUEST']._serialized_start=1194
+  _globals['_FETCHBUNDLEREQUEST']._serialized_end=1233
+  _globals['_BUNDLECHUNK']._serialized_start=1235
+  _globals['_BUNDLECHUNK']._serialized_end=1262
+  _globals['_COURTSTATUSREQUEST']._serialized_start=1264
+  _globals['_COURTSTATUSREQUEST']._serialized_end=1284
+  _globals['_COURTORIGINSTATUS']._serialized_start=1286
+  _globals['_COURTORIGINSTATUS']._serialized_end=1368
+  _globals['_COURTSTATUSREPLY']._serialized_start=1371
+  _globals['_COURTSTATUSREPLY']._serialized_end=1499
+  _globals['_MIRROR']._serialized_start=1502
+  _globals['_MIRROR']._serialized_end=1751
+  _globals['_COURTDESK']._serialized_start=1754
+  _globals['_COURTDESK']._serialized_end=2007
 # @@protoc_insertion_point(module_scope)

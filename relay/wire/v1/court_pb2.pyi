@@ -52,12 +52,14 @@ class AddEntriesRequest(_message.Message):
     def __init__(self, target: _Optional[_Union[EntriesTarget, _Mapping]] = ..., package: _Optional[_Union[_log_pb2.Package, _Mapping]] = ...) -> None: ...
 
 class EntriesTarget(_message.Message):
-    __slots__ = ("origin", "size")
+    __slots__ = ("origin", "size", "announcement")
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
+    ANNOUNCEMENT_FIELD_NUMBER: _ClassVar[int]
     origin: str
     size: int
-    def __init__(self, origin: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
+    announcement: AddCheckpointRequest
+    def __init__(self, origin: _Optional[str] = ..., size: _Optional[int] = ..., announcement: _Optional[_Union[AddCheckpointRequest, _Mapping]] = ...) -> None: ...
 
 class AddEntriesReply(_message.Message):
     __slots__ = ("next_index", "cosigned")

@@ -69,7 +69,8 @@ class MirrorServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AddEntries(self, request_iterator, context):
-        """Entries up to an announced checkpoint; the last reply carries the cosigned checkpoint.
+        """Entries up to a checkpoint that was announced before or is announced in the first message; the last reply carries the
+        cosigned checkpoint.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class MirrorStub:
     AddCheckpoint: _grpc.UnaryUnaryMultiCallable[_court_pb2.AddCheckpointRequest, _court_pb2.AddCheckpointReply]
     """Announces a checkpoint with its consistency proof and its anchor on the lender's ledger."""
     AddEntries: _grpc.StreamStreamMultiCallable[_court_pb2.AddEntriesRequest, _court_pb2.AddEntriesReply]
-    """Entries up to an announced checkpoint; the last reply carries the cosigned checkpoint."""
+    """Entries up to a checkpoint that was announced before or is announced in the first message; the last reply carries the
+    cosigned checkpoint.
+    """
 
 @_typing.type_check_only
 class MirrorAsyncStub(MirrorStub):
@@ -46,7 +48,9 @@ class MirrorAsyncStub(MirrorStub):
     AddCheckpoint: _aio.UnaryUnaryMultiCallable[_court_pb2.AddCheckpointRequest, _court_pb2.AddCheckpointReply]  # type: ignore[assignment]
     """Announces a checkpoint with its consistency proof and its anchor on the lender's ledger."""
     AddEntries: _aio.StreamStreamMultiCallable[_court_pb2.AddEntriesRequest, _court_pb2.AddEntriesReply]  # type: ignore[assignment]
-    """Entries up to an announced checkpoint; the last reply carries the cosigned checkpoint."""
+    """Entries up to a checkpoint that was announced before or is announced in the first message; the last reply carries the
+    cosigned checkpoint.
+    """
 
 class MirrorServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -71,7 +75,9 @@ class MirrorServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_court_pb2.AddEntriesRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_court_pb2.AddEntriesReply], _abc.AsyncIterator[_court_pb2.AddEntriesReply]]:
-        """Entries up to an announced checkpoint; the last reply carries the cosigned checkpoint."""
+        """Entries up to a checkpoint that was announced before or is announced in the first message; the last reply carries the
+        cosigned checkpoint.
+        """
 
 def add_MirrorServicer_to_server(servicer: MirrorServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
