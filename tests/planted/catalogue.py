@@ -68,7 +68,7 @@ PLANTS = (
     Plant("anybody may push", "relay.services.forwarding.origins", "if room is None or room.config.custodian != identity:", "if room is None:", "tests/services"),
     Plant("uncertainty ends the worker", ADVANCE, "except (Unavailable, Uncertain) as error:", "except Unavailable as error:", "sim 1 60"),
     Plant("attempt epoch not stored", STORE, "attempt = attempt + 1 WHERE", "attempt = attempt WHERE", "sim 1 60"),
-    Plant("larger checkpoint first", STORE, "ORDER BY size, height LIMIT 1\",\n                (origin,),", "ORDER BY size DESC, height LIMIT 1\",\n                (origin,),", "sim 1 60"),
+    Plant("larger checkpoint first", STORE, "ORDER BY size, height LIMIT 1\",\n                (origin, origin),", "ORDER BY size DESC, height LIMIT 1\",\n                (origin, origin),", "sim 1 60"),
     Plant("orphan never comes back", STORE, "time_ms = excluded.time_ms, state = excluded.state WHERE item.state = ?", "time_ms = excluded.time_ms, state = excluded.state WHERE item.state = ? AND 0", "sim 1 60"),
     Plant("rescan records nothing", STORE, "found = sum(_insert_anchor(c, anchor) for anchor in anchors)", "found = 0", "tests/services/test_hands.py"),
     Plant("cursor takes any block", STORE, "if block.height != height + 1 or (height and block.parent_hash != last):", "if block.height <= height:", "tests/store/test_relay_store.py"),

@@ -13,7 +13,8 @@ from relay.core.checkpoint import Checkpoint
 from relay.core.errors import Conflict, Unavailable
 from relay.core.ledgerproof import LedgerProof
 from relay.core.lifecycle import ItemState
-from relay.ports.ledgers import Anchor, AnchorBlock, Receipt
+from relay.core.package import Package
+from relay.ports.ledgers import Anchor, AnchorBlock, Receipt, Submission
 from relay.services.forwarding.asking import ask_ledger, read_receipt
 from relay.services.forwarding.beside import Ahead, both
 from relay.services.forwarding.intake import LogIntake
@@ -22,6 +23,9 @@ from relay.store.relay import SqliteRelayStore
 from relay.wire import grouping
 from tests.services.test_advance import becomes, pushed, stand_between
 from tests.services.test_advance import way as way
+from tests.services.test_forwarding import anchored, note_of, packages, push
+from tests.support.lines import small_dossier
+from tests.support.links import announced
 from tests.support.way import Way
 
 LEDGER, ORIGIN, OWNER = "ledger-1", "a.example/log", "spiffe://a.example/custodian/a"
@@ -266,3 +270,44 @@ async def test_what_arrives_is_read_before_it_is_asked_for_and_no_further_than_t
             await asyncio.sleep(0)
         assert 8 <= len(read) <= 16
         assert await anext(groups) == list(range(8))
+
+
+async def other_relay_brings(way: Way, size: int, old_size: int) -> None:
+    """The court gateway and the court ledger get a checkpoint that this relay has not forwarded."""
+    item = await way.relay_store.find_item(way.origin, size)
+    assert item is not None
+    note = note_of(way, Checkpoint(origin=way.origin, size=size, root=item.anchor.root))
+    files, anchor = way.custodian_store.files, await way.source.prove(item.anchor)
+    proof = files.consistency_proof(old_size, size)
+
+    async def groups() -> AsyncIterator[list[Package]]:
+        yield packages(way, old_size, size)
+
+    given = announced(note, old_size, proof, anchor)
+    *_, last = [state async for state in way.mirror.add_entries(way.origin, size, groups(), given)]
+    submission = Submission(
+        checkpoint=last.cosigned, old_size=old_size, consistency=tuple(proof), anchor=anchor, attempt=1
+    )
+    await way.advancer._registry.submit(submission)
+
+
+@pytest.mark.parametrize("further", [False, True], ids=["as far", "further"])
+async def test_another_relay_that_was_faster_since_the_last_receipt(way: Way, further: bool) -> None:
+    """What this relay remembers of court and ledger is old: it is refused or told so, asks, and writes nothing twice."""
+    await way.deposit("loan", small_dossier(3))
+    await way.forward()
+    notes = {5: await anchored(way, 2)}
+    await other_relay_brings(way, 5, 3)
+    if further:
+        notes[9] = await anchored(way, 4)
+        await other_relay_brings(way, 9, 5)
+    for size, note in notes.items():
+        await push(way, note, packages(way, 3 if size == 5 else 5, size))
+    last = max(notes)
+    await becomes(way, last, ItemState.CONFIRMED)
+    state = ItemState.COVERED if further else ItemState.CONFIRMED
+    assert (await becomes(way, 5, state)).state is state
+    receipt = await way.registry.latest(way.origin)
+    assert receipt is not None
+    assert receipt.size == last
+    assert await way.relay_store.halted(way.origin) == ""

@@ -21,6 +21,7 @@ from relay.store.relay import SqliteRelayStore
 from tests.services.test_forwarding import LENDER, link, packages, push
 from tests.support.bundles import make_home, noon_of
 from tests.support.frozen import settle
+from tests.support.lines import small_dossier
 from tests.support.way import Way, open_way
 
 ORIGIN = "a.example/log/1"
@@ -256,3 +257,71 @@ async def test_bad_push_does_not_stop_a_good_one(way: Way) -> None:
     assert (await push(way, note, made))[-1] == 600
     await settle(lambda: confirmed(way, 600), "it is confirmed")
     assert await way.relay_store.halted(way.origin) == ""
+
+
+class Listening:
+    """A relay that notes what was offered and from where packages were sent without its word; `ends` fail, one after the other."""
+
+    def __init__(self, *ends: RelayError) -> None:
+        self.pushes: list[tuple[int, int | None]] = []
+        self.ends = list(ends)
+
+    async def push(self, checkpoint: bytes, packages: Any, expected: int | None = None) -> AsyncIterator[int]:
+        size = int(checkpoint.split(b"\n")[1])
+        self.pushes.append((size, expected))
+        if self.ends:
+            raise self.ends.pop(0)
+        yield 0
+        yield size
+
+
+async def test_lender_goes_on_where_the_relay_is_known_to_be_and_asks_after_trouble(way: Way) -> None:
+    """A relay that was restored from a backup refuses what does not follow: then it says itself where to start."""
+    relay = Listening()
+    way.pusher._relay = relay  # type: ignore[assignment]
+    for count in (2, 3):
+        await way.deposit("loan", small_dossier(count))
+        await way.anchoring.now()
+        await way.pusher.push_all()
+    relay.ends = [Unverified("package", "expected 0")]
+    way.pusher.connected = False  # as `run` does after an error
+    await way.deposit("loan", small_dossier(4))
+    await way.anchoring.now()
+    with pytest.raises(Unverified):
+        await way.pusher.push_all()
+    await way.pusher.push_all()
+    await way.deposit("loan", small_dossier(5))
+    await way.anchoring.now()
+    await way.pusher.push_all()
+    assert relay.pushes == [(2, None), (3, 2), (4, None), (4, None), (5, 4)]
+
+
+async def test_what_is_anchored_is_pushed_before_it_is_recorded_as_anchored(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And once more is nothing: the recording wakes the pusher again."""
+    relay = Listening()
+    way.pusher._relay = relay  # type: ignore[assignment]
+    await way.deposit("loan", small_dossier(2))
+    await way.anchoring.now()
+    await way.pusher.push_all()
+    recording = asyncio.Event()
+    save = way.custodian_store.save_anchored
+
+    async def later(*given: Any) -> None:
+        await recording.wait()
+        await save(*given)
+
+    monkeypatch.setattr(way.custodian_store, "save_anchored", later)
+    await way.deposit("loan", small_dossier(3))
+    anchoring = asyncio.create_task(way.anchoring.now())
+    async with asyncio.timeout(30):
+        await way.anchoring.anchored.wait()
+        while way.anchoring.anchored.newest is None:
+            await asyncio.sleep(0.001)
+    await way.pusher.push_all()
+    assert relay.pushes == [(2, None), (3, 2)]
+    recording.set()
+    await anchoring
+    await way.pusher.push_all()
+    assert relay.pushes == [(2, None), (3, 2)]

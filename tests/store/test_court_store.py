@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from relay.core.custody import custody_entry
-from relay.core.errors import Conflict, NotFound
+from relay.core.errors import Conflict, NotFound, Unavailable
 from relay.core.ledgerproof import LedgerProof
+from relay.core.limits import ENTRY_BYTES
 from relay.durable.errors import StorageFailed
 from relay.ports.court import CourtCounts, HeldCheckpoint, KeptRetrieval
 from relay.store.court import INDEX_BATCH, SqliteCourtStore
@@ -260,3 +261,29 @@ async def test_kill_after_any_write_loses_nothing(store: SqliteCourtStore, tmp_p
         assert (mirror.size, mirror.files.root(mirror.size)) == (log.size, log.files.root(log.size))
         assert await other.find_tags(ORIGIN, [bytes(32)]) == ({bytes(32): [0]} if number else {})
         await other.close()
+
+
+async def test_whole_checkpoint_is_stored_with_its_entries_and_cosignature_or_not_at_all(
+    store: SqliteCourtStore,
+) -> None:
+    entries = [bytes([n]) * ENTRY_BYTES for n in range(3)]
+    log = await store.log(ORIGIN)
+    seen: list[int] = []
+
+    def cosign() -> bytes:
+        seen.append(log.files.size)
+        return b"cosigned"
+
+    def refuse() -> bytes:
+        raise Unavailable("no key")
+
+    with pytest.raises(Unavailable):
+        await store.take_whole(held(3), 0, entries, refuse)
+    with pytest.raises(Conflict):
+        await store.take_whole(held(3), 2, entries, cosign)
+    assert (log.size, log.files.size, await store.latest(ORIGIN)) == (0, 0, None)
+    assert await store.take_whole(held(3), 0, entries, cosign) == b"cosigned"
+    assert seen == [3, 3], "it is asked for when the entries are there"
+    assert await store.latest(ORIGIN) == replace(held(3), cosigned=b"cosigned")
+    assert (log.size, log.files.entries(0, 3)) == (3, entries)
+    assert [c.size for c in await store.without_receipt()] == [3]

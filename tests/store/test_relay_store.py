@@ -94,6 +94,39 @@ async def test_finality_takes_what_is_at_or_below_the_height(store: RelayStore) 
     assert await store.mark_final("embedded:other", 9) == 0
 
 
+@pytest.mark.parametrize(
+    ("final_height", "state"), [(0, ItemState.SEEN), (1, ItemState.SEEN), (2, ItemState.FINAL), (9, ItemState.FINAL)]
+)
+async def test_block_given_as_final_makes_its_own_items_final(
+    store: RelayStore, final_height: int, state: ItemState
+) -> None:
+    """Items of blocks before it wait for `mark_final`, and a rewind takes back only what was not final."""
+    before = await seen(store, 1)
+    given = replace(block(2, anchor(2, 2)), final_height=final_height)
+    assert await store.take_block(LEDGER, given) == 1
+    item = await store.find_item(ORIGIN, 2)
+    assert item is not None
+    assert (item.state, await state_of(store, before)) == (state, ItemState.SEEN)
+    assert await store.rewind(LEDGER, 0) == (1 if state is ItemState.FINAL else 2)
+
+
+async def test_contradictory_block_makes_nothing_final(store: RelayStore) -> None:
+    await seen(store, 1)
+    with pytest.raises(Conflict):
+        await store.take_block(LEDGER, replace(block(3, anchor(2, 3)), final_height=9))
+    assert await store.find_item(ORIGIN, 2) is None
+
+
+async def test_nothing_is_next_while_an_origin_is_halted(store: RelayStore) -> None:
+    item = await seen(store, 1)
+    await store.halt(ORIGIN, "two roots", {})
+    assert await store.next_item(ORIGIN) is None
+    await store.resume(ORIGIN, "looked at")
+    found = await store.next_item(ORIGIN)
+    assert found is not None
+    assert found.id == item.id
+
+
 async def test_smallest_open_item_is_next(store: RelayStore) -> None:
     items = [await seen(store, size) for size in (1, 2, 3)]
     await bring_to(store, items[0], ItemState.CONFIRMED)

@@ -73,15 +73,14 @@ class LogIntake:
                         _, next_index = await both(saving, intake.take(group))
                         saved = True
                     if intake.done:
-                        room.wake.set()
+                        _all_held(room, checkpoint)
                     yield next_index
                     if intake.done:
                         break
             if not saved:
                 await self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note)
-            if intake.done:
-                log.info("%s: all %d entries held", checkpoint.origin, checkpoint.size)
-                room.wake.set()
+                if intake.done:
+                    _all_held(room, checkpoint)
 
     async def _item_of(self, room: OriginRoom, checkpoint: Checkpoint) -> Item:
         """The item of a checkpoint that its log has signed. Raises `Unavailable` while the ledger does not show its anchor."""
@@ -147,3 +146,8 @@ class LogIntake:
         """The room by the note's first line; the signature is checked before anything else of it is believed."""
         origin = note[: ORIGIN_CHARS_MAX * 4].split(b"\n", 1)[0].decode("utf-8", "replace")
         return self._origins.owned(origin, caller)
+
+
+def _all_held(room: OriginRoom, checkpoint: Checkpoint) -> None:
+    log.info("%s: all %d entries held", checkpoint.origin, checkpoint.size)
+    room.wake.set()
