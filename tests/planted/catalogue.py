@@ -250,4 +250,11 @@ PLANTS = (
     Plant("commits are not synced", "relay.durable.schema", "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL", "tests/durable/test_database.py"),
     Plant("newer schema opened", "relay.durable.schema", "if not 0 <= version <= newest:", "if version < 0:", "tests/durable/test_database.py"),
     Plant("foreign database opened", "relay.durable.schema", "if found != application and not (", "if False and not (", "tests/durable/test_database.py"),
+    # fewer steps
+    Plant("packs kept after a refused signature", "relay.store.mirror_log", "            self._files.truncate(old)\n            raise\n\n    async", "            raise\n\n    async", "tests/store/test_court_store.py"),
+    Plant("whole checkpoint not compared with the last", "relay.store.court", "    if done.rowcount != 1:\n        raise Conflict(f\"size {old_size}", "    if False:\n        raise Conflict(f\"size {old_size}", "tests/store/test_court_store.py"),
+    Plant("announcement of another checkpoint", "relay.services.court.mirror", "if (checkpoint.origin, checkpoint.size) != (origin, size):", "if False:", "tests/services/test_announced_with_entries.py"),
+    Plant("memory kept after trouble", ADVANCE, "                self._forget()\n                await", "                await", "tests/services/test_early_answers.py"),
+    Plant("final height of another block", "relay.store.rows", "if block.final_height >= block.height", "if block.final_height", "tests/store/test_relay_store.py"),
+    Plant("relay believed to be where it was after trouble", "relay.services.custodian.pushing", "self.pushed_size if self.connected and self.pushed_size else None", "self.pushed_size or None", "tests/services/test_pushes.py"),
 )  # fmt: skip

@@ -191,6 +191,16 @@ async def test_refusal_is_put_aside_with_its_reason_and_stops_the_origin(
     assert await way.registry.latest(way.origin) is None
 
 
+async def test_court_that_refuses_to_be_asked_is_put_aside_where_the_item_stands(way: Way) -> None:
+    """What could not be asked early is asked by the step itself, whose refusals count."""
+    court, _ = stand_between(way)
+    court.end("latest", *[Denied("no")] * (3 * REFUSALS_MAX))
+    size = await pushed(way)
+    found = await becomes(way, size, ItemState.QUARANTINED)
+    assert found.reason == "proven: no"
+    await settle(lambda: way.relay_store.halted(way.origin), "the origin is halted")
+
+
 async def test_cosignature_the_court_never_gave_is_found_out_by_its_ledger(way: Way) -> None:
     court, _ = stand_between(way)
 

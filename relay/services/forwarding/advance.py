@@ -203,8 +203,10 @@ class Advancer:
     async def _mirror(self, item: Item) -> ItemState:
         """Bring the court gateway up to this checkpoint; it rebuilds, compares and cosigns."""
         size = item.anchor.size
-        asked = self._at_court.take(item.id)
-        begins = asked or await ask_court(self._court, self._source, item, self._known)
+        begins = self._at_court.take(item.id)
+        if begins is None:
+            await self._store_proven(item)  # a refusal below puts it aside from where it stands
+            begins = await ask_court(self._court, self._source, item, self._known)
         held = begins.held
         if held.size > size:
             await self._store_proven(item)
