@@ -16,6 +16,7 @@ from relay.app.trust import only, use_trust
 from relay.config.roles import CustodianConfig, read_custodian
 from relay.core.note import VerifierKey
 from relay.core.sealing import PRIVATE_KEY_BYTES, Kem, SealingPrivateKey
+from relay.core.trust import TrustRoots
 from relay.ports.ledgers import AnchorSource
 from relay.schemas import KindCatalogue, load_policy
 from relay.services.custodian.anchoring import Anchoring, AnchorPolicy
@@ -91,6 +92,21 @@ class _Services:
         return CustodyDesk(reading, DossierSeen(store, reading))
 
 
+def _receipts(
+    config: CustodianConfig, store: SqliteCustodianStore, link: GrpcRelayLink, trust: TrustRoots, pusher: Pusher
+) -> ReceiptCheck:
+    return ReceiptCheck(
+        store=store,
+        relay=link,
+        origin=config.origin,
+        trust=trust,
+        verifiers=verifiers(),
+        clock=SystemClock(),
+        pushed=pusher.pushed,
+        backoff=backoff,
+    )
+
+
 def _wire(
     config: CustodianConfig, store: SqliteCustodianStore, vault: Vault, source: AnchorSource, link: GrpcRelayLink
 ) -> _Services:
@@ -118,16 +134,7 @@ def _wire(
         backoff=backoff,
     )
     pusher = Pusher(store, link, anchoring.anchored, backoff)
-    receipts = ReceiptCheck(
-        store=store,
-        relay=link,
-        origin=config.origin,
-        trust=trust,
-        verifiers=verifiers(),
-        clock=clock,
-        pushed=pusher.pushed,
-        backoff=backoff,
-    )
+    receipts = _receipts(config, store, link, trust, pusher)
     grants = Grants(
         identity=identity,
         store=store,
