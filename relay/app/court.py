@@ -7,12 +7,14 @@ from pathlib import Path
 
 from relay.app.adapters import load_adapter, verifiers
 from relay.app.court_retrieval import named_retrievals
+from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.trust import only, use_trust
 from relay.config.roles import CourtConfig, read_court
 from relay.core.note import VerifierKey
 from relay.ports.common import Signer
 from relay.services.court.custody import CustodyKeeper
+from relay.services.court.fetching import Bundles
 from relay.services.court.mirror import CourtMirror
 from relay.services.court.receipts import ReceiptReader
 from relay.services.court.status import CourtStatus
@@ -82,7 +84,7 @@ async def run_court(path: Path) -> None:
         stack.push_async_callback(retrieval.close)
         problems = [lambda: receipts.problem, lambda: custody.problem, lambda: trust.why_stale(clock.now_ms() // 1000)]
         status = CourtStatus(store, [log.origin for log in trust.logs], problems)
-        mirrored, desk = Mirror(mirror), CourtDesk(retrieval, store, status)
+        mirrored, desk = Mirror(mirror), CourtDesk(retrieval, Bundles(store, custody), status)
         custody_desk = await _custody_desk(config, store, custody, custody_signer)
         port = await stack.enter_async_context(
             serving(
@@ -97,6 +99,7 @@ async def run_court(path: Path) -> None:
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
                 limits=common.limits,
+                lists_used=ListsUsed(common.data),
             )
         )
         await stack.enter_async_context(workers(("receipts", receipts.run()), ("custody", custody.run())))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.app.adapters import load_adapter, verifiers
+from relay.app.lists import ListsUsed
 from relay.app.retention import RETENTION_ALLOW, RetentionServices, wire_retention
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.trust import only, use_trust
@@ -202,6 +203,7 @@ async def run_custodian(path: Path) -> None:
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
                 limits=common.limits,
+                lists_used=ListsUsed(common.data),
             )
         )
         await stack.enter_async_context(

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from relay.app.adapters import load_adapter
+from relay.app.lists import ListsUsed
 from relay.app.memory import open_memory
 from relay.app.relay_jobs import make_jobs
 from relay.app.runtime import SystemClock, announce, until_signalled, workers
@@ -80,6 +81,7 @@ async def run_relay(path: Path) -> None:
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
                 limits=common.limits,
+                lists_used=ListsUsed(common.data),
             )
         )
         await stack.enter_async_context(workers(*jobs.start()))

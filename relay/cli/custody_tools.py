@@ -111,8 +111,8 @@ def seen(
         for name in ("case", "purpose", "officer"):
             if row[name]:
                 output.say(f"    {name:<8} {row[name]}")
-        if row["action"] == "refuse":
-            output.say(f"    {'reason':<8} {row['detail']}")
+        if row["action"] in ("refuse", "resume"):
+            output.say(f"    {'reason' if row['action'] == 'refuse' else 'detail':<8} {row['detail']}")
     if not found["rows"]:
         output.say("  nobody, as far as this custodian's log goes")
 

@@ -34,6 +34,7 @@ CustodyAction = Literal[
     "refuse",
     "receive",
     "verify",
+    "fetch",
     "hold",
     "release",
     "erase",

@@ -125,6 +125,9 @@ class CourtStore(Protocol):
         Raises `Conflict` when the name was given to another command.
         """
 
+    async def bundle_dossier(self, bundle_id: str) -> str:
+        """Whose bundle it is. Raises `NotFound`."""
+
     async def open_bundle(self, bundle_id: str) -> BinaryIO:
         """A stored bundle. Raises `NotFound`."""
 

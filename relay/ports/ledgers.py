@@ -8,7 +8,7 @@ error leaves an adapter except those named at a method.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from relay.core.checkpoint import Checkpoint
@@ -48,8 +48,8 @@ class AnchorBlock:
     parent_hash: bytes
     time_ms: int
     anchors: tuple[Anchor, ...]
-    final_height: int = 0
-    """What the node called final on this block's own chain when it gave the block; 0 when it said nothing."""
+    final_height: int = field(default=0, compare=False)
+    """What the node called final on this block's own chain when it gave the block; 0 when it said nothing. No part of the block."""
 
 
 class AnchorSource(Protocol):

@@ -278,13 +278,18 @@ class SqliteCourtStore(RetrievalRows):
         """See the port."""
         return await self._database.write(lambda c: named.begin(c, request_id, command))
 
-    async def open_bundle(self, bundle_id: str) -> BinaryIO:
+    async def bundle_dossier(self, bundle_id: str) -> str:
         """See the port."""
         row = await self._database.read(
-            lambda c: c.execute("SELECT 1 FROM bundle WHERE id = ?", (bundle_id,)).fetchone()
+            lambda c: c.execute("SELECT dossier FROM bundle WHERE id = ?", (bundle_id,)).fetchone()
         )
         if row is None:
             raise NotFound("no such bundle")
+        return str(row[0])
+
+    async def open_bundle(self, bundle_id: str) -> BinaryIO:
+        """See the port."""
+        await self.bundle_dossier(bundle_id)
         return (self._directory / "bundles" / f"{bundle_id}.zip").open("rb")
 
     async def counts(self) -> CourtCounts:

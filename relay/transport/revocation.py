@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -93,25 +93,47 @@ def _issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bo
     return True
 
 
+class Memory(Protocol):
+    """The newest list that a role has used of each trust domain, across its lives."""
+
+    def newest(self, domain: str) -> tuple[int, datetime.datetime] | None:
+        """Number and date; None before the first list."""
+
+    def keep(self, domain: str, number: int, made: datetime.datetime) -> None:
+        """Durable on return."""
+
+
+class NoMemory:
+    """For a server without a folder of its own: each life begins with the list that it finds."""
+
+    def newest(self, domain: str) -> tuple[int, datetime.datetime] | None:
+        """See `Memory`."""
+        return None
+
+    def keep(self, domain: str, number: int, made: datetime.datetime) -> None:
+        """See `Memory`."""
+
+
 class RevocationLists:
     """The newest good list of every trust domain that is configured. Built by `open`."""
 
-    def __init__(self, paths: Mapping[str, Path], authorities: Sequence[x509.Certificate]) -> None:
+    def __init__(self, paths: Mapping[str, Path], authorities: Sequence[x509.Certificate], memory: Memory) -> None:
         self._paths = paths
         self._authorities = authorities
+        self._memory = memory
         self._lists: dict[str, RevocationList] = {}
         self._seen: dict[str, tuple[int, ...]] = {}
 
     @classmethod
-    def open(cls, tls: TlsFiles) -> RevocationLists:
-        """Read every list once. Raises `Malformed` naming the file: a server does not begin without."""
+    def open(cls, tls: TlsFiles, memory: Memory = NoMemory()) -> RevocationLists:  # noqa: B008  (holds nothing)
+        """Read every list once. Raises `Malformed` naming the file: a server does not begin without, nor with an older one than before."""
         if not tls.crl:
-            return cls({}, ())
+            return cls({}, (), memory)
         try:
             authorities = x509.load_pem_x509_certificates(tls.ca.read_bytes())
         except (OSError, ValueError) as error:
             raise Malformed(str(tls.ca), "", f"cannot be read as certificates: {error}") from None
-        lists = cls(tls.crl, authorities)
+        lists = cls(tls.crl, authorities, memory)
         for domain in tls.crl:
             lists.read(domain)
         return lists
@@ -132,9 +154,17 @@ class RevocationLists:
                 str(path), "", f"cannot be read: {error.strerror}; it must hold the list of {domain}"
             ) from None
         new = parse_list(data, self._authorities, datetime.datetime.now(datetime.UTC), what=str(path))
-        old = self._lists.get(domain)
-        if old is not None and (new.number, new.made) < (old.number, old.made):
-            raise Malformed(str(path), "", f"is list {new.number} of {new.made}, older than {old.number} of {old.made}")
+        old = self._memory.newest(domain)
+        if domain in self._lists:
+            old = self._lists[domain].number, self._lists[domain].made
+        if old is not None and (new.number, new.made) < old:
+            raise Malformed(
+                str(path),
+                "",
+                f"is list {new.number} of {new.made}, older than {old[0]} of {old[1]}, which was in use here; get the authority's newest",
+            )
+        if old is None or (new.number, new.made) > old:
+            self._memory.keep(domain, new.number, new.made)
         self._lists[domain] = new
         return True
 

@@ -16,7 +16,7 @@ from relay.core.limits import MESSAGE_BYTES_MAX
 from relay.transport.credentials import TlsFiles, server_credentials
 from relay.transport.gate import METADATA_BYTES_MAX, Gate, May
 from relay.transport.limits import Limits, Shares
-from relay.transport.revocation import RevocationLists
+from relay.transport.revocation import Memory, NoMemory, RevocationLists
 
 GRACE_S: Final = 5.0
 CONNECTION_AGE_MS: Final = 3_600_000
@@ -93,6 +93,7 @@ async def serving(
     long_lived: frozenset[str] = frozenset(),
     may: May = lambda _method, _identity: True,
     limits: Limits = Limits(),  # noqa: B008  (frozen)
+    lists_used: Memory = NoMemory(),  # noqa: B008  (holds nothing)
 ) -> AsyncIterator[int]:
     """Serve while the body runs; yields the bound port. Every method must stand in `allow`.
 
@@ -100,7 +101,7 @@ async def serving(
     """
     _check(_methods(services), allow, limits)
     everyone = {HEALTH_CHECK: frozenset(Role), HEALTH_WATCH: frozenset(Role)}
-    lists = RevocationLists.open(tls)
+    lists = RevocationLists.open(tls, lists_used)
     gate = Gate({**allow, **everyone}, long_lived | {HEALTH_WATCH}, may, lists, Shares(limits))
     server = grpc.aio.server(interceptors=[gate], options=OPTIONS, maximum_concurrent_rpcs=RPCS_MAX)
     for register in services:

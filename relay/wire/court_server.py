@@ -11,14 +11,15 @@ import grpc.aio
 from relay.core.errors import Malformed
 from relay.core.identity import Role
 from relay.core.package import Package
-from relay.ports.court import CourtStore
 from relay.ports.forwarding import Announcement
 from relay.services.court.asking import RetrievalCommand
+from relay.services.court.fetching import Bundles
 from relay.services.court.mirror import CourtMirror
 from relay.services.court.once import NamedRetrievals
 from relay.services.court.retrieval import Done, Progress, Seen
 from relay.services.court.status import CourtStatus
 from relay.services.mirroring import GROUP_PACKAGES_MAX
+from relay.transport.peer import peer_identity
 from relay.wire.convert import bounded_note, evidence_from, package_from
 from relay.wire.grouping import arriving
 from relay.wire.v1 import court_pb2, court_pb2_grpc
@@ -90,9 +91,9 @@ async def _packages(requests: AsyncIterator[court_pb2.AddEntriesRequest]) -> Asy
 class CourtDesk(court_pb2_grpc.CourtDeskServicer):
     """What the court's own people and systems call."""
 
-    def __init__(self, retrieval: NamedRetrievals, store: CourtStore, status: CourtStatus) -> None:
+    def __init__(self, retrieval: NamedRetrievals, bundles: Bundles, status: CourtStatus) -> None:
         self._retrieval = retrieval
-        self._store = store
+        self._bundles = bundles
         self._status = status
 
     async def Retrieve(
@@ -113,7 +114,7 @@ class CourtDesk(court_pb2_grpc.CourtDeskServicer):
         self, request: court_pb2.FetchBundleRequest, context: Context
     ) -> AsyncIterator[court_pb2.BundleChunk]:
         """The bytes of a stored bundle."""
-        bundle = await self._store.open_bundle(request.bundle_id)
+        bundle = await self._bundles.open(request.bundle_id, str(peer_identity(context)))
         try:
             while data := await asyncio.to_thread(bundle.read, BUNDLE_CHUNK_BYTES):
                 yield court_pb2.BundleChunk(data=data)

@@ -64,11 +64,14 @@ def test_logs_are_shown_verified_exported_and_a_change_is_found(tmp_path: Path) 
 
 def party_is_shown(home: Path, dossier: str) -> None:
     """Who saw the dossier, by the lender's reference and by its id, with proofs."""
+    assert courtrelay("dossier", "report", "LOAN-1", "--home", home).code == 0
     seen = courtrelay("custody", "seen", "LOAN-1", "--home", home, "--json").json()
     assert seen["dossier"] == dossier
     rows = [(r["action"], r["case"], r["purpose"], r["officer"]) for r in seen["rows"]]
-    assert rows == [("disclose", "Case 9", "hearing", "judge-7"), ("refuse", "Case 9", "filing", "")]
-    assert all(r["court"].endswith("/court/court") for r in seen["rows"])
+    assert rows == [
+        ("disclose", "Case 9", "hearing", "judge-7"), ("refuse", "Case 9", "filing", ""), ("report", "", "", "")
+    ]  # fmt: skip
+    assert all(r["court"].endswith("/court/court") for r in seen["rows"][:2])
     assert "uses" in seen["rows"][1]["detail"]
     for row in seen["rows"]:
         assert parse_tlog_proof(row["proof"].encode()).index == row["index"]

@@ -17,6 +17,7 @@ from adapters.embedded.adapter import open_court, open_source
 from relay.app.relay import read_origins
 from relay.app.trust import only, read_trust
 from relay.config.roles import read_court, read_custodian, read_relay
+from relay.services.court.fetching import Bundles
 from relay.services.court.once import NamedRetrievals
 from relay.services.court.status import CourtStatus
 from relay.services.custodian.status import CustodianStatus
@@ -155,7 +156,7 @@ async def _serve_court(way: WiredWay, stack: AsyncExitStack, trust: Any, random_
     await _serve(
         way, stack, "court", way.gateway.common, court_server,
         (court_pb2_grpc.add_MirrorServicer_to_server, court_server.Mirror(way.mirror)),
-        (court_pb2_grpc.add_CourtDeskServicer_to_server, court_server.CourtDesk(named, way.court_store, status)),
+        (court_pb2_grpc.add_CourtDeskServicer_to_server, court_server.CourtDesk(named, Bundles(way.court_store, way.custody), status)),
     )  # fmt: skip
 
 

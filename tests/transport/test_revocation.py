@@ -14,6 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
+from relay.app.lists import ListsUsed
 from relay.core.errors import Conflict, Denied, Malformed
 from relay.core.identity import Role
 from relay.setup.ca import make_authority, revoke, write_list
@@ -153,6 +154,40 @@ def test_older_list_is_refused_and_the_newer_stays(authority: Path, tmp_path: Pa
         lists.read(DOMAIN)
     with pytest.raises(Denied, match="is revoked"):
         lists.check(peer_of(files))
+
+
+def test_older_list_is_refused_after_a_restart_too(authority: Path, tmp_path: Path, listed: TlsFiles) -> None:
+    """Put in the newer one's place while the role was down: nobody who was revoked comes back with it."""
+    path, files = listed.crl[DOMAIN], issued(authority, tmp_path / "o", Role.OPERATOR)
+    before = path.read_bytes()
+    RevocationLists.open(listed, ListsUsed(tmp_path))
+    revoke(authority, path, files.certificate, NOW)
+    newer = path.read_bytes()
+    RevocationLists.open(listed, ListsUsed(tmp_path))
+    put(path, before)
+    with pytest.raises(Malformed, match=r"is list 1 of .*, older than 2 of .*, which was in use here"):
+        RevocationLists.open(listed, ListsUsed(tmp_path))
+    put(path, newer)
+    again = RevocationLists.open(listed, ListsUsed(tmp_path))
+    with pytest.raises(Denied, match="is revoked"):
+        again.check(peer_of(files))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b'{"format":"courtrelay-lists-used/v1","lists":[{"domain":"a.example","made_s":1,"number":"01"}]}',
+        b'{"format":"courtrelay-lists-used/v1","lists":[{"domain":"a.example","made_s":1}]}',
+        b'{"format":"courtrelay-lists-used/v1","lists":[{"domain":"a.example","made_s":1,"number":"-1"}]}',
+        b'{"format":"courtrelay-lists-used/v1","lists":[{"domain":"a.example","made_s":9007199254740991,"number":"1"}]}',
+    ],
+)
+def test_memory_that_is_damaged_ends_the_start(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "lists-used.json").write_bytes(data)
+    with pytest.raises(Malformed, match=r"lists-used\.json"):
+        ListsUsed(tmp_path)
 
 
 @pytest.mark.parametrize(

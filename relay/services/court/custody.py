@@ -50,12 +50,12 @@ class CustodyKeeper:
         self.problem = ""
 
     async def note(
-        self, action: CustodyAction, subject: Mapping[str, str], outcome: str, detail: str
+        self, action: CustodyAction, subject: Mapping[str, str], outcome: str, detail: str, actor: str = ""
     ) -> tuple[bytes, int]:
-        """Log one event durably; returns it and its log index."""
+        """Log one event durably, of this gateway unless another `actor` is named; returns it and its log index."""
         event = make_event(
             at_ms=self._clock.now_ms(),
-            actor=self._identity,
+            actor=actor or self._identity,
             action=action,
             subject=subject,
             outcome=outcome,

@@ -14,7 +14,7 @@ from relay.ports.custodian import CustodianStore
 from relay.ports.custody import CustodyFilter
 from relay.services.custody_reading import CustodyReading, ReadHead, ReadRow
 
-ACTIONS: Final[frozenset[CustodyAction]] = frozenset({"disclose", "refuse", "verify"})
+ACTIONS: Final[frozenset[CustodyAction]] = frozenset({"disclose", "resume", "refuse", "verify", "report"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class DossierSeen:
         return held.id if held else name, await self._reading.head()
 
     async def rows(self, dossier: str, size: int) -> AsyncIterator[SeenRow]:
-        """Every disclosure, refusal and verification that names the dossier, oldest first; damaged events too."""
+        """Every disclosure, resume, refusal, verification and report that names the dossier, oldest first; damaged events too."""
         async for group in self._reading.read(CustodyFilter(dossier=dossier), size, proofs=True):
             for row in group:
                 try:
