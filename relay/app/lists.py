@@ -9,6 +9,7 @@ from typing import Final
 
 from relay.core.canonical import Fields, dumps, loads
 from relay.core.errors import Malformed
+from relay.core.identity import TRUST_DOMAIN
 from relay.durable.files import write_file
 
 USED: Final = "lists-used.json"
@@ -17,7 +18,6 @@ USED_BYTES_MAX: Final = 64 * 1024
 DOMAINS_MAX: Final = 256
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,63}")
 """A CRLNumber has at most 20 octets (RFC 5280 section 5.2.3)."""
-_DOMAIN: Final = re.compile(r"[a-z0-9._-]{1,255}")
 _LATEST_S: Final = 253_402_300_799  # the end of the year 9999
 
 
@@ -59,6 +59,6 @@ def _read(path: Path) -> dict[str, tuple[int, datetime.datetime]]:
     for one in lists:
         number = int(one.matching("number", _NUMBER, "a whole number in decimal"))
         made = datetime.datetime.fromtimestamp(one.integer("made_s", high=_LATEST_S), datetime.UTC)
-        held[one.matching("domain", _DOMAIN, "a trust domain")] = number, made
+        held[one.matching("domain", TRUST_DOMAIN, "a trust domain")] = number, made
         one.done()
     return held

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
@@ -13,18 +12,11 @@ from relay.durable.errors import StorageFailed
 from relay.ports.custody import CustodyFilter
 from relay.services.court.fetching import Bundles
 from relay.store.custody_rows import StoredCustodyRows
-from tests.support.bundles import make_home, noon_of
+from tests.services.test_forwarding import way as way
 from tests.support.lines import small_dossier
-from tests.support.way import Way, open_way
+from tests.support.way import Way
 
 OPERATOR = "spiffe://courtrelay.example/operator/court-desk"
-
-
-@pytest.fixture
-async def way(tmp_path: Path) -> AsyncIterator[Way]:
-    home = make_home(tmp_path / "home")
-    async with open_way(home, now_ms=noon_of(home), seed="fetching") as opened:
-        yield opened
 
 
 async def events(way: Way) -> list[tuple[str, str]]:

@@ -201,7 +201,7 @@ PLANTS = (
     Plant("old request key forgotten", "relay.services.court.asking", "for key in self._request_keys:", "for key in self._request_keys[:1]:", ROTATION + "::test_all_keys_change_in_the_middle_and_both_halves_hold"),
     Plant("checkpoint under way keeps its old signature", "relay.services.custodian.anchoring", "        await self._sign_open()\n        async with", "        async with", ROTATION + "::test_stolen_log_key_anchors_nothing_that_counts"),
     Plant("revoked certificate let in", REVOCATION, "if peer.certificate.serial_number in held.serials:", "if False:", LISTS + "::test_older_list_is_refused_and_the_newer_stays"),
-    Plant("older list taken", REVOCATION, "if old is not None and (new.number, new.made) < (old.number, old.made):", "if False:", LISTS + "::test_older_list_is_refused_and_the_newer_stays"),
+    Plant("older list taken", REVOCATION, "if old is not None and (new.number, new.made) < old:", "if False:", LISTS + "::test_older_list_is_refused_and_the_newer_stays"),
     Plant("list that ran out still counts", REVOCATION, "if held.next_due <= datetime.datetime.now(datetime.UTC):", "if False:", LISTS + "::test_list_that_has_run_out_lets_nobody_in"),
     Plant("authority of another trust domain", REVOCATION, "if not _issued_by(peer.certificate, held.authority):", "if False:", LISTS + "::test_authority_of_one_trust_domain_speaks_for_no_other"),
     Plant("list that nobody signed", REVOCATION, "next((ca for ca in authorities if _signed(found, ca)), None)", "authorities[0]", LISTS + "::test_list_of_another_authority_of_the_same_name_is_refused"),
@@ -257,4 +257,5 @@ PLANTS = (
     Plant("memory kept after trouble", ADVANCE, "                self._forget()\n                await", "                await", "tests/services/test_early_answers.py"),
     Plant("final height of another block", "relay.store.rows", "if block.final_height >= block.height", "if block.final_height", "tests/store/test_relay_store.py"),
     Plant("relay believed to be where it was after trouble", "relay.services.custodian.pushing", "self.pushed_size if self.connected and self.pushed_size else None", "self.pushed_size or None", "tests/services/test_pushes.py"),
+    Plant("bundle taken without a line", "relay.services.court.fetching", "        await self._custody.note(\"fetch\", subject, \"permitted\", \"\", actor=operator)\n", "", "tests/custody/test_fetching.py"),
 )  # fmt: skip

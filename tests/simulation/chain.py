@@ -120,9 +120,10 @@ class SourceClient:
             given.append(block)
             if self._dice.maybe("feed skips a block"):
                 continue
-            yield self._altered(block)
+            said = replace(block, final_height=self._chain.final_height)
+            yield self._altered(said)
             if self._dice.maybe("feed repeats a block"):
-                yield block
+                yield said
 
     def _altered(self, block: AnchorBlock) -> AnchorBlock:
         if block.anchors and self._dice.maybe("feed leaves out anchors"):

@@ -17,13 +17,6 @@ class Bundles:
 
     async def open(self, bundle_id: str, operator: str) -> BinaryIO:
         """The bundle's file, which the caller closes. Raises `NotFound`."""
-        dossier = await self._store.bundle_dossier(bundle_id)
-        bundle = await self._store.open_bundle(bundle_id)
-        try:
-            await self._custody.note(
-                "fetch", {"bundle": bundle_id, "dossier": dossier}, "permitted", "", actor=operator
-            )
-        except BaseException:
-            bundle.close()
-            raise
-        return bundle
+        subject = {"bundle": bundle_id, "dossier": await self._store.bundle_dossier(bundle_id)}
+        await self._custody.note("fetch", subject, "permitted", "", actor=operator)
+        return await self._store.open_bundle(bundle_id)

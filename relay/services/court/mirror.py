@@ -2,7 +2,8 @@
 
 Nothing is believed because a relay said so: the checkpoint must carry the log's signature, extend the last one, and stand
 in a final block of the lender's ledger; every package is checked against it before it is stored; and the cosignature is
-given only after all entries are durable and the root is recomputed (store, then sign, then answer).
+made only when all entries are on disk and the root is recomputed, and given only after the commit that counts them (store, then sign,
+then answer).
 """
 
 from __future__ import annotations

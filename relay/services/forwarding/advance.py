@@ -1,10 +1,11 @@
 """Take one origin's items, smallest first, from FINAL to CONFIRMED: prove, mirror, submit, confirm.
 
-Each step stores its outcome before the next changes anything, and each begins by asking what is already there, so that a step
-repeated after a crash changes nothing. What a later step will ask is asked early, while something else is waited for: entries,
-the court, a commit. An early answer is used once, and whatever is written on the strength of one that has become old is refused by
-court and court ledger, which compare sizes themselves; then it is asked again. What a retry cannot mend is put aside with its
-reason (QUARANTINED), and what contradicts itself stops the origin (halt) with the contradictory pieces kept.
+Each step stores its outcome before the next changes anything (PROVEN beside the mirroring, which repeated changes nothing), and
+each begins by asking what is already there, or with what the last receipt told, so that a step repeated after a crash changes
+nothing. What a later step will ask is asked early, while something else is waited for: entries, the court, a commit. An early
+answer is used once, and whatever is written on the strength of one that has become old is refused by court and court ledger,
+which compare sizes themselves; then it is asked again. What a retry cannot mend is put aside with its reason (QUARANTINED), and
+what contradicts itself stops the origin (halt) with the contradictory pieces kept.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from relay.core.bundle import ledger_proof_bytes
@@ -49,6 +50,19 @@ REFUSALS_MAX: Final = 5
 """Refusals in a row after which an item is put aside."""
 
 
+@dataclass(frozen=True, slots=True)
+class Early:
+    """What was asked, or is known, before the step that needs it. A new one is to have asked nothing."""
+
+    at_court: Ahead[AtCourt] = field(default_factory=Ahead)
+    accepted: Ahead[LedgerProof] = field(default_factory=Ahead)
+    offer: Ahead[Offer] = field(default_factory=Ahead)
+    at_ledger: Ahead[AtLedger] = field(default_factory=Ahead)
+    attempt: Ahead[int] = field(default_factory=Ahead)
+    note: Ahead[bytes] = field(default_factory=Ahead)
+    receipt: Ahead[tuple[Receipt, LedgerProof]] = field(default_factory=Ahead)
+
+
 class Waiting(Exception):
     """The item cannot go on until something else happens; a wake-up of the origin will come."""
 
@@ -77,13 +91,7 @@ class Advancer:
         self._backoff = backoff
         self.problem = ""
         self._refusals: Counter[bytes] = Counter()
-        self._at_court = Ahead[AtCourt]()
-        self._accepted = Ahead[LedgerProof]()
-        self._attempt = Ahead[int]()
-        self._at_ledger = Ahead[AtLedger]()
-        self._receipt = Ahead[tuple[Receipt, LedgerProof]]()
-        self._note = Ahead[bytes]()
-        self._offer = Ahead[Offer]()
+        self._early = Early()
         self._known: Known | None = None
         self._proven = b""
 
@@ -110,16 +118,7 @@ class Advancer:
             await self._room.wake.wait()
 
     def _forget(self) -> None:
-        for ahead in (
-            self._at_court,
-            self._accepted,
-            self._attempt,
-            self._at_ledger,
-            self._receipt,
-            self._note,
-            self._offer,
-        ):
-            ahead.forget()
+        self._early = Early()
         self._known = None
         self._proven = b""
 
@@ -159,13 +158,13 @@ class Advancer:
         mirror = await self._store.log(self._origin)
         if mirror.size < item.anchor.size:
             await both(
-                self._at_court.ask_once(item.id, ask_court, self._court, self._source, item, self._known),
-                self._at_ledger.ask_once(item.id, ask_ledger, self._registry, item, self._known),
+                self._early.at_court.ask_once(item.id, ask_court, self._court, self._source, item, self._known),
+                self._early.at_ledger.ask_once(item.id, ask_ledger, self._registry, item, self._known),
             )
             if mirror.size < item.anchor.size:
                 raise Waiting
-        begins = self._at_court.look(item.id)
-        offering = self._offer.ask(item.id, self._offered, item, begins.held.size if begins else 0)
+        begins = self._early.at_court.look(item.id)
+        offering = self._early.offer.ask(item.id, self._offered, item, begins.held.size if begins else 0)
         root, _ = await both(asyncio.to_thread(mirror.files.root, item.anchor.size), offering)
         if root != item.anchor.root:
             note = await self._store.checkpoint(self._origin, item.anchor.size) or b""
@@ -198,12 +197,12 @@ class Advancer:
 
     async def _store_and_ask(self, item: Item) -> None:
         await self._store_proven(item)
-        await self._at_ledger.ask_once(item.id, ask_ledger, self._registry, item, self._known)
+        await self._early.at_ledger.ask_once(item.id, ask_ledger, self._registry, item, self._known)
 
     async def _mirror(self, item: Item) -> ItemState:
         """Bring the court gateway up to this checkpoint; it rebuilds, compares and cosigns."""
         size = item.anchor.size
-        begins = self._at_court.take(item.id)
+        begins = self._early.at_court.take(item.id)
         if begins is None:
             await self._store_proven(item)  # a refusal below puts it aside from where it stands
             begins = await ask_court(self._court, self._source, item, self._known)
@@ -215,11 +214,11 @@ class Advancer:
         if held.size < size or not cosigned:
             cosigned, _ = await both(self._bring_up(item, begins), self._store_and_ask(item))
         await self._store_proven(item)
-        self._accepted.keep(item.id, begins.anchor)
+        self._early.accepted.keep(item.id, begins.anchor)
         # stored together: an attempt that is counted and never made changes nothing
         saving = self._store.save_mirrored(item.id, cosigned)
-        await both(saving, self._attempt.ask(item.id, self._store.begin_attempt, item.id))
-        self._note.keep(item.id, cosigned)
+        await both(saving, self._early.attempt.ask(item.id, self._store.begin_attempt, item.id))
+        self._early.note.keep(item.id, cosigned)
         return ItemState.MIRRORED
 
     async def _bring_up(self, item: Item, begins: AtCourt) -> bytes:
@@ -228,7 +227,7 @@ class Advancer:
         mirror = await self._store.log(self._origin)
         announced = None
         if held.size < size:
-            offer = self._offer.take(item.id)
+            offer = self._early.offer.take(item.id)
             if offer is None or offer.old_size != held.size:
                 try:
                     offer = await self._offered(item, held.size)
@@ -244,15 +243,15 @@ class Advancer:
 
     async def _submit(self, item: Item) -> ItemState:
         """Intent stored and ledger asked, then write what is not there: a crash anywhere is resolved by asking again."""
-        attempt = self._attempt.take(item.id) or await self._store.begin_attempt(item.id)
-        begins = self._at_ledger.take(item.id) or await ask_ledger(self._registry, item)
+        attempt = self._early.attempt.take(item.id) or await self._store.begin_attempt(item.id)
+        begins = self._early.at_ledger.take(item.id) or await ask_ledger(self._registry, item)
         told, latest = begins.found, begins.latest
         if told is None:
             if latest is not None and latest.size > item.anchor.size:
                 return await self._cover(item, latest.size, latest.root)
             told = await self._registry.submit(await self._submission(item, latest, attempt))
         moving = self._store.move(item.id, ItemState.MIRRORED, ItemState.SUBMITTED)
-        await both(moving, self._receipt.ask(item.id, read_receipt, self._registry, item, told))
+        await both(moving, self._early.receipt.ask(item.id, read_receipt, self._registry, item, told))
         return ItemState.SUBMITTED
 
     def _root_at_court(self, held: CourtState) -> bytes:
@@ -283,13 +282,13 @@ class Advancer:
             checkpoint=await self._cosigned(item),
             old_size=old_size,
             consistency=tuple(await consistency(mirror.files, old_size, item.anchor.size)),
-            anchor=self._accepted.take(item.id) or await self._source.prove(item.anchor),
+            anchor=self._early.accepted.take(item.id) or await self._source.prove(item.anchor),
             attempt=attempt,
         )
 
     async def _confirm(self, item: Item) -> ItemState:
         """The receipt is read back from the court ledger with its proof, never assumed from the answer to a write."""
-        receipt, proof = self._receipt.take(item.id) or await read_receipt(self._registry, item, None)
+        receipt, proof = self._early.receipt.take(item.id) or await read_receipt(self._registry, item, None)
         cosigned = await self._cosigned(item)
         confirmation = Confirmation(receipt=receipt, proof=proof, cosigned=cosigned)
         await self._store.save_confirmed(item.id, confirmation)
@@ -298,7 +297,7 @@ class Advancer:
         return ItemState.CONFIRMED
 
     async def _cosigned(self, item: Item) -> bytes:
-        cosigned = self._note.look(item.id) or await self._store.cosigned(self._origin, item.anchor.size)
+        cosigned = self._early.note.look(item.id) or await self._store.cosigned(self._origin, item.anchor.size)
         if cosigned is None:
             raise Conflict(f"no cosigned checkpoint of size {item.anchor.size} is stored")
         return cosigned

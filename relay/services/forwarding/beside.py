@@ -24,7 +24,7 @@ async def both(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
 
 
 class Ahead(Generic[A]):
-    """An answer that was asked for before its step began. It serves once, for the item that it was asked for."""
+    """An answer that was asked for before its step began. It serves the item that it was asked for, and `take` gives it away."""
 
     def __init__(self) -> None:
         self._held: tuple[bytes, A] | None = None

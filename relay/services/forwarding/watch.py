@@ -1,7 +1,8 @@
 """Watch one lender's ledger: every anchor in a block becomes an item, every final one wakes its origin.
 
 The cursor moves in the transaction that records the items, so nothing is skipped whatever crashes. A node's word on finality
-counts only for the chain it was said of: once the block that the node named as its head is the one recorded at that height.
+counts only for the chain it was said of: once the block that the node named as its head is the one recorded at that height, or when it
+was said with a block that extends what is recorded.
 """
 
 from __future__ import annotations
