@@ -10,7 +10,7 @@ from typing import Final
 from relay.core.canonical import Fields, dumps, loads
 from relay.core.errors import Malformed
 from relay.core.identity import TRUST_DOMAIN
-from relay.durable.files import write_file
+from relay.durable.files import make_folder, one_at_a_time, write_file
 
 USED: Final = "lists-used.json"
 USED_FORMAT: Final = "courtrelay-lists-used/v1"
@@ -22,7 +22,10 @@ _LATEST_S: Final = 253_402_300_799  # the end of the year 9999
 
 
 class ListsUsed:
-    """Implements relay.transport.revocation.Memory with a small file in a folder that its role owns."""
+    """Implements relay.transport.revocation.Memory with a small file in a folder that its role owns.
+
+    Several workers of one relay may share the folder: none undoes what another has kept.
+    """
 
     def __init__(self, data: Path) -> None:
         """Raises `Malformed` for a file that is there and cannot be used."""
@@ -34,13 +37,16 @@ class ListsUsed:
         return self._held.get(domain)
 
     def keep(self, domain: str, number: int, made: datetime.datetime) -> None:
-        """See the protocol. Raises `StorageFailed`."""
-        held = {**self._held, domain: (number, made)}
-        lists = [
-            {"domain": name, "made_s": int(when.timestamp()), "number": str(which)}
-            for name, (which, when) in sorted(held.items())
-        ]
-        write_file(self._path, dumps({"format": USED_FORMAT, "lists": lists}))
+        """See the protocol. Raises `StorageFailed`, and `Malformed` as `__init__` does."""
+        make_folder(self._path.parent)  # a relay on PostgreSQL has no other reason to have one
+        with one_at_a_time(self._path):
+            held = _read(self._path)
+            held[domain] = max(held.get(domain, (number, made)), (number, made))
+            lists = [
+                {"domain": name, "made_s": int(when.timestamp()), "number": str(which)}
+                for name, (which, when) in sorted(held.items())
+            ]
+            write_file(self._path, dumps({"format": USED_FORMAT, "lists": lists}))
         self._held = held
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -59,6 +61,23 @@ def write_file(path: Path, data: bytes) -> None:
     except OSError as error:
         raise StorageFailed(f"{path}: {error}") from error
     sync_folder(path.parent)
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """For a small file that several processes of a role replace: one reads and writes it at a time. Raises `StorageFailed`.
+
+    The lock is a file of its own beside it (its name and `.lock`), because replacing a file would replace its lock too.
+    """
+    try:
+        handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, FILE_MODE)
+    except OSError as error:
+        raise StorageFailed(f"{path}: {error}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 class FolderLock:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import datetime
 import logging
+import multiprocessing
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,7 @@ from tests.support.echo import GATHER, METHODS, NOW, TALK, Echo, ask, issued, sa
 
 DOMAIN = "a.example"
 DAY = datetime.timedelta(days=1)
+MADE = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 
 
 @pytest.fixture
@@ -171,6 +174,28 @@ def test_older_list_is_refused_after_a_restart_too(authority: Path, tmp_path: Pa
     again = RevocationLists.open(listed, ListsUsed(tmp_path))
     with pytest.raises(Denied, match="is revoked"):
         again.check(peer_of(files))
+
+
+def _keeps(folder: str, domain: str) -> None:
+    used = ListsUsed(Path(folder))
+    for number in range(1, 101):
+        used.keep(domain, number, MADE)
+
+
+def test_workers_that_share_a_folder_keep_their_lists_at_the_same_time(tmp_path: Path) -> None:
+    """Several workers of one relay start together: none ends because another replaced the file, and nothing is lost."""
+    domains = [f"d{number}.example" for number in range(4)]
+    with concurrent.futures.ProcessPoolExecutor(4, multiprocessing.get_context("spawn")) as workers:
+        list(workers.map(_keeps, [str(tmp_path)] * 4, domains))
+    assert [ListsUsed(tmp_path).newest(domain) for domain in domains] == [(100, MADE)] * 4
+
+
+def test_worker_that_read_earlier_does_not_take_a_newer_list_back(tmp_path: Path) -> None:
+    data = tmp_path / "data"  # which a relay on PostgreSQL begins without
+    slow = ListsUsed(data)
+    ListsUsed(data).keep(DOMAIN, 7, MADE)
+    slow.keep(DOMAIN, 6, MADE)
+    assert ListsUsed(data).newest(DOMAIN) == slow.newest(DOMAIN) == (7, MADE)
 
 
 @pytest.mark.parametrize(
