@@ -2,6 +2,7 @@
 """Everything a fresh machine needs: makes `.venv`, installs the locked requirements once, runs a verb.
 
     python3 run.py demo [--stay] [--dir DIR]     the whole way of one dossier, as a story
+    python3 run.py tools                         EVM node, Solidity compiler, gRPC for Node: once, into .venv/tools
     python3 run.py test [pytest arguments]       the full test suite
     python3 run.py check                         lint, types, layers, spelling, generated code, house rules
     python3 run.py bench [arguments]             the table of speed and size
@@ -21,10 +22,15 @@ Standard library only.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
+import platform
+import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -32,6 +38,9 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 RUNTIME = "requirements.txt"
 DEV = "requirements-dev.txt"
+NODE = "requirements-node.txt"
+TOOLS = VENV / "tools"
+MACHINES = {"x86_64": "linux-amd64", "amd64": "linux-amd64", "aarch64": "linux-arm64", "arm64": "linux-arm64"}
 LONG_RUNS = {
     "flips": "tests.support.flip_all",
     "kills": "tests.support.kills",
@@ -89,6 +98,42 @@ def ensure(requirements: str) -> None:
     (VENV / f"courtrelay-{requirements}.stamp").write_text(digest)
 
 
+def tools() -> int:
+    """Every package of requirements-node.txt, checked against its digest, unpacked; done once for each content of the file."""
+    lines = (ROOT / NODE).read_text().splitlines()
+    stamp, digest = TOOLS / "stamp", hashlib.sha256((ROOT / NODE).read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return 0
+    if shutil.which("npm") is None:
+        fail("needs npm once, for an EVM node and a Solidity compiler; on Debian: apt install npm")
+    print(f"run.py: installing {NODE} (once) ...", file=sys.stderr)
+    shutil.rmtree(TOOLS, ignore_errors=True)
+    for name, version, integrity in (line.split() for line in lines):
+        if "-linux-" not in name or name.endswith(MACHINES.get(platform.machine(), "?")):
+            unpack(name, version, integrity)
+    stamp.write_text(digest)
+    return 0
+
+
+def unpack(name: str, version: str, integrity: str) -> None:
+    """One package, as npm fetches it, if it is the one that is locked."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ("npm", "pack", f"{name}@{version}", "--silent", "--pack-destination", folder)
+        if subprocess.run(command, stdout=subprocess.DEVNULL, cwd=folder, check=False).returncode:
+            fail(f"npm could not fetch {name} {version}; the machine must reach a package index once")
+        (packed,) = Path(folder).glob("*.tgz")
+        found = "sha512-" + base64.b64encode(hashlib.sha512(packed.read_bytes()).digest()).decode()
+        if found != integrity:
+            fail(f"{name} {version} is not what {NODE} locks: it has the digest {found}")
+        with tarfile.open(packed) as archive:
+            # older Pythons lack the filter; what is unpacked is what the digest says
+            archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+        (inner,) = (path for path in Path(folder).iterdir() if path.is_dir())
+        target = TOOLS / "node_modules" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(inner, target)
+
+
 def proto() -> int:
     """Generate the wire code into the package."""
     return generate(ROOT)
@@ -124,12 +169,19 @@ def check() -> int:
 def main() -> int:
     """Dispatch by verb."""
     verb, *rest = sys.argv[1:] or ["help"]
+    if verb == "tools":
+        ensure(RUNTIME)
+        return tools()
     if verb in ("demo", "cli"):
         ensure(RUNTIME)
+        if verb == "demo" and "evm" in rest:
+            tools()
         arguments = rest if verb == "cli" else ["demo", *rest]
         return call(str(PYTHON), "-m", "relay.cli", *arguments)
     if verb in ("test", "check", "bench", "proto", *LONG_RUNS):
         ensure(DEV)
+        if verb in ("test", *LONG_RUNS) and shutil.which("npm"):
+            tools()
         if verb == "test":
             return call(str(PYTHON), "-m", "pytest", *rest)
         if verb == "bench":
