@@ -10,24 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from adapters.embedded.genesis import Genesis, RegisteredKey, RegisteredLog
+from relay.app.ledger_homes import CRL, LISTED, TRUST_DOMAIN, EmbeddedLedgers, LedgerMaker, Registered
 from relay.core.errors import Conflict, Malformed
 from relay.core.identity import Identity, Role
-from relay.core.pinned import CourtRoot, KeyUse, LogRoot, TrustedKey
+from relay.core.pinned import CourtRoot, KeyUse, LedgerRoot, LogRoot, TrustedKey
 from relay.core.sealing import PRIVATE_KEY_BYTES, Kem, SealingPrivateKey
 from relay.core.trust import TrustRoots
 from relay.setup.ca import issue, make_authority, write_list
 from relay.setup.keys import FileSigner, make_signing_key, write_secret
 
-TRUST_DOMAIN: Final = "courtrelay.example"
 ORIGIN: Final = "lender.courtrelay.example/log/1"
 WITNESS: Final = "court.courtrelay.example/witness"
 CUSTODY: Final = "court.courtrelay.example/custody"
 LENDER_CUSTODY: Final = "lender.courtrelay.example/custody/1"
-LENDER_LEDGER: Final = "embedded:lender-1"
-COURT_LEDGER: Final = "embedded:court-1"
-CRL: Final = "crl.pem"
-LISTED: Final = f'"{TRUST_DOMAIN}" = "../{CRL}"'
 KEY_YEARS: Final = 30
 TRUST_DAYS: Final = 366
 """After so many days disclosures and retrievals stop until there are newer trust roots."""
@@ -57,9 +52,9 @@ def initialise(
         raise Conflict(f"{home} exists and is not an empty folder; nothing is ever overwritten: choose another one")
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     home = home.resolve()
-    maker = _Maker(home, validators, threshold, _ports(base_port), anchor_interval_s)
-    maker.make()
-    return Initialised(home=home, trust_domain=TRUST_DOMAIN, trust=home / "trust.json", ports=maker.ports)
+    ports = _ports(base_port)
+    _Maker(home, EmbeddedLedgers(home, validators, threshold, ports), ports, anchor_interval_s).make()
+    return Initialised(home=home, trust_domain=TRUST_DOMAIN, trust=home / "trust.json", ports=ports)
 
 
 def _ports(base_port: int) -> dict[str, int]:
@@ -97,12 +92,11 @@ IDENTITIES: Final = {
 class _Maker:
     """The steps of `init`, in order."""
 
-    def __init__(self, home: Path, validators: int, threshold: int, ports: dict[str, int], interval_s: float) -> None:
+    def __init__(self, home: Path, ledgers: LedgerMaker, ports: dict[str, int], interval_s: float) -> None:
         self._home = home
         self._interval_s = interval_s
-        self._validators = validators
-        self._threshold = threshold
-        self.ports = ports
+        self._ledgers = ledgers
+        self._ports = ports
         self._now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         self._keys: dict[str, FileSigner] = {}
 
@@ -118,8 +112,8 @@ class _Maker:
         sealing = SealingPrivateKey(
             kem=Kem.MLKEM768_X25519, raw=(self._home / "custodian/keys/sealing.key").read_bytes()
         )
-        lender = self._genesis("lender-ledger", LENDER_LEDGER, "lender")
-        court = self._genesis("court-ledger", COURT_LEDGER, "court", lender)
+        lender = self._ledgers.make_lender()
+        court = self._ledgers.make_court(lender, self._registered())
         self._write_trust(lender, court, sealing)
         self._write_roles()
         self._write_desks()
@@ -135,53 +129,17 @@ class _Maker:
         write_secret(self._home / "custodian/keys/sealing.key", secrets.token_bytes(PRIVATE_KEY_BYTES))
         write_secret(self._home / "custodian/keys/master.key", secrets.token_bytes(32))
 
-    def _genesis(self, role: str, ledger: str, mode: str, source: Genesis | None = None) -> Genesis:
-        folder = self._home / role
-        validators = []
-        for i in range(self._validators):
-            name = f"validator-{i + 1}"
-            key = make_signing_key(folder / "validators" / f"{name}.pem")
-            validators.append(RegisteredKey(name=name, public_key=key.public_key))
-        logs = () if source is None else (self._registered_log(source),)
-        court = source is not None
-        genesis = Genesis(
-            ledger=ledger,
-            mode=mode,
-            threshold=self._threshold,
-            validators=tuple(validators),
-            logs=logs,
-            witnesses=(RegisteredKey(name=WITNESS, public_key=self._keys["witness"].public_key),) if court else (),
-            custody=(RegisteredKey(name=CUSTODY, public_key=self._keys["custody"].public_key),) if court else (),
-        )
-        (folder / "genesis.json").write_bytes(genesis.to_json())
-        lines = [
-            f'address = "127.0.0.1:{self.ports[role]}"',
-            'genesis = "genesis.json"',
-            'data = "data"',
-            'ca = "ca.pem"',
-            'certificate = "tls.pem"',
-            'key = "tls.key"',
-            "",
-            "[crl]",
-            LISTED,
-            "",
-            "# One process that holds every validator's key shows the protocol, not independence.",
-            "[validators]",
-            *(f'{v.name} = "validators/{v.name}.pem"' for v in validators),
-        ]
-        self._write(role, lines)
-        return genesis
-
-    def _registered_log(self, source: Genesis) -> RegisteredLog:
-        return RegisteredLog(
+    def _registered(self) -> Registered:
+        return Registered(
             origin=ORIGIN,
-            log_keys=(RegisteredKey(name=ORIGIN, public_key=self._keys["log"].public_key),),
             custodian=str(LENDER),
-            grant_keys=(RegisteredKey(name="grant", public_key=self._keys["grant"].public_key),),
-            source=source.root(),
+            log=self._keys["log"].public_key,
+            grant=self._keys["grant"].public_key,
+            witness=(WITNESS, self._keys["witness"].public_key),
+            custody=(CUSTODY, self._keys["custody"].public_key),
         )
 
-    def _write_trust(self, lender: Genesis, court: Genesis, sealing: SealingPrivateKey) -> None:
+    def _write_trust(self, lender: LedgerRoot, court: LedgerRoot, sealing: SealingPrivateKey) -> None:
         lender_id, court_id = str(LENDER), str(COURT)
         rows: list[tuple[KeyUse, str, str]] = [
             ("record", lender_id, "record"),
@@ -202,9 +160,9 @@ class _Maker:
             issued_at_s=issued_at_s,
             expires_at_s=issued_at_s + TRUST_DAYS * 86_400,
             pinned_keys=tuple(keys),
-            logs=(LogRoot(origin=ORIGIN, party=lender_id, ledger=LENDER_LEDGER),),
-            ledgers=(lender.root(), court.root()),
-            courts=(CourtRoot(party=court_id, ledger=COURT_LEDGER, origin=CUSTODY),),
+            logs=(LogRoot(origin=ORIGIN, party=lender_id, ledger=lender.ledger),),
+            ledgers=(lender, court),
+            courts=(CourtRoot(party=court_id, ledger=court.ledger, origin=CUSTODY),),
             witness_quorum=1,
         )
         (self._home / "trust.json").write_bytes(trust.to_json())
@@ -231,9 +189,9 @@ class _Maker:
                 'master = "keys/master.key"',
                 "",
                 "[relay]",
-                f'address = "127.0.0.1:{self.ports["relay"]}"',
+                f'address = "127.0.0.1:{self._ports["relay"]}"',
                 "",
-                *self._ledger("ledger", LENDER_LEDGER, "lender-ledger"),
+                *self._ledgers.table("custodian", "ledger", "lender-ledger"),
                 "# Anchor so many seconds after something is new, at once when so many entries are new.",
                 "[anchoring]",
                 f"interval_s = {self._interval_s}",
@@ -247,14 +205,14 @@ class _Maker:
                 "",
                 *self._server_tls(),
                 "[court]",
-                f'address = "127.0.0.1:{self.ports["court"]}"',
+                f'address = "127.0.0.1:{self._ports["court"]}"',
                 "",
-                *self._ledger("court_ledger", COURT_LEDGER, "court-ledger"),
-                *self._ledger("[sources]", LENDER_LEDGER, "lender-ledger"),
+                *self._ledgers.table("relay", "court_ledger", "court-ledger"),
+                *self._ledgers.table("relay", "[sources]", "lender-ledger"),
                 "[[origins]]",
                 f'origin = "{ORIGIN}"',
                 f'custodian = "{LENDER}"',
-                f'ledger = "{LENDER_LEDGER}"',
+                f'ledger = "{self._ledgers.lender}"',
             ],
         )
         self._write(
@@ -269,16 +227,16 @@ class _Maker:
                 *(f'{n} = "keys/{n}.pem"' for n in ("witness", "seal", "request", "custody")),
                 "",
                 "[relay]",
-                f'address = "127.0.0.1:{self.ports["relay"]}"',
+                f'address = "127.0.0.1:{self._ports["relay"]}"',
                 "",
-                *self._ledger("court_ledger", COURT_LEDGER, "court-ledger"),
+                *self._ledgers.table("court", "court_ledger", "court-ledger"),
             ],
         )
 
     def _common(self, role: str, desk: str) -> list[str]:
         return [
             f'identity = "{IDENTITIES[role]}"',
-            f'listen = "127.0.0.1:{self.ports[role]}"',
+            f'listen = "127.0.0.1:{self._ports[role]}"',
             f'operators = ["{IDENTITIES[desk]}"]',
             'trust = "../trust.json"',
             'data = "data"',
@@ -290,18 +248,9 @@ class _Maker:
     def _server_tls(self) -> list[str]:
         return [*self._tls(), "[tls.crl]", LISTED, ""]
 
-    def _ledger(self, table: str, ledger: str, role: str) -> list[str]:
-        return [
-            f"[{table}]",
-            'family = "embedded"',
-            f'ledger = "{ledger}"',
-            f'address = "127.0.0.1:{self.ports[role]}"',
-            "",
-        ]
-
     def _write_desks(self) -> None:
         for desk, role in DESKS.items():
-            lines = [f'address = "127.0.0.1:{self.ports[role]}"']
+            lines = [f'address = "127.0.0.1:{self._ports[role]}"']
             if desk == "lender-desk":
                 lines.append(f'court = "{COURT}"')
             self._write(desk, [*lines, "", *self._tls()], "desk.toml")

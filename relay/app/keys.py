@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.embedded.genesis import Genesis, RegisteredKey, read_genesis
-from relay.app.initialise import CRL
+from relay.app.ledger_homes import CRL
 from relay.app.runtime import SystemClock
 from relay.app.trust import read_trust
 from relay.core.base64strict import b64encode

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from relay.app.adapters import load_adapter
 from relay.app.custodian import MASTER_KEY_BYTES
-from relay.app.initialise import LENDER_LEDGER, ORIGIN
+from relay.app.initialise import ORIGIN
+from relay.app.ledger_homes import EmbeddedLedgers
 from relay.app.runtime import backoff
 from relay.config.roles import read_custodian
 from relay.core.lifecycle import ItemState
@@ -101,7 +102,7 @@ def _item_rows(
 
 def _item_row(tree: Frontier, height: int, block_hash: bytes, tx_id: bytes, time_ms: int) -> tuple[object, ...]:
     anchor = Anchor(
-        ledger=LENDER_LEDGER,
+        ledger=EmbeddedLedgers.IDS["lender-ledger"],
         origin=ORIGIN,
         size=tree.size,
         root=tree.root(),
