@@ -22,7 +22,7 @@ from relay.ports.ledgers import CourtRegistry
 
 log = logging.getLogger(__name__)
 
-WINDOW_CHUNKS: Final = 2
+WINDOW_CHUNKS: Final = 1
 REQUESTS_WAITING_MAX: Final = 64
 ANSWER_WAIT_S: Final = 60.0
 
