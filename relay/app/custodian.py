@@ -209,6 +209,7 @@ async def run_custodian(path: Path) -> None:
         await stack.enter_async_context(
             workers(
                 ("anchoring", services.anchoring.run()),
+                ("keeping anchors", services.anchoring.keep()),
                 ("pushing", services.pusher.run()),
                 ("receipts", services.receipts.run()),
                 ("grants", services.grants.run()),

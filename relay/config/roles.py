@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from relay.config.strict import Table, read_table
 from relay.core.errors import Malformed
@@ -12,6 +13,9 @@ from relay.core.identity import Role
 from relay.setup.signers import KeyReference
 from relay.transport.credentials import TlsFiles
 from relay.transport.limits import Limits, parse_limits
+
+LEDGER_FILES: Final = ("ca", "certificate", "key", "account", "trust", "data")
+"""Settings of a ledger's table that are paths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,10 +154,11 @@ def _common(table: Table, role: Role) -> Common:
 
 
 def _ledger(table: Table, tls: TlsFiles) -> LedgerConfig:
-    """The role's own TLS files unless the ledger's table names others."""
+    """The role's own TLS files unless the ledger's table names others; what is a file in any family is relative to this file."""
     family = table.text("family")
     own = {"ca": str(tls.ca), "certificate": str(tls.certificate), "key": str(tls.key)}
-    return LedgerConfig(family=family, settings={**own, **table.rest()})
+    files = {name: str(table.file(name)) for name in LEDGER_FILES if table.has(name)}
+    return LedgerConfig(family=family, settings={**own, **files, **table.rest()})
 
 
 def read_custodian(path: Path) -> CustodianConfig:

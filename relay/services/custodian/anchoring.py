@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from relay.core.checkpoint import Checkpoint, checkpoint_text
 from relay.core.errors import Conflict, RelayError, Uncertain
@@ -15,6 +16,9 @@ from relay.ports.custodian import CustodianStore, LogCheckpoint
 from relay.ports.ledgers import Anchor, AnchorSource
 
 log = logging.getLogger(__name__)
+
+LOOK_AGAIN_S: Final = 5.0
+"""How often the newest anchor is looked for while it has no receipt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +129,36 @@ class Anchoring:
             log.info("anchored %s at size %d in block %d", self._key.name, last.size, anchor.height)
             self.anchored.set()
             return last, anchor
+
+    async def keep(self) -> None:
+        """Never returns. A chain may reorganise before an anchor is final: what it has lost is written again."""
+        while True:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            try:
+                await self.look_again()
+            except RelayError as error:
+                log.info("looking for the last anchor on %s: %s", self._source.ledger, error)
+
+    async def look_again(self) -> bool:
+        """Whether the ledger had lost the newest anchor or moved it to another block, while it has no receipt yet.
+
+        Older anchors that are lost need none of their own: the newest checkpoint covers theirs.
+        """
+        async with self._anchoring:
+            open_ = await self._store.unconfirmed()
+            if not open_:
+                return False
+            last = open_[-1]
+            found = await self._source.find(self._key.name, last.size)
+            if found is not None and found.height == last.anchored_height:
+                return False
+            if found is None:
+                log.warning("%s has lost the anchor of %s at size %d", self._source.ledger, self._key.name, last.size)
+                found = await self._write(last)
+            await self._store.save_anchored(last.size, found)
+            log.info("anchored %s at size %d in block %d", self._key.name, last.size, found.height)
+            self.anchored.set()
+            return True
 
     async def _sign(self) -> LogCheckpoint:
         size = self._store.size
