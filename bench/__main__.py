@@ -1,4 +1,4 @@
-"""`python3 run.py bench [--only tree|way|latency|dossier|stream] [--leaves-max N] [--json FILE]`."""
+"""`python3 run.py bench [--only tree|way|latency|dossier|stream|gas|evm] [--leaves-max N] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import platform
 import tempfile
 from pathlib import Path
 
+from bench.evm import evm_rows
+from bench.gas import gas_rows
 from bench.latency import latency_rows
 from bench.stream import stream_rows
 from bench.table import Row, save, show
@@ -16,7 +18,7 @@ from bench.tree import SEED, tree_rows
 from bench.way import dossier_way, entries_way
 from relay.sample import heavy_dossier
 
-SECTIONS = ("tree", "way", "latency", "dossier", "stream")
+SECTIONS = ("tree", "way", "latency", "dossier", "stream", "gas", "evm")
 ENTRIES = 1_000_000
 RECORDS = 250
 PAYLOAD_BYTES = 100_000_000
@@ -97,6 +99,10 @@ def main() -> int:
         rows += dossier_rows()
     if "stream" in sections:
         rows += stream_rows()
+    if "gas" in sections:
+        rows += gas_rows()
+    if "evm" in sections:
+        rows += evm_rows()
     show(rows)
     if wanted.json:
         save(rows, wanted.json)

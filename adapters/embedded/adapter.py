@@ -26,8 +26,16 @@ class _Node:
 
     def __init__(self, ledger: str, stub: ledger_pb2_grpc.LedgerAsyncStub, stack: AsyncExitStack) -> None:
         self.ledger = ledger
-        self.stub = stub
+        self._stub = stub
         self._stack = stack
+        self._closed = False
+
+    @property
+    def stub(self) -> ledger_pb2_grpc.LedgerAsyncStub:
+        """Raises `Unavailable` once closed: gRPC's own error for a closed channel is none of the port's."""
+        if self._closed:
+            raise Unavailable(f"the connection to {self.ledger} was closed here")
+        return self._stub
 
     @classmethod
     async def open(cls, config: Mapping[str, object]) -> _Node:
@@ -56,6 +64,7 @@ class _Node:
         return LedgerProof(kind=KIND, ledger=self.ledger, body=reply.body)
 
     async def close(self) -> None:
+        self._closed = True
         await self._stack.aclose()
 
 

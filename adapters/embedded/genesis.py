@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ from relay.core.errors import Malformed
 from relay.core.fields import Fields
 from relay.core.limits import NOTE_SIGNATURES_MAX
 from relay.core.note import PUBLIC_KEY_BYTES, check_name
+from relay.core.pinned import ledger_claims, read_ledger
 from relay.core.times import format_utc
 from relay.core.trust import LedgerRoot, Validator
 
@@ -39,7 +40,7 @@ class RegisteredKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredLog:
-    """A log whose checkpoints the court's ledger accepts."""
+    """A log whose checkpoints the court's ledger accepts. `source` is its lender's ledger, of any family."""
 
     origin: str
     log_keys: tuple[RegisteredKey, ...]
@@ -81,11 +82,7 @@ class Genesis:
                         "log_keys": _keys_json(log.log_keys),
                         "custodian": log.custodian,
                         "grant_keys": _keys_json(log.grant_keys),
-                        "source_ledger": log.source.ledger,
-                        "source_threshold": log.source.threshold,
-                        "source_validators": [
-                            {"name": v.name, "public_key": b64encode(v.public_key)} for v in log.source.validators
-                        ],
+                        "source": ledger_claims(log.source),
                     }
                     for log in self.logs
                 ],
@@ -160,12 +157,27 @@ def _keys(fields: Fields, name: str, *, empty: bool = True, periods: bool = True
     return tuple(keys)
 
 
-def _log(fields: Fields) -> RegisteredLog:
-    source = _root(
+def check_kinds(genesis: Genesis, known: Container[str], what: str) -> None:
+    """Every log's source is of a kind of ledger proof that this node can check. Raises `Malformed` naming the first that is not."""
+    for i, log in enumerate(genesis.logs):
+        if log.source.kind not in known:
+            reason = f"no verifier for ledger proofs of kind {log.source.kind} is installed here"
+            raise Malformed(what, f"logs[{i}].source.kind", reason)
+
+
+def _source(fields: Fields) -> LedgerRoot:
+    """As in trust roots. Files from before there were other families pin an embedded ledger in three members."""
+    if fields.has("source"):
+        return read_ledger(fields.nested("source"))
+    return _root(
         fields.identifier("source_ledger"),
         fields.integer("source_threshold", low=1, high=LISTED_MAX),
         _keys(fields, "source_validators", empty=False, periods=False),
     )
+
+
+def _log(fields: Fields) -> RegisteredLog:
+    source = _source(fields)
     log = RegisteredLog(
         origin=fields.identifier("origin"),
         log_keys=_keys(fields, "log_keys", empty=False),

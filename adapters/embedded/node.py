@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from adapters.embedded.genesis import read_genesis
+from adapters.embedded.genesis import check_kinds, read_genesis
 from adapters.embedded.ledger import Ledger, Sign, open_database
 from adapters.embedded.server import ALLOW, LONG_LIVED, LedgerServicer
 from adapters.embedded.v1 import ledger_pb2_grpc
+from relay.core.checks import Verifiers
 from relay.core.errors import Malformed
 from relay.core.identity import TRUST_DOMAIN
 from relay.setup.signers import KeyReference, open_signer, parse_key_reference
@@ -91,16 +92,25 @@ def read_node_config(path: Path) -> NodeConfig:
 
 
 async def run_node(
-    config: NodeConfig, *, now_ms: Callable[[], int], stopped: asyncio.Event, ready: Callable[[str, str], None]
+    config: NodeConfig,
+    *,
+    verifiers: Verifiers,
+    now_ms: Callable[[], int],
+    stopped: asyncio.Event,
+    ready: Callable[[str, str], None],
 ) -> None:
-    """Serve until `stopped` is set. Calls `ready(ledger, address)` once it answers."""
+    """Serve until `stopped` is set. Calls `ready(ledger, address)` once it answers.
+
+    `verifiers`: for the proofs of lenders' ledgers, which may be of any family. Raises `Malformed` when one is missing.
+    """
     genesis = read_genesis(config.genesis)
+    check_kinds(genesis, verifiers, str(config.genesis))
     signers: dict[str, Sign] = {name: open_signer(key).sign for name, key in config.validators.items()}
     async with AsyncExitStack() as stack:
         database = await open_database(config.data / "ledger.sqlite")
         stack.push_async_callback(database.close)
         ledger = await Ledger.open(genesis, database, signers, now_ms, final_depth=config.final_depth)
-        servicer = LedgerServicer(ledger)
+        servicer = LedgerServicer(ledger, verifiers)
         async with asyncio.TaskGroup() as group:
             maker = group.create_task(ledger.run(), name=f"blocks of {genesis.ledger}")
             try:

@@ -12,7 +12,7 @@ from typing import Final
 from adapters.embedded.blocks import TX_BYTES_MAX, Header, parse_header, tx_id, validator_key
 from relay.core.base64strict import b64decode, b64encode
 from relay.core.canonical import dumps, loads
-from relay.core.errors import Malformed, Unverified
+from relay.core.errors import Unverified
 from relay.core.fields import Fields
 from relay.core.ledgerproof import LedgerProof, ProvenFact
 from relay.core.limits import NOTE_BYTES_MAX, PROOF_HASHES_MAX
@@ -108,9 +108,3 @@ def _check_signatures(note: Note, header: Header, root: LedgerRoot) -> None:
             raise Unverified("quorum", f"the signature of {signature.name} names another key")
         if not check_ed25519(key.public_key, signature.signature, note.text.encode()):
             raise Unverified("quorum", f"the signature of {signature.name} does not hold")
-
-
-def check_body(proof: LedgerProof) -> None:
-    """Bounds only, for a node that stores what it is given. Raises `Malformed`."""
-    if not 0 < len(proof.body) <= PROOF_BYTES_MAX:
-        raise Malformed(_WHAT, "", f"{len(proof.body)} bytes; must be 1 to {PROOF_BYTES_MAX}")

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from adapters.embedded.genesis import Genesis, RegisteredKey, RegisteredLog
-from adapters.embedded.proof import check_body, verify_quorum
 from relay.core.checkpoint import Checkpoint, parse_checkpoint, verify_checkpoint, verify_cosignatures
+from relay.core.checks import Verifiers
 from relay.core.errors import Conflict, Denied, Malformed, Unverified
 from relay.core.grants import parse_grant_statement, verify_grant_statement
 from relay.core.jose import thumbprint
-from relay.core.ledgerproof import LedgerProof
+from relay.core.ledgerproof import LedgerProof, ProvenFact
 from relay.core.limits import FUTURE_SKEW_S
 from relay.core.merkle import verify_consistency
 from relay.core.note import Note, VerifierKey
+from relay.core.trust import LedgerRoot
 
 SCHEMA: Final = """
 CREATE TABLE block (
@@ -78,12 +79,12 @@ def draft_checkpoint(
     source: LedgerProof,
     attempt: int,
     sender: str,
+    verifiers: Verifiers,
 ) -> Draft:
-    """A checkpoint on a court's ledger. Raises `Denied`, `Malformed`, `Unverified`."""
+    """A checkpoint on a court's ledger; `verifiers` has one for every source's kind. Raises `Denied`, `Malformed`, `Unverified`."""
     checkpoint, note = parse_checkpoint(note_bytes)
     log = _registered(genesis, checkpoint.origin)
-    check_body(source)
-    proven = verify_quorum(source, log.source)
+    proven = _proven(source, log.source, verifiers)
     _check_signed(note_bytes, log.log_keys, proven.time_ms)
     _check_witnesses(genesis, note, proven.time_ms)
     anchored = {"type": "anchor", **_facts(checkpoint)}
@@ -161,6 +162,14 @@ def _registered(genesis: Genesis, origin: str) -> RegisteredLog:
     if log is None:
         raise Denied(f"origin {origin} is not registered here")
     return log
+
+
+def _proven(proof: LedgerProof, pinned: LedgerRoot, verifiers: Verifiers) -> ProvenFact:
+    """What the proof shows, by the verifier of the kind that genesis pins: the proof does not choose."""
+    if (proof.ledger, proof.kind) != (pinned.ledger, pinned.kind):
+        reason = f"the proof is of {proof.ledger} ({proof.kind}), registered is {pinned.ledger} ({pinned.kind})"
+        raise Unverified("source", reason)
+    return verifiers[pinned.kind](proof, pinned)
 
 
 def _check_signed(note: bytes, keys: Sequence[RegisteredKey], at_ms: int) -> None:

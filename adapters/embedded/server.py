@@ -13,6 +13,7 @@ from adapters.embedded.blocks import HASH_BYTES
 from adapters.embedded.ledger import Ledger, Placed, Written
 from adapters.embedded.v1 import ledger_pb2, ledger_pb2_grpc
 from relay.core.checkpoint import Checkpoint, parse_origin
+from relay.core.checks import Verifiers
 from relay.core.errors import Malformed, NotFound
 from relay.core.identity import Role
 from relay.core.ledgerproof import LedgerProof
@@ -78,8 +79,9 @@ def _proof_hashes(hashes: list[bytes]) -> list[bytes]:
 class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
     """Protobuf in, ledger called, protobuf out."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, verifiers: Verifiers) -> None:
         self._ledger = ledger
+        self._verifiers = verifiers
         self._kind = "anchor" if ledger.genesis.mode == "lender" else "checkpoint"
 
     async def Head(self, request: ledger_pb2.HeadRequest, context: Context) -> ledger_pb2.HeadReply:
@@ -126,6 +128,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServicer):
             source,
             _number(request.attempt, "attempt", JSON_INT_MAX),
             str(peer_identity(context)),
+            self._verifiers,
         )
         return _placed_fact(await self._ledger.submit(draft))
 

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Final
 
 from relay.core.checks import Verifiers
 from relay.core.errors import Malformed
-from relay.ports.ledgers import AdapterFamily
+from relay.ports.ledgers import AdapterFamily, CourtRegistry
 
 GROUP: Final = "relay.adapters"
-BUILT_IN: Final = {"embedded": "adapters.embedded"}
+BUILT_IN: Final = {
+    "embedded": ("adapters.embedded", "ADAPTER"),
+    "evm": ("adapters.evm", "ADAPTER"),
+    "evm-qbft": ("adapters.evm", "QBFT"),
+    "remote": ("adapters.remote", "ADAPTER"),
+    "tlog": ("adapters.tlog", "ADAPTER"),
+}
+"""Family → module and name of its `AdapterFamily`."""
 
 
 @lru_cache(maxsize=64)
 def load_adapter(family: str) -> AdapterFamily:
     """Raises `Malformed` that lists the known families."""
     if family in BUILT_IN:
-        adapter = importlib.import_module(BUILT_IN[family]).ADAPTER
+        module, name = BUILT_IN[family]
+        adapter = getattr(importlib.import_module(module), name)
     else:
         found = {point.name: point for point in entry_points(group=GROUP)}
         if family not in found:
@@ -35,6 +44,18 @@ def load_adapter(family: str) -> AdapterFamily:
 
 @lru_cache(maxsize=1)
 def verifiers() -> Verifiers:
-    """The proof verifiers of every family installed, by proof kind."""
+    """The proof verifiers of every family installed, by proof kind. A family without a kind of its own brings none."""
     names = {*BUILT_IN, *(point.name for point in entry_points(group=GROUP))}
-    return {adapter.proof_kind: adapter.verify_proof for adapter in map(load_adapter, sorted(names))}
+    adapters = map(load_adapter, sorted(names))
+    return {adapter.proof_kind: adapter.verify_proof for adapter in adapters if adapter.proof_kind}
+
+
+def court_opener(family: AdapterFamily) -> Callable[[Mapping[str, object]], Awaitable[CourtRegistry]]:
+    """How a court's ledger of that family is opened here: with the verifiers of all families where it checks lenders' proofs itself."""
+    checking = family.open_checking_court
+    return family.open_court if checking is None else lambda settings: checking(settings, verifiers())
+
+
+async def open_court(family: str, settings: Mapping[str, object]) -> CourtRegistry:
+    """The court's ledger that a role is configured with. Raises `Malformed`."""
+    return await court_opener(load_adapter(family))(settings)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from relay.app.adapters import load_adapter, verifiers
+from relay.app.adapters import open_court, verifiers
 from relay.app.court_retrieval import named_retrievals
+from relay.app.http import open_court_http
 from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.trust import only, use_trust
@@ -58,7 +59,7 @@ async def run_court(path: Path) -> None:
         store = await SqliteCourtStore.open(common.data)
         stack.push_async_callback(store.close)
         trust = use_trust(common.trust, common.data)  # the store's lock is held
-        registry = await load_adapter(config.court_ledger.family).open_court(config.court_ledger.settings)
+        registry = await open_court(config.court_ledger.family, config.court_ledger.settings)
         stack.push_async_callback(registry.close)
         link = GrpcRetrievalLink(await stack.enter_async_context(channel(config.relay, common.tls)))
         mirror = CourtMirror(
@@ -102,6 +103,7 @@ async def run_court(path: Path) -> None:
                 lists_used=ListsUsed(common.data),
             )
         )
+        await open_court_http(stack, config, store, trust)
         await stack.enter_async_context(workers(("receipts", receipts.run()), ("custody", custody.run())))
         announce("court", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()

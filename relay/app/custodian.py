@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.app.adapters import load_adapter, verifiers
+from relay.app.http import open_custodian_http
 from relay.app.lists import ListsUsed
 from relay.app.retention import RETENTION_ALLOW, RetentionServices, wire_retention
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
@@ -206,6 +207,7 @@ async def run_custodian(path: Path) -> None:
                 lists_used=ListsUsed(common.data),
             )
         )
+        await open_custodian_http(stack, config, store)
         await stack.enter_async_context(
             workers(
                 ("anchoring", services.anchoring.run()),

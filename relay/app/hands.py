@@ -13,7 +13,7 @@ from relay.app.memory import open_memory
 from relay.app.trust import read_trust
 from relay.config.roles import read_relay
 from relay.core.errors import Malformed, NotFound
-from relay.core.exhibit import ANCHOR, CHECKPOINT, verify_exhibit
+from relay.core.exhibit import ANCHOR, CHECKPOINT, FORK, verify_exhibit
 from relay.core.lifecycle import ItemState
 from relay.core.merkle import leaf_hash
 from relay.core.tiles import TileAppender
@@ -96,7 +96,7 @@ async def save_exhibits(home: Path, origin: str, out: Path) -> list[dict[str, An
 def check_exhibit(folder: Path, trust: Path) -> dict[str, Any]:
     """Whether an exhibit's pieces contradict each other, offline. Raises `Unverified` when they do not."""
     pieces: Mapping[str, bytes] = {
-        name: (folder / name).read_bytes() for name in (CHECKPOINT, ANCHOR) if (folder / name).is_file()
+        name: (folder / name).read_bytes() for name in (CHECKPOINT, ANCHOR, FORK) if (folder / name).is_file()
     }
     found = verify_exhibit(pieces, read_trust(trust), verifiers())
     return {

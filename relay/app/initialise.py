@@ -1,16 +1,27 @@
-"""`courtrelay init`: a development network in one folder: authority, identities, keys, two embedded ledgers, configuration, trust roots."""
+"""`courtrelay init`: a development network in one folder: authority, identities, keys, two ledgers, configuration, trust roots."""
 
 from __future__ import annotations
 
 import datetime
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from relay.app.ledger_homes import CRL, LISTED, TRUST_DOMAIN, EmbeddedLedgers, LedgerMaker, Registered
+from relay.app.evm_homes import CHAIN_PORTS, EvmLedgers, find_anvil
+from relay.app.ledger_homes import (
+    COURT_ROLE,
+    CRL,
+    LENDER_ROLE,
+    LISTED,
+    TRUST_DOMAIN,
+    EmbeddedLedgers,
+    LedgerMaker,
+    MixedLedgers,
+    Registered,
+)
 from relay.core.errors import Conflict, Malformed
 from relay.core.identity import Identity, Role
 from relay.core.pinned import CourtRoot, KeyUse, LedgerRoot, LogRoot, TrustedKey
@@ -20,13 +31,32 @@ from relay.setup.ca import issue, make_authority, write_list
 from relay.setup.keys import FileSigner, make_signing_key, write_secret
 
 ORIGIN: Final = "lender.courtrelay.example/log/1"
+LENDER_LEDGER: Final = EmbeddedLedgers.IDS[LENDER_ROLE]
+COURT_LEDGER: Final = EmbeddedLedgers.IDS[COURT_ROLE]
 WITNESS: Final = "court.courtrelay.example/witness"
 CUSTODY: Final = "court.courtrelay.example/custody"
 LENDER_CUSTODY: Final = "lender.courtrelay.example/custody/1"
 KEY_YEARS: Final = 30
 TRUST_DAYS: Final = 366
 """After so many days disclosures and retrievals stop until there are newer trust roots."""
-PORTS: Final = ("lender-ledger", "court-ledger", "custodian", "relay", "court")
+PORTS: Final = ("lender-ledger", "court-ledger", "custodian", "relay", "court", *CHAIN_PORTS.values())
+OpenMaker = Callable[[Path, int, int, Mapping[str, int]], LedgerMaker]
+"""(home, validators, threshold, ports)."""
+
+
+def mixed(lender: OpenMaker, court: OpenMaker) -> OpenMaker:
+    """The lender's ledger of one family, the court's of another."""
+    return lambda *given: MixedLedgers(lender(*given), court(*given))
+
+
+LEDGERS: Final[Mapping[str, OpenMaker]] = {"embedded": EmbeddedLedgers, "evm": EvmLedgers}
+"""Families that both ledgers can be of."""
+MADE: Final[Mapping[str, OpenMaker]] = {
+    **LEDGERS,
+    "embedded+evm": mixed(EmbeddedLedgers, EvmLedgers),
+    "evm+embedded": mixed(EvmLedgers, EmbeddedLedgers),
+}
+"""All that can be made: one family, or the lender's and the court's."""
 DESKS: Final = {"lender-desk": "custodian", "relay-desk": "relay", "court-desk": "court"}
 
 
@@ -41,19 +71,33 @@ class Initialised:
 
 
 def initialise(
-    home: Path, *, base_port: int, validators: int, threshold: int, anchor_interval_s: float = 2.0
+    home: Path,
+    *,
+    base_port: int,
+    validators: int,
+    threshold: int,
+    anchor_interval_s: float = 2.0,
+    ledger: str = "embedded",
+    makers: Mapping[str, OpenMaker] = MADE,
 ) -> Initialised:
-    """Make everything. Raises `Conflict` when the folder holds something, `Malformed` for impossible numbers."""
+    """Make everything, on ledgers as `makers` names them; `validators` are an EVM chain's attesters.
+
+    Raises `Conflict` when the folder holds something, `Malformed` for impossible numbers, or when what the family needs is missing.
+    """
+    if ledger not in makers:
+        raise Malformed("init", "--ledger", f"must be one of {', '.join(makers)}")
     if not 1 <= threshold <= validators:
         raise Malformed("init", "--threshold", f"must be 1 to the number of validators ({validators})")
-    if base_port != 0 and not 1024 <= base_port <= 65_530:
-        raise Malformed("init", "--base-port", "must be 0 (free ports) or 1024 to 65530")
+    if base_port != 0 and not 1024 <= base_port <= 65_528:
+        raise Malformed("init", "--base-port", "must be 0 (free ports) or 1024 to 65528")
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise Conflict(f"{home} exists and is not an empty folder; nothing is ever overwritten: choose another one")
+    if "evm" in ledger:
+        find_anvil()  # before anything is made
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     home = home.resolve()
     ports = _ports(base_port)
-    _Maker(home, EmbeddedLedgers(home, validators, threshold, ports), ports, anchor_interval_s).make()
+    _Maker(home, makers[ledger](home, validators, threshold, ports), ports, anchor_interval_s).make()
     return Initialised(home=home, trust_domain=TRUST_DOMAIN, trust=home / "trust.json", ports=ports)
 
 

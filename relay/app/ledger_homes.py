@@ -127,6 +127,30 @@ class EmbeddedLedgers:
         write_config(self._home / role, lines)
 
 
+class MixedLedgers:
+    """Implements `LedgerMaker`: the lender's ledger of one family, the court's of another."""
+
+    def __init__(self, lender: LedgerMaker, court: LedgerMaker) -> None:
+        self._makers = {LENDER_ROLE: lender, COURT_ROLE: court}
+
+    @property
+    def lender(self) -> str:
+        """See the protocol."""
+        return self._makers[LENDER_ROLE].lender
+
+    def make_lender(self) -> LedgerRoot:
+        """See the protocol."""
+        return self._makers[LENDER_ROLE].make_lender()
+
+    def make_court(self, lender: LedgerRoot, registered: Registered) -> LedgerRoot:
+        """See the protocol."""
+        return self._makers[COURT_ROLE].make_court(lender, registered)
+
+    def table(self, role: str, table: str, ledger_role: str) -> Sequence[str]:
+        """See the protocol."""
+        return self._makers[ledger_role].table(role, table, ledger_role)
+
+
 def _registered_log(source: LedgerRoot, registered: Registered) -> RegisteredLog:
     return RegisteredLog(
         origin=registered.origin,

@@ -28,12 +28,13 @@ class RoleProcess:
 
     async def start(self) -> None:
         """Return once the role says that it is ready. Raises `Unavailable` with what it said instead."""
-        command = [sys.executable, "-m", "relay.cli", "serve", self.role, "--home", str(self._home)]
-        command += ["--config", str(self._config)] if self._config else []
         sink: IO[bytes] | None = self._log.open("ab") if self._log else None
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *command, stdout=asyncio.subprocess.PIPE, stderr=sink, env={**os.environ, "PYTHONPATH": _root()}
+                *[sys.executable, "-m", "relay.cli", *self._arguments()],
+                stdout=asyncio.subprocess.PIPE,
+                stderr=sink,
+                env={**os.environ, "PYTHONPATH": _root()},
             )
         finally:
             if sink is not None:
@@ -49,6 +50,10 @@ class RoleProcess:
             code = await self._process.wait()
             raise Unavailable(f"{self.role} ended with code {code} before it was ready{self._see_log()}")
         self.address = line.rpartition(" ")[2].strip()
+
+    def _arguments(self) -> list[str]:
+        config = ["--config", str(self._config)] if self._config else []
+        return ["serve", self.role, "--home", str(self._home), *config]
 
     def _see_log(self) -> str:
         return f"; see {self._log}" if self._log else ""

@@ -6,7 +6,8 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from relay.app.adapters import load_adapter
+from relay.app.adapters import load_adapter, open_court
+from relay.app.http import open_relay_http
 from relay.app.lists import ListsUsed
 from relay.app.memory import open_memory
 from relay.app.relay_jobs import make_jobs
@@ -58,7 +59,7 @@ async def run_relay(path: Path) -> None:
             source = await load_adapter(one.family).open_source(one.settings)
             stack.push_async_callback(source.close)
             sources[source.ledger] = source
-        registry = await load_adapter(config.court_ledger.family).open_court(config.court_ledger.settings)
+        registry = await open_court(config.court_ledger.family, config.court_ledger.settings)
         stack.push_async_callback(registry.close)
         court = GrpcCourtLink(await stack.enter_async_context(channel(config.court, common.tls)))
         jobs = make_jobs(memory, origins, sources, court, registry)
@@ -84,6 +85,7 @@ async def run_relay(path: Path) -> None:
                 lists_used=ListsUsed(common.data),
             )
         )
+        await open_relay_http(stack, config, store)
         await stack.enter_async_context(workers(*jobs.start()))
         announce("relay", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()

@@ -12,10 +12,11 @@ import typer
 
 from relay.app import demo as demo_story
 from relay.app import desk, offline
-from relay.app.initialise import initialise
+from relay.app.initialise import LEDGERS, MADE, initialise
 from relay.app.runtime import EXIT_FAILED, EXIT_USAGE
 from relay.app.serve import ROLES, serve_role
 from relay.cli import output
+from relay.cli.adapter_tools import adapter_app
 from relay.cli.batch_tools import batch_app
 from relay.cli.common import DEFAULT_HOME, Home, Json, check_arguments, run
 from relay.cli.custody_tools import custody_app
@@ -27,6 +28,7 @@ from relay.core.errors import Malformed, RelayError
 app: Final = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 grant_app: Final = typer.Typer(no_args_is_help=True, help="Grants: issue, list, revoke.")
 app.add_typer(grant_app, name="grant")
+app.add_typer(adapter_app, name="adapter")
 app.add_typer(batch_app, name="batch")
 app.add_typer(relay_app, name="relay")
 app.add_typer(custody_app, name="custody")
@@ -39,12 +41,15 @@ app.add_typer(dossier_app, name="dossier")
 @app.command("init")
 def init_command(
     home: Annotated[Path, typer.Argument(help="Folder to make; must not exist or be empty.")] = DEFAULT_HOME,
-    base_port: Annotated[int, typer.Option(help="First of five loopback ports; 0 picks free ones.")] = 7400,
-    validators: Annotated[int, typer.Option(min=1, max=64, help="Validators of each embedded ledger.")] = 4,
+    base_port: Annotated[int, typer.Option(help="First of seven loopback ports; 0 picks free ones.")] = 7400,
+    validators: Annotated[int, typer.Option(min=1, max=64, help="Validators, or attesters, of each ledger.")] = 4,
     threshold: Annotated[int, typer.Option(min=1, max=64, help="Signatures a block needs.")] = 3,
+    ledger: Annotated[
+        str, typer.Option(help=f"Families of the ledgers: {', '.join(MADE)} (lender's+court's).")
+    ] = "embedded",
 ) -> None:
     """Make a development network: authority, identities, keys, ledgers, configuration of every role, trust roots."""
-    made = initialise(home, base_port=base_port, validators=validators, threshold=threshold)
+    made = initialise(home, base_port=base_port, validators=validators, threshold=threshold, ledger=ledger)
     output.say(f"Made {made.home} for trust domain {made.trust_domain}.")
     output.say(f"Trust roots for verifiers: {made.trust}")
     output.say("Start everything:  courtrelay serve all --home " + str(made.home))
@@ -239,9 +244,10 @@ def demo_command(
     stay: Annotated[bool, typer.Option("--stay", help="Leave the roles running and print commands to try.")] = False,
     loans: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     seed: Annotated[int, typer.Option(min=0)] = 1,
+    ledger: Annotated[str, typer.Option(help=f"Family of both ledgers: {', '.join(LEDGERS)}.")] = "embedded",
 ) -> None:
     """The whole way of one dossier as a story: deposit to verdict, a crash in the middle, and three attacks."""
-    sys.exit(asyncio.run(demo_story.run(folder, stay=stay, loans=loans, seed=seed, say=output.say)))
+    sys.exit(asyncio.run(demo_story.run(folder, stay=stay, loans=loans, seed=seed, say=output.say, ledger=ledger)))
 
 
 def _show_verdict(verdict: dict[str, Any], as_json: bool) -> None:

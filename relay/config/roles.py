@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from relay.config.http import HttpConfig, read_http
 from relay.config.strict import Table, read_table
 from relay.core.errors import Malformed
 from relay.core.identity import Role
@@ -29,6 +30,8 @@ class Common:
     data: Path
     tls: TlsFiles
     limits: Limits
+    http: HttpConfig | None
+    """Where the logs are served; None: nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +121,8 @@ class DeskConfig:
     court: str
 
 
-def _tls(table: Table) -> TlsFiles:
+def read_tls(table: Table) -> TlsFiles:
+    """The table `tls` in this one."""
     inner = table.table("tls")
     crl = inner.table("crl") if inner.has("crl") else None
     files = TlsFiles(
@@ -131,7 +135,8 @@ def _tls(table: Table) -> TlsFiles:
     return files
 
 
-def _limits(table: Table) -> Limits:
+def read_limits(table: Table) -> Limits:
+    """The table `limits` in this one, where there is one."""
     if not table.has("limits"):
         return Limits()
     inner = table.table("limits")
@@ -148,12 +153,13 @@ def _common(table: Table, role: Role) -> Common:
         operators=table.identities("operators", Role.OPERATOR),
         trust=table.file("trust"),
         data=table.file("data"),
-        tls=_tls(table),
-        limits=_limits(table),
+        tls=read_tls(table),
+        limits=read_limits(table),
+        http=read_http(table.table("http"), witness=role is Role.COURT) if table.has("http") else None,
     )
 
 
-def _ledger(table: Table, tls: TlsFiles) -> LedgerConfig:
+def read_ledger(table: Table, tls: TlsFiles) -> LedgerConfig:
     """The role's own TLS files unless the ledger's table names others; what is a file in any family is relative to this file."""
     family = table.text("family")
     own = {"ca": str(tls.ca), "certificate": str(tls.certificate), "key": str(tls.key)}
@@ -171,7 +177,7 @@ def read_custodian(path: Path) -> CustodianConfig:
         origin=table.text("origin"),
         custody_origin=table.text("custody_origin"),
         relay=relay.text("address"),
-        ledger=_ledger(table.table("ledger"), common.tls),
+        ledger=read_ledger(table.table("ledger"), common.tls),
         record_key=keys.signing_key("record"),
         log_key=keys.signing_key("log"),
         grant_key=keys.signing_key("grant"),
@@ -202,8 +208,8 @@ def read_relay(path: Path) -> RelayConfig:
         common=common,
         store=_store(table.table("store")) if table.has("store") else None,
         court=court.text("address"),
-        court_ledger=_ledger(table.table("court_ledger"), common.tls),
-        sources=tuple(_ledger(source, common.tls) for source in table.tables("sources")),
+        court_ledger=read_ledger(table.table("court_ledger"), common.tls),
+        sources=tuple(read_ledger(source, common.tls) for source in table.tables("sources")),
         origins=tuple(_origin(origin) for origin in table.tables("origins")),
     )
     court.done()
@@ -246,7 +252,7 @@ def read_court(path: Path) -> CourtConfig:
     config = CourtConfig(
         common=common,
         relay=relay.text("address"),
-        court_ledger=_ledger(table.table("court_ledger"), common.tls),
+        court_ledger=read_ledger(table.table("court_ledger"), common.tls),
         witness_name=table.text("witness_name"),
         custody_origin=table.text("custody_origin"),
         witness_key=keys.signing_key("witness"),
@@ -267,7 +273,7 @@ def read_desk(path: Path) -> DeskConfig:
     table = read_table(path)
     config = DeskConfig(
         address=table.text("address"),
-        tls=_tls(table),
+        tls=read_tls(table),
         court=table.identity("court", Role.COURT) if table.has("court") else "",
     )
     table.done()

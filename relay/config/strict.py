@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,8 @@ from relay.core.identity import TRUST_DOMAIN, Role, parse_identity
 from relay.setup.signers import KeyReference, parse_key_reference
 
 CONFIG_BYTES_MAX: Final = 1024 * 1024
+PYTHON_PLACE: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
+"""A module and a name in it."""
 
 
 class Table:
@@ -85,11 +88,34 @@ class Table:
                 raise self.refuse(key, f"cannot read {name}: {error}") from None
         raise self.refuse(key, "must be env:NAME or file:PATH; it may hold a password and does not stand here")
 
+    def words(self, key: str, allowed: frozenset[str]) -> frozenset[str]:
+        """A list of words of a fixed set; it may be empty."""
+        value = self._take(key)
+        if not isinstance(value, list) or not all(isinstance(item, str) and item in allowed for item in value):
+            raise self.refuse(key, f"must be a list of words out of {', '.join(sorted(allowed))}")
+        return frozenset(str(item) for item in value)
+
+    def command(self, key: str) -> str | tuple[str, ...]:
+        """`module:function` of Python, or a non-empty list: a program and its arguments."""
+        value = self._take(key)
+        if isinstance(value, str) and PYTHON_PLACE.fullmatch(value):
+            return value
+        if isinstance(value, list) and value and all(isinstance(item, str) and item for item in value):
+            return tuple(value)
+        raise self.refuse(key, "must be module:function, or a list of a program and its arguments")
+
     def integer(self, key: str, *, low: int, high: int) -> int:
         """A whole number within [low, high]."""
         value = self._take(key)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise self.refuse(key, f"must be a whole number from {low} to {high}")
+        return value
+
+    def flag(self, key: str) -> bool:
+        """True or false."""
+        value = self._take(key)
+        if not isinstance(value, bool):
+            raise self.refuse(key, "must be true or false")
         return value
 
     def seconds(self, key: str, *, low: float, high: float) -> float:
@@ -106,17 +132,17 @@ class Table:
             raise self.refuse(key, f"must be the id of a {role.value}")
         return text
 
-    def identities(self, key: str, role: Role) -> frozenset[str]:
-        """A non-empty list of SPIFFE ids of that role."""
+    def identities(self, key: str, *roles: Role) -> frozenset[str]:
+        """A non-empty list of SPIFFE ids of these roles."""
         value = self._take(key)
         if not isinstance(value, list) or not value:
             raise self.refuse(key, "must be a non-empty list: empty means that nobody may")
         for item in value:
             if (
                 not isinstance(item, str)
-                or parse_identity(item, what=str(self._file), field=self.at(key)).role is not role
+                or parse_identity(item, what=str(self._file), field=self.at(key)).role not in roles
             ):
-                raise self.refuse(key, f"must hold ids of a {role.value}")
+                raise self.refuse(key, f"must hold ids of a {' or '.join(role.value for role in roles)}")
         return frozenset(str(item) for item in value)
 
     def files_by_trust_domain(self) -> dict[str, Path]:

@@ -4,6 +4,7 @@
     ├── Malformed     their bytes: a parser refused them; names what, which field, and why
     ├── Denied        their right: deny by default; the reason is for our log, not for them
     ├── Unverified    their proof: a signature, digest or Merkle proof does not hold
+    │   └── Contradicted  they have signed two things that cannot both be true; carries both
     ├── NotFound      no such thing
     ├── Conflict      it contradicts what is already stored
     ├── Unavailable   the outside is not reachable now; a retry may help
@@ -14,6 +15,8 @@ Mistakes of our own programmers are AssertionError or RuntimeError, never one of
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 
 class RelayError(Exception):
@@ -53,6 +56,17 @@ class Unverified(RelayError):
         super().__init__(f"{step}: {reason}")
         self.step = step
         self.reason = reason
+
+
+class Contradicted(Unverified):
+    """Whoever stands for a log or a ledger has signed what cannot be true beside what it signed before.
+
+    `pieces` are the signed statements, by name, as an exhibit holds them (docs/spec/exhibit.md).
+    """
+
+    def __init__(self, step: str, reason: str, pieces: Mapping[str, bytes]) -> None:
+        super().__init__(step, reason)
+        self.pieces = dict(pieces)
 
 
 class NotFound(RelayError):

@@ -142,8 +142,12 @@ def _signature(line: str, number: int) -> Signature:
 
 def format_note(note: Note) -> bytes:
     """The note's bytes."""
-    lines = [f"{_DASH}{s.name} {b64encode(s.key_id + s.signature)}\n" for s in note.signatures]
-    return (note.text + "\n" + "".join(lines)).encode()
+    return (note.text + "\n" + "".join(map(signature_line, note.signatures))).encode()
+
+
+def signature_line(signature: Signature) -> str:
+    """One line as it stands in a note, its newline too."""
+    return f"{_DASH}{signature.name} {b64encode(signature.key_id + signature.signature)}\n"
 
 
 def check_ed25519(public_key: bytes, signature: bytes, message: bytes) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 from relay.core.base64strict import b64encode
 from relay.core.canonical import Fields
+from relay.core.errors import Malformed
 from relay.core.jose import PUBLIC_KEY_BYTES, thumbprint
-from relay.core.limits import TRUST_VALIDATORS_MAX
+from relay.core.limits import TRUST_PARAMETERS_MAX, TRUST_VALIDATORS_MAX
 from relay.core.sealing import Kem, SealingPublicKey
 from relay.core.times import format_utc
 
@@ -59,7 +62,10 @@ class TrustedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validator:
-    """One validator of a ledger; its Ed25519 key is valid in [valid_from_ms, valid_to_ms)."""
+    """One validator of a ledger; its key is valid in [valid_from_ms, valid_to_ms).
+
+    `public_key` is raw: 32 bytes of Ed25519 or 33 of a compressed secp256k1 point; the ledger's family says which counts.
+    """
 
     name: str
     public_key: bytes
@@ -69,12 +75,16 @@ class Validator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRoot:
-    """A pinned ledger: its family's proof kind, and how many of which validators make a block final."""
+    """A pinned ledger: its family's proof kind, and how many of which validators make a block final.
+
+    `parameters` are facts that only the family understands, such as a contract's address.
+    """
 
     ledger: str
     kind: str
     threshold: int
     validators: tuple[Validator, ...]
+    parameters: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +105,9 @@ class CourtRoot:
     origin: str = ""
 
 
+_PARAMETER: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_PARAMETER_VALUE: Final = re.compile(r"[ -~]{1,128}")
+_POINT_BYTES: Final = 33
 _ROLES: Final[dict[KeyUse, str]] = {
     "record": "custodian",
     "log": "custodian",
@@ -156,19 +169,50 @@ def read_ledger(fields: Fields) -> LedgerRoot:
         kind=fields.token("kind"),
         threshold=fields.integer("threshold", low=1, high=len({v.name for v in validators})),
         validators=tuple(validators),
+        parameters=_read_parameters(fields) if fields.has("parameters") else {},
     )
     fields.done()
     return root
 
 
+def _read_parameters(fields: Fields) -> dict[str, str]:
+    """An object that is not empty: a ledger without parameters has no such member."""
+    given = fields.nested("parameters").rest()
+    made = {name: value for name, value in given.items() if isinstance(value, str)}
+    if len(made) != len(given) or not made:
+        raise fields.refuse("parameters", "must hold strings, at least one")
+    check_parameters(made, fields.what, fields.at("parameters"))
+    return made
+
+
+def check_parameters(parameters: Mapping[str, str], what: str, place: str) -> None:
+    """Few, short, printable. Raises `Malformed`."""
+    if len(parameters) > TRUST_PARAMETERS_MAX:
+        raise Malformed(what, place, f"{len(parameters)} members; at most {TRUST_PARAMETERS_MAX}")
+    for name, value in parameters.items():
+        if not _PARAMETER.fullmatch(name):
+            raise Malformed(what, place, f"{name[:40]!a} must be a lower-case letter and up to 31 of a-z, 0-9 and _")
+        if not _PARAMETER_VALUE.fullmatch(value):
+            raise Malformed(what, f"{place}.{name}", "must be 1 to 128 printable ASCII characters")
+
+
+def check_validator_key(public_key: bytes, what: str, place: str) -> None:
+    """Raw Ed25519, or a compressed secp256k1 point. Raises `Malformed`."""
+    if len(public_key) not in (PUBLIC_KEY_BYTES, _POINT_BYTES):
+        raise Malformed(what, place, f"{len(public_key)} bytes; must be {PUBLIC_KEY_BYTES} or {_POINT_BYTES}")
+    if len(public_key) == _POINT_BYTES and public_key[0] not in (2, 3):
+        raise Malformed(what, place, "must begin with 02 or 03: a compressed point")
+
+
 def _read_validator(fields: Fields) -> Validator:
     validator = Validator(
         name=fields.identifier("name"),
-        public_key=fields.b64("public_key", size=PUBLIC_KEY_BYTES),
+        public_key=fields.b64("public_key", bytes_max=_POINT_BYTES),
         valid_from_ms=fields.utc("valid_from") * 1000,
         valid_to_ms=fields.utc("valid_to") * 1000,
     )
     fields.done()
+    check_validator_key(validator.public_key, fields.what, fields.at("public_key"))
     return validator
 
 
@@ -183,7 +227,11 @@ def ledger_claims(root: LedgerRoot) -> dict[str, object]:
         }
         for v in root.validators
     ]
-    return {"ledger": root.ledger, "kind": root.kind, "threshold": root.threshold, "validators": validators}
+    claims: dict[str, object] = {"ledger": root.ledger, "kind": root.kind, "threshold": root.threshold}
+    claims["validators"] = validators
+    if root.parameters:
+        claims["parameters"] = dict(sorted(root.parameters.items()))
+    return claims
 
 
 def read_log(fields: Fields) -> LogRoot:

@@ -34,6 +34,8 @@ from relay.core.pinned import (
     LogRoot,
     TrustedKey,
     Validator,
+    check_parameters,
+    check_validator_key,
     court_claims,
     key_claims,
     ledger_claims,
@@ -244,6 +246,7 @@ def _check_ledgers(roots: TrustRoots) -> None:
     for i, root in enumerate(roots.ledgers):
         place = f"ledgers[{i}].validators"
         _refuse_empty_or_doubled(place, [v.public_key.hex() for v in root.validators])
+        check_parameters(root.parameters, _WHAT, f"ledgers[{i}].parameters")
         names = {v.name for v in root.validators}
         if not 1 <= root.threshold <= len(names):
             reason = f"is {root.threshold}; must be 1 to {len(names)}, the number of validators"
@@ -253,8 +256,7 @@ def _check_ledgers(roots: TrustRoots) -> None:
         for j, validator in enumerate(root.validators):
             check_name(f"{root.ledger}/{validator.name}", f"{_WHAT}: {place}[{j}]")
             _check_period(f"{place}[{j}]", validator)
-            if len(validator.public_key) != PUBLIC_KEY_BYTES:
-                raise Malformed(_WHAT, f"{place}[{j}].public_key", f"must be {PUBLIC_KEY_BYTES} bytes")
+            check_validator_key(validator.public_key, _WHAT, f"{place}[{j}].public_key")
         # a validator may change its key, but never counts twice at one time
         for a, b in combinations(root.validators, 2):
             if a.name == b.name and a.valid_from_ms < b.valid_to_ms and b.valid_from_ms < a.valid_to_ms:

@@ -78,6 +78,9 @@ class CourtStore(Protocol):
     async def latest(self, origin: str) -> HeldCheckpoint | None:
         """The largest checkpoint taken in, cosigned or not."""
 
+    async def newest_cosigned(self, origin: str) -> bytes | None:
+        """The note of the largest checkpoint whose entries are all held, with this court's cosignature."""
+
     async def add_checkpoint(self, held: HeldCheckpoint, old_size: int) -> None:
         """Compare-and-swap on the last size, written into the SQL. Raises `Conflict` when `old_size` is not the last."""
 

@@ -76,6 +76,9 @@ class RelayStore(Protocol):
     async def mark_final(self, ledger: str, final_height: int) -> int:
         """SEEN items at or below the height become FINAL. Returns how many."""
 
+    async def taken_for_final(self, ledger: str, block: Cursor) -> list[Item]:
+        """Items in that very block that are FINAL or further, the DISCARDED excepted."""
+
     async def find_item(self, origin: str, size: int) -> Item | None:
         """The item of that origin and size that is not orphaned."""
 

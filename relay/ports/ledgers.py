@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from relay.core.checkpoint import Checkpoint
+from relay.core.checks import Verifiers
 from relay.core.ledgerproof import LedgerProof, LedgerProofVerifier
 
 
@@ -166,10 +167,15 @@ class CourtRegistry(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterFamily:
-    """One ledger family, as found through the entry-point group `relay.adapters`."""
+    """One ledger family, as found through the entry-point group `relay.adapters`.
+
+    `proof_kind` empty: the family has no proof format of its own, `verify_proof` is never asked. `open_checking_court`: for a family
+    whose court's side checks lenders' proofs before it writes; it is given the verifiers of all families, and used instead of `open_court`.
+    """
 
     name: str
     proof_kind: str
     verify_proof: LedgerProofVerifier
     open_source: Callable[[Mapping[str, object]], Awaitable[AnchorSource]]
     open_court: Callable[[Mapping[str, object]], Awaitable[CourtRegistry]]
+    open_checking_court: Callable[[Mapping[str, object], Verifiers], Awaitable[CourtRegistry]] | None = None

@@ -144,6 +144,11 @@ class SqliteCourtStore(RetrievalRows):
         rows = await self._select("WHERE origin = ? ORDER BY size DESC LIMIT 1", (origin,))
         return rows[0] if rows else None
 
+    async def newest_cosigned(self, origin: str) -> bytes | None:
+        """See the port."""
+        rows = await self._select("WHERE origin = ? AND cosigned <> x'' ORDER BY size DESC LIMIT 1", (origin,))
+        return rows[0].cosigned if rows else None
+
     async def add_checkpoint(self, held: HeldCheckpoint, old_size: int) -> None:
         """See the port."""
         await self._database.write(lambda c: _insert(c, held, old_size))

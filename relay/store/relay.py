@@ -19,6 +19,7 @@ from relay.store.relay_schema import APPLICATION, MIGRATIONS
 from relay.store.rows import (
     BLOCKS_REMEMBERED,
     CONFIRMATION_COLUMNS,
+    FINAL_WORDS,
     ITEM_COLUMNS,
     OPEN_WORDS,
     confirmation_from,
@@ -125,6 +126,17 @@ class SqliteRelayStore:
                 ).rowcount
             )
         )
+
+    async def taken_for_final(self, ledger: str, block: Cursor) -> list[Item]:
+        """See the port."""
+        rows = await self._database.read(
+            lambda c: c.execute(
+                f"SELECT {ITEM_COLUMNS} FROM item WHERE ledger = ? AND state IN ({FINAL_WORDS}) AND height = ?"
+                " AND block_hash = ?",
+                (ledger, block.height, block.block_hash),
+            ).fetchall()
+        )
+        return [item_from(row) for row in rows]
 
     async def find_item(self, origin: str, size: int) -> Item | None:
         """See the port."""

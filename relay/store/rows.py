@@ -20,6 +20,11 @@ EXHIBIT_COLUMNS: Final = "number, origin, reason, pieces, resumed"
 OPEN_WORDS: Final = ", ".join(f"'{state.value}'" for state in ItemState if state in OPEN_STATES)
 """As written in the partial index `item_next`, which is used only for the same words."""
 
+FINAL_WORDS: Final = ", ".join(
+    f"'{state.value}'" for state in ItemState if state not in {ItemState.SEEN, ItemState.ORPHANED, ItemState.DISCARDED}
+)
+"""The states of an item whose block was taken for final, in SQL."""
+
 
 def item_from(row: Any) -> Item:
     """A row of ITEM_COLUMNS."""

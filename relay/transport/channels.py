@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, Protocol, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 import grpc
 import grpc.aio
 
+from relay.core.errors import Unavailable, Uncertain
 from relay.core.limits import MESSAGE_BYTES_MAX
 from relay.transport.credentials import TlsFiles, channel_credentials
 from relay.transport.status import from_status
@@ -53,11 +55,18 @@ async def channel(target: str, tls: TlsFiles) -> AsyncIterator[grpc.aio.Channel]
 
 @contextmanager
 def errors(*, writing: bool = False) -> Iterator[None]:
-    """Around any use of a stub: statuses become domain errors."""
+    """Around any use of a stub: statuses become domain errors, and so does the end of a call whose channel was closed meanwhile."""
     try:
         yield
     except grpc.aio.AioRpcError as error:
         raise from_status(error, writing=writing) from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # nobody cancelled this task: gRPC ended the call, as it does to those under way when their channel is closed
+        kind = Uncertain if writing else Unavailable
+        raise kind("the call was ended here: its channel was closed") from None
 
 
 async def call(awaitable: Awaitable[T], *, writing: bool = False) -> T:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from relay.app.adapters import load_adapter
 from relay.app.custodian import MASTER_KEY_BYTES
-from relay.app.initialise import ORIGIN
-from relay.app.ledger_homes import EmbeddedLedgers
+from relay.app.initialise import LENDER_LEDGER, ORIGIN
 from relay.app.runtime import backoff
 from relay.config.roles import read_custodian
 from relay.core.lifecycle import ItemState
@@ -21,7 +20,8 @@ from relay.core.note import VerifierKey
 from relay.core.tiles import decode_entries
 from relay.ports.ledgers import Anchor
 from relay.services.custodian.anchoring import Anchoring, AnchorPolicy
-from relay.setup.keys import load_signing_key, read_secret
+from relay.setup.keys import read_secret
+from relay.setup.signers import open_signer
 from relay.store.custodian import SqliteCustodianStore
 from relay.store.rows import ITEM_COLUMNS, new_item_values
 from tests.support.compare import evidence_pack
@@ -36,7 +36,7 @@ async def anchor_entries(home: Path, entries: int, each: int, seed: int) -> int:
     config = read_custodian(home / "custodian" / "config.toml")
     store = await SqliteCustodianStore.open(config.common.data, read_secret(config.master_key, MASTER_KEY_BYTES))
     source = await load_adapter(config.ledger.family).open_source(config.ledger.settings)
-    signer = load_signing_key(config.log_key)
+    signer = open_signer(config.log_key)
     anchoring = Anchoring(
         store=store,
         source=source,
@@ -102,7 +102,7 @@ def _item_rows(
 
 def _item_row(tree: Frontier, height: int, block_hash: bytes, tx_id: bytes, time_ms: int) -> tuple[object, ...]:
     anchor = Anchor(
-        ledger=EmbeddedLedgers.IDS["lender-ledger"],
+        ledger=LENDER_LEDGER,
         origin=ORIGIN,
         size=tree.size,
         root=tree.root(),

@@ -23,6 +23,10 @@ R = "tests/regression/"
 GRANTS = "relay.core.grants"
 DISCLOSURE = "relay.services.custodian.disclosure"
 A = "tests/authz/"
+E = "tests/evm/"
+EVM = "adapters.evm.proof"
+TRIE = "adapters.evm.trie"
+SEALS = "adapters.evm.seals"
 DENIED = A + "test_denials.py::test_denied"
 
 
@@ -256,6 +260,23 @@ PLANTS = (
     Plant("announcement of another checkpoint", "relay.services.court.mirror", "if (checkpoint.origin, checkpoint.size) != (origin, size):", "if False:", "tests/services/test_announced_with_entries.py"),
     Plant("memory kept after trouble", ADVANCE, "                self._forget()\n                await", "                await", "tests/services/test_early_answers.py"),
     Plant("final height of another block", "relay.store.rows", "if block.final_height >= block.height", "if block.final_height", "tests/store/test_relay_store.py"),
-    Plant("relay believed to be where it was after trouble", "relay.services.custodian.pushing", "self.pushed_size if self.connected and self.pushed_size else None", "self.pushed_size or None", "tests/services/test_pushes.py"),
+    Plant("relay believed to be where it was after trouble", "relay.services.custodian.pushing", "self.pushed_size if self.connected and self.pushed_size and not self._left_out else None", "self.pushed_size or None", "tests/services/test_pushes.py"),
     Plant("bundle taken without a line", "relay.services.court.fetching", "        await self._custody.note(\"fetch\", subject, \"permitted\", \"\", actor=operator)\n", "", "tests/custody/test_fetching.py"),
+    # proofs of an EVM's events
+    Plant("trie path that ends early", TRIE, "if at != len(nibbles):", "if False:", E + "test_trie.py"),
+    Plant("trie node of any hash", TRIE, "if keccak256(node) != reference:", "if False:", E + "test_trie.py"),
+    Plant("trie nodes left over", TRIE, "if next(nodes, None) is not None:", "if False:", E + "test_trie.py"),
+    Plant("extension before anything", TRIE, "elif len(node) == _SHORT and not below_extension:", "elif len(node) == _SHORT:", E + "test_trie.py"),
+    Plant("embedded node of any length", TRIE, "if len(encode(reference)) >= HASH_BYTES:", "if False:", E + "test_trie.py"),
+    Plant("RLP in two spellings", "adapters.evm.rlp", "if len(text) == 1 and text[0] < _STRING:", "if False:", E + "test_rlp.py"),
+    Plant("event of any contract", EVM, "if logs[place].address != pinned.contract:", "if False:", E + "test_proof.py"),
+    Plant("failed transaction counts", EVM, "if not receipt.succeeded:", "if False:", E + "test_proof.py"),
+    Plant("transaction of any chain", EVM, "if chain_id(transaction) != pinned.chain_id:", "if False:", E + "test_proof.py"),
+    Plant("validator seals twice", SEALS, "if validator.name in names:", "if False:", E + "test_seals.py"),
+    Plant("seal in two spellings", SEALS, "not 0 < s <= _ORDER // 2", "not 0 < s < _ORDER", E + "test_seals.py"),
+    Plant("seal of a key out of its time", SEALS, "if not validator.valid_from_ms <= header.time_ms < validator.valid_to_ms:", "if False:", E + "test_seals.py"),
+    Plant("more attesters than needed", "adapters.evm.attestation", "if len(names) != root.threshold:", "if len(names) < root.threshold:", E + "test_attestation.py"),
+    Plant("attestation of another block", "adapters.evm.attestation", "if note.text != expected:", "if False:", E + "test_attestation.py"),
+    Plant("event with anything in its padding", "adapters.evm.events", "if any(self._data[start + size : self._tail]):", "if False:", E + "test_events.py"),
+    Plant("statement of another grant", "adapters.evm.events", "if (statement.iss, statement.action, statement.grant) != (issuer, action, topics[2].hex()):", "if False:", E + "test_events.py"),
 )  # fmt: skip

@@ -138,6 +138,27 @@ async def test_final_block_that_is_replaced_halts_the_origin(tmp_path: Path) -> 
         assert await watch.states() == {1: FINAL, 2: FINAL}
 
 
+async def test_final_blocks_that_nobody_relied_on_may_be_replaced_and_a_resumed_origin_halts_once(
+    tmp_path: Path,
+) -> None:
+    """Blocks above the anchor, then the anchor's own, then again when the operator has let it go on."""
+    async with watching(tmp_path) as watch:
+        for sizes in ((1,), (), ()):
+            await watch.chain.grow(*sizes)
+        watch.chain.final_height = 3
+        await watch.become({1: FINAL})
+        await watch.chain.reorganise(2, [], [], [])
+        await watch.caught_up()
+        assert await watch.store.halted(ORIGIN) == ""
+        await watch.chain.reorganise(1, [], [], [], [], [5])
+        await settle(lambda: watch.store.halted(ORIGIN), "the origin is halted")
+        await watch.caught_up()
+        await watch.store.resume(ORIGIN, "looked into")
+        await watch.chain.reorganise(1, [], [], [], [], [], [6])
+        await watch.caught_up()
+        assert await watch.store.halted(ORIGIN) == ""
+
+
 async def test_broken_feed_is_opened_again_from_the_cursor(tmp_path: Path) -> None:
     broken = {2: 2, 3: 1}
 

@@ -8,11 +8,12 @@ from typing import Final
 
 from adapters.embedded.blocks import NO_BLOCK, Header, encode_tx, tx_id, validator_key
 from adapters.embedded.proof import build_proof
+from adapters.tlog import proof as tlog_proof
 from relay.core.base64strict import b64url_decode, b64url_encode
 from relay.core.checkpoint import Checkpoint, checkpoint_text, cosign
 from relay.core.dossier import make_entry, tag
 from relay.core.merkle import MemoryTree, leaf_hash, root_of, subtree_consistency_proof
-from relay.core.note import Note, format_note, sign_note
+from relay.core.note import Note, format_note, parse_note, sign_note
 from relay.core.records import IssuedRecord, PayloadDigest, Provenance, RecordDraft, issue_record, sd_jwt_text
 from relay.core.tlogproof import TlogProof, format_tlog_proof
 from tests.spec.actors import (
@@ -166,4 +167,16 @@ def ledger() -> dict[str, str]:
         "block-hash": header.hash.hex(),
         "block-note": note.decode(),
         "quorum-proof": build_proof(note, tx, 1, transactions.inclusion_proof(1)).decode(),
+    }
+
+
+def tlog() -> dict[str, str]:
+    """Examples of ledger-tlog.md."""
+    cosigned = parse_note(notes()["cosigned-note"].encode())
+    quorum = tlog_proof.find_quorum(cosigned, [LOG_KEY], [WITNESS_KEY], 2, latest_s=at("10:00:00"))
+    assert quorum is not None
+    return {
+        "tlog-block-hash": tlog_proof.block_hash(cosigned.text).hex(),
+        "tlog-transaction-id": tlog_proof.tx_id(cosigned.text).hex(),
+        "tlog-ledger-proof": tlog_proof.build_proof(quorum).decode(),
     }

@@ -14,7 +14,7 @@ from relay.core.jose import thumbprint
 from tests.spec.access import completeness, custody, deposit, grants, retrieval, trust
 from tests.spec.actors import KEYS
 from tests.spec.erasing import erasing
-from tests.spec.evidence import ledger, notes, records, tree
+from tests.spec.evidence import ledger, notes, records, tlog, tree
 
 RECORDED: Final = ("request-token", "sealed-header", "sealed-chunk")
 """Examples that hold HPKE ciphertext."""
@@ -35,6 +35,7 @@ def examples(recorded: Mapping[str, str]) -> dict[str, str]:
         tree(),
         notes(),
         ledger(),
+        tlog(),
         grants(),
         retrieval(recorded),
         completeness(),

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.embedded.proof import verify_quorum
+from adapters.tlog.proof import verify_tlog
 from relay.core import limits
 from relay.core.base64strict import b64decode, b64url_encode
 from relay.core.canonical import dumps
@@ -43,7 +44,7 @@ from relay.core.sealing import StreamOpener
 from relay.core.times import format_utc
 from relay.core.tlogproof import parse_tlog_proof
 from relay.core.tombstone import parse_tombstone, verify_tombstone
-from relay.core.trust import parse_trust_roots
+from relay.core.trust import LedgerRoot, Validator, parse_trust_roots
 from relay.core.verdict import Result
 from tests.spec.actors import (
     BANK,
@@ -74,6 +75,7 @@ OURS = (
     "entry",
     "checkpoint",
     "ledger-quorum",
+    "ledger-tlog",
     "grant",
     "retrieval",
     "custody",
@@ -258,6 +260,31 @@ def test_no_byte_of_the_ledger_proof_is_free(data: st.DataObject) -> None:
     changed = changed_somewhere(TEXTS["quorum-proof"].encode(), data)
     with pytest.raises((Malformed, Unverified)):
         verify_quorum(quorum_proof(changed), TRUST.ledger_root(BANK_LEDGER))
+
+
+def tlog_root() -> LedgerRoot:
+    forever = {"valid_from_ms": 0, "valid_to_ms": 253_402_300_799_000}
+    log = Validator(name=LOG_KEY.name, public_key=LOG_KEY.public_key, **forever)
+    witness = Validator(name=WITNESS_KEY.name, public_key=WITNESS_KEY.public_key, **forever)
+    return LedgerRoot(ledger="bank-log", kind="tlog", threshold=2, validators=(log, witness))
+
+
+def test_proof_of_a_tiled_log_reads_back() -> None:
+    body = TEXTS["tlog-ledger-proof"].encode()
+    fact = verify_tlog(LedgerProof(kind="tlog", ledger="bank-log", body=body), tlog_root())
+    assert (fact.block_hash.hex(), fact.tx_id.hex()) == (TEXTS["tlog-block-hash"], TEXTS["tlog-transaction-id"])
+    assert (fact.fact["root"], fact.height, fact.time_ms) == (
+        json.loads(TEXTS["transaction"])["root"],
+        5,
+        1_762_160_410_000,
+    )
+
+
+@given(st.data())
+def test_no_byte_of_the_tlog_proof_is_free(data: st.DataObject) -> None:
+    changed = changed_somewhere(TEXTS["tlog-ledger-proof"].encode(), data)
+    with pytest.raises((Malformed, Unverified)):
+        verify_tlog(LedgerProof(kind="tlog", ledger="bank-log", body=changed), tlog_root())
 
 
 @given(st.data())

@@ -94,6 +94,23 @@ async def test_finality_takes_what_is_at_or_below_the_height(store: RelayStore) 
     assert await store.mark_final("embedded:other", 9) == 0
 
 
+async def test_only_what_was_taken_for_final_in_that_very_block_is_named(store: RelayStore) -> None:
+    items = [await seen(store, size) for size in (1, 2, 3)]
+    await store.mark_final(LEDGER, 2)
+    cursors = [Cursor(height=one.anchor.height, block_hash=one.anchor.block_hash) for one in items]
+    assert [[i.id for i in await store.taken_for_final(LEDGER, at)] for at in cursors] == [
+        [items[0].id],
+        [items[1].id],
+        [],
+    ]
+    assert await store.taken_for_final(LEDGER, replace(cursors[1], block_hash=bytes(32))) == []
+    assert await store.taken_for_final("embedded:other", cursors[1]) == []
+    await store.move(items[1].id, ItemState.FINAL, ItemState.QUARANTINED)
+    assert [i.id for i in await store.taken_for_final(LEDGER, cursors[1])] == [items[1].id]
+    await store.move(items[1].id, ItemState.QUARANTINED, ItemState.DISCARDED)
+    assert await store.taken_for_final(LEDGER, cursors[1]) == []
+
+
 @pytest.mark.parametrize(
     ("final_height", "state"), [(0, ItemState.SEEN), (1, ItemState.SEEN), (2, ItemState.FINAL), (9, ItemState.FINAL)]
 )

@@ -35,11 +35,11 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "dumb", "COLUMNS": "200"}
 
 
-def courtrelay(*arguments: str | Path, cwd: Path | None = None) -> Ran:
+def courtrelay(*arguments: str | Path, cwd: Path | None = None, patience_s: float = PATIENCE_S) -> Ran:
     """Run it to its end. A traceback in its output fails the test that called."""
     command = [sys.executable, "-m", "relay.cli", *map(str, arguments)]
     done = subprocess.run(
-        command, cwd=cwd or ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        command, cwd=cwd or ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=patience_s
     )
     assert "Traceback" not in done.stderr + done.stdout, done.stderr
     return Ran(done.returncode, done.stdout, done.stderr)

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
-GENERATED = ("relay/wire/v1", "adapters/embedded/v1")
+GENERATED = ("relay/wire/v1", "adapters/embedded/v1", "adapters/evm/v1", "adapters/remote/v1")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|placeholder|for now)\b")
 LOCK_ADDRESS = re.compile(r"https?://|--index-url|--find-links")
 

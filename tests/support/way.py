@@ -1,4 +1,4 @@
-"""The whole way in one event loop: real stores, real services, two real embedded ledgers over mutual TLS; clock and randomness given.
+"""The whole way in one event loop: real stores, real services, two real ledgers over mutual TLS; clock and randomness given.
 
 Custodian, relay and court gateway call each other directly here instead of over gRPC, so that a test can freeze time, seed
 randomness, and stand in the middle. The processes and their wire are tested in tests/processes.
@@ -10,18 +10,20 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from adapters.embedded.adapter import open_court, open_source
-from adapters.embedded.node import read_node_config, run_node
-from relay.app.adapters import verifiers
+from adapters.embedded import node as embedded
+from adapters.evm import node as evm
+from relay.app.adapters import load_adapter, open_court, verifiers
 from relay.app.relay import read_origins
 from relay.app.trust import read_trust
-from relay.config.roles import read_court, read_custodian, read_relay
+from relay.config.roles import LedgerConfig, read_court, read_custodian, read_relay
 from relay.core.errors import Unavailable
 from relay.core.note import VerifierKey
 from relay.core.sealing import Kem, SealingPrivateKey
+from relay.ports.ledgers import AnchorSource, CourtRegistry
 from relay.schemas import KindCatalogue
 from relay.services.court.asking import RetrievalCommand
 from relay.services.court.custody import CustodyKeeper
@@ -66,6 +68,7 @@ class Way:
     custody: CustodyKeeper
     mirror: CourtMirror
     receipt_reader: ReceiptReader
+    watcher: Watcher
     advancer: Advancer
     link: DirectRetrievalLink
     router: Router
@@ -74,6 +77,9 @@ class Way:
     source: Any
     origin: str
     court: str
+    relay_link: DirectRelayLink
+    relay_workers: list[asyncio.Task[None]]
+    """The watcher and the advancer: a test may end them and start others on the same store."""
 
     async def deposit(self, reference: str, lines: Sequence[tuple[dict[str, Any], Sequence[bytes]]]) -> StoredDossier:
         """One dossier from (line, payload contents)."""
@@ -162,11 +168,12 @@ async def open_way(home: Path, *, now_ms: int, seed: str) -> AsyncIterator[Way]:
     async with AsyncExitStack() as stack:
         tasks: list[asyncio.Task[None]] = []
         for role in ("lender-ledger", "court-ledger"):
-            tasks.append(await start_ledger(home / role / "config.toml", way.clock))
-        way.source = await open_source(lender.ledger.settings)
-        relay_source = await open_source(relay.sources[0].settings)
-        relay_registry = await open_court(relay.court_ledger.settings)
-        way.registry = await open_court(court.court_ledger.settings)
+            if (home / role / "config.toml").exists():  # a log needs no node
+                tasks.append(await start_ledger(home / role / "config.toml", way.clock))
+        way.source = await opened_source(lender.ledger)
+        relay_source = await opened_source(relay.sources[0])
+        relay_registry = await opened_court(relay.court_ledger)
+        way.registry = await opened_court(court.court_ledger)
         for client in (way.source, relay_source, relay_registry, way.registry):
             stack.push_async_callback(client.close)
         way.relay_store = await SqliteRelayStore.open(relay.common.data)
@@ -184,9 +191,10 @@ async def open_way(home: Path, *, now_ms: int, seed: str) -> AsyncIterator[Way]:
             way.router,
         )
         _wire_custodian(way, lender, trust, random_bytes, link)
+        way.relay_link = link
         way.link = DirectRetrievalLink(court.common.identity, way.router)
         way.retrieval = _retrieval(way, court, trust, random_bytes)
-        watcher = Watcher(relay_source, way.relay_store, origins, sleep=asyncio.sleep, backoff=no_waits)
+        way.watcher = Watcher(relay_source, way.relay_store, origins, sleep=asyncio.sleep, backoff=no_waits)
         way.advancer = Advancer(
             origins.room(way.origin),
             way.relay_store,
@@ -196,7 +204,8 @@ async def open_way(home: Path, *, now_ms: int, seed: str) -> AsyncIterator[Way]:
             sleep=asyncio.sleep,
             backoff=no_waits,
         )
-        tasks += [asyncio.create_task(job) for job in (watcher.run(), way.advancer.run(), way.disclosures.run())]
+        way.relay_workers = [asyncio.create_task(job) for job in (way.watcher.run(), way.advancer.run())]
+        tasks += [*way.relay_workers, asyncio.create_task(way.disclosures.run())]
         await settle(lambda: way.disclosures.connected, "the custodian listens")
         try:
             yield way
@@ -206,11 +215,23 @@ async def open_way(home: Path, *, now_ms: int, seed: str) -> AsyncIterator[Way]:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def opened_source(config: LedgerConfig) -> AnchorSource:
+    """By whatever family is configured."""
+    return await load_adapter(config.family).open_source(config.settings)
+
+
+async def opened_court(config: LedgerConfig) -> CourtRegistry:
+    """The same for a court's ledger."""
+    return await open_court(config.family, config.settings)
+
+
 async def start_ledger(path: Path, clock: TestClock) -> asyncio.Task[None]:
-    ready = asyncio.Event()
-    task = asyncio.create_task(
-        run_node(read_node_config(path), now_ms=clock.now_ms, stopped=asyncio.Event(), ready=lambda _l, _a: ready.set())
-    )
+    ready, stopped = asyncio.Event(), asyncio.Event()
+    evm_chain = 'family = "evm"' in path.read_text()
+    run: Any = evm.run_node if evm_chain else partial(embedded.run_node, verifiers=verifiers())
+    config: Any = evm.read_node_config(path) if evm_chain else embedded.read_node_config(path)
+    node = run(config, now_ms=clock.now_ms, stopped=stopped, ready=lambda _l, _a: ready.set())
+    task = asyncio.create_task(node)
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
     if not ready.is_set():

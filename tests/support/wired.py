@@ -13,7 +13,6 @@ from typing import Any
 
 import grpc.aio
 
-from adapters.embedded.adapter import open_court, open_source
 from relay.app.relay import read_origins
 from relay.app.trust import only, read_trust
 from relay.config.roles import read_court, read_custodian, read_relay
@@ -41,7 +40,15 @@ from relay.wire.relay_client import GrpcRelayLink, GrpcRetrievalLink
 from relay.wire.v1 import court_pb2_grpc, custodian_pb2_grpc, relay_pb2_grpc
 from tests.support.frozen import SeededBytes, TestClock, no_waits, settle
 from tests.support.tap import Tap, tapping
-from tests.support.way import Way, _retrieval, _wire_court, _wire_custodian, start_ledger
+from tests.support.way import (
+    Way,
+    _retrieval,
+    _wire_court,
+    _wire_custodian,
+    opened_court,
+    opened_source,
+    start_ledger,
+)
 
 SERVICES = {"CustodianPort": "relay", "CourtPort": "relay", "RelayAdmin": "relay", "Mirror": "court",
             "CourtDesk": "court", "CustodianDesk": "custodian"}  # fmt: skip
@@ -98,8 +105,8 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 
 
 async def _open_stores(way: WiredWay, stack: AsyncExitStack) -> None:
-    way.source = await open_source(way.lender.ledger.settings)
-    way.registry = await open_court(way.gateway.court_ledger.settings)
+    way.source = await opened_source(way.lender.ledger)
+    way.registry = await opened_court(way.gateway.court_ledger)
     way.relay_store = await SqliteRelayStore.open(way.relay.common.data)
     way.court_store = await SqliteCourtStore.open(way.gateway.common.data)
     way.custodian_store = await SqliteCustodianStore.open(way.lender.common.data, way.lender.master_key.read_bytes())
@@ -121,8 +128,8 @@ async def _serve(way: WiredWay, stack: AsyncExitStack, role: str, common: Any, m
 
 
 async def _serve_relay(way: WiredWay, stack: AsyncExitStack) -> list[Any]:
-    source = await open_source(way.relay.sources[0].settings)
-    registry = await open_court(way.relay.court_ledger.settings)
+    source = await opened_source(way.relay.sources[0])
+    registry = await opened_court(way.relay.court_ledger)
     for opened in (source, registry):
         stack.push_async_callback(opened.close)
     origins = read_origins(way.relay)

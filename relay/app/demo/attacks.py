@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +11,7 @@ from typing import Any, Final
 from adapters.embedded.blocks import Header, encode_tx, validator_key
 from adapters.embedded.genesis import Genesis, read_genesis
 from adapters.embedded.proof import KIND, build_proof
-from relay.app.adapters import load_adapter
+from relay.app.adapters import open_court
 from relay.app.initialise import ORIGIN, WITNESS
 from relay.app.runtime import SystemClock
 from relay.config.roles import read_relay
@@ -69,11 +70,11 @@ def leave_out(bundle: Path, seq: int, out: Path) -> None:
     _rewrite(parts, replace(manifest, records=records), out)
 
 
-async def forge_history(home: Path, size: int) -> dict[str, str]:
+async def forge_history(home: Path, size: int, forge: Callable[[Checkpoint], LedgerProof]) -> dict[str, str]:
     """Another history of the lender's log, offered as if it extended what the court holds (`size` entries).
 
     The attacker has the lender's log key, the lender ledger's validators and even the court's witness key. Returns what court
-    gateway and court ledger answered.
+    gateway and court ledger answered. `forge` makes the anchor's proof with what was stolen at the lender's ledger.
     """
     tree = MemoryTree([leaf_hash(secrets.token_bytes(ENTRY_BYTES)) for _ in range(size + 1)])
     checkpoint = Checkpoint(origin=ORIGIN, size=size + 1, root=tree.root())
@@ -85,7 +86,7 @@ async def forge_history(home: Path, size: int) -> dict[str, str]:
     cosignature = cosign(
         text, VerifierKey.cosigner(WITNESS, witness.public_key), witness.sign, SystemClock().now_ms() // 1000
     )
-    anchor = forge_anchor(home / "lender-ledger", checkpoint)
+    anchor = forge(checkpoint)
     config = read_relay(home / "relay/config.toml")
     answers = {}
     async with channel(config.court, config.common.tls) as opened:
@@ -93,7 +94,7 @@ async def forge_history(home: Path, size: int) -> dict[str, str]:
         announced = Announcement(checkpoint=note, old_size=size, consistency=consistency, anchor=anchor)
         offer = GrpcCourtLink(opened).add_checkpoint(announced)
         answers["court gateway"] = await _answer(offer)
-    court = await load_adapter(config.court_ledger.family).open_court(config.court_ledger.settings)
+    court = await open_court(config.court_ledger.family, config.court_ledger.settings)
     try:
         submission = Submission(
             checkpoint=format_note(Note(text=text, signatures=(signature, cosignature))),

@@ -11,12 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from adapters.evm.proof import ATTESTED
 from relay.app import desk, offline
-from relay.app.demo import attacks
+from relay.app.demo import attacks, chains
 from relay.app.demo.network import Network
-from relay.app.initialise import initialise
+from relay.app.initialise import LEDGERS, initialise
 from relay.app.runtime import EXIT_FAILED, EXIT_OK, until_signalled
-from relay.core.errors import RelayError, Unavailable
+from relay.core.checkpoint import Checkpoint
+from relay.core.errors import Malformed, RelayError, Unavailable
+from relay.core.ledgerproof import LedgerProof
 
 LEFT_OUT: Final = 14
 Say = Callable[[str], None]
@@ -26,15 +29,21 @@ class Failed(Exception):
     """The story did not go as promised."""
 
 
-async def run(folder: Path | None, *, stay: bool, loans: int, seed: int, say: Say) -> int:
-    """Tell the story; the exit code. With `folder` results are kept there, else in a temporary folder."""
+async def run(folder: Path | None, *, stay: bool, loans: int, seed: int, say: Say, ledger: str = "embedded") -> int:
+    """Tell the story; the exit code. With `folder` results are kept there, else in a temporary folder.
+
+    Raises `Malformed` for ledgers that it has no story of.
+    """
+    if ledger not in LEDGERS:
+        raise Malformed("demo", "--ledger", f"must be one of {', '.join(LEDGERS)}")
     kept = folder is not None
     base = folder.resolve() if folder else Path(tempfile.mkdtemp(prefix="courtrelay-demo-"))
     network: Network | None = None
     try:
-        made = initialise(base / "home", base_port=0, validators=4, threshold=3, anchor_interval_s=0.2)
+        made = initialise(base / "home", base_port=0, validators=4, threshold=3, anchor_interval_s=0.2, ledger=ledger)
         network = Network(made.home)
-        await _Story(base, network, say).tell(loans, seed)
+        story = _EvmStory if ledger == "evm" else _Story
+        await story(base, network, say).tell(loans, seed)
         if stay:
             _commands(base, say)
             await until_signalled()
@@ -65,6 +74,7 @@ class _Story:
         self._loans = 0
         self._dossier = ""
         self._reference = ""
+        self._kinds: list[str] = []
 
     def _head(self, number: int, text: str) -> None:
         self._say(f"\n[{time.monotonic() - self._began:5.1f} s] {number}. {text}")
@@ -87,6 +97,7 @@ class _Story:
         for role in self._network.roles.values():
             self._say(f"     {role.role:<14} {role.address:<22} pid {role.pid}")
         await self._deposit_and_crash()
+        await self._trouble()
         await self._confirmed()
         bundle = await self._retrieve()
         await self._attack(bundle)
@@ -122,6 +133,9 @@ class _Story:
 
     async def _deposit(self, which: slice) -> desk.DepositReport:
         return await desk.deposit(self._home, self._base / "loans", lambda _done, _total: None, which)
+
+    async def _trouble(self) -> None:
+        """What happens to this family's ledgers in the middle."""
 
     async def _confirmed(self) -> None:
         self._head(5, "Final on the lender's ledger, proven, mirrored, cosigned, confirmed on the court's ledger")
@@ -166,6 +180,7 @@ class _Story:
         for line in offline.verdict_lines(verdict):
             self._say(f"     {line}")
         self._must(verdict["verdict"] == "CONSISTENT", "the dossier is CONSISTENT, record by record")
+        self._kinds = list(verdict["ledger_proof_kinds"])
         self._must(set(arrived) == {"CONSISTENT"}, f"{len(arrived)} records were judged as they arrived")
         again = await self._verify(bundle)
         again.pop("trust_roots")  # which file it used, and whether that is current: its own word beside the verdict
@@ -199,7 +214,7 @@ class _Story:
         await asyncio.to_thread(attacks.leave_out, bundle, LEFT_OUT, cut)
         self._caught(await self._verify(cut), f"seq {LEFT_OUT} missing")
         self._head(10, "Attack: another history of the log, signed with stolen keys of log, validators and witness")
-        answers = await attacks.forge_history(self._home, self._records)
+        answers = await attacks.forge_history(self._home, self._records, self._forge_anchor)
         for who, answer in answers.items():
             self._say(f"     {who}: {answer}")
         self._must(
@@ -215,6 +230,27 @@ class _Story:
         self._must(
             verdict["verdict"] == "INCONSISTENT" and named, f"caught: {verdict['verdict']}, and {name!r} is named"
         )
+
+    def _forge_anchor(self, checkpoint: Checkpoint) -> LedgerProof:
+        return attacks.forge_anchor(self._home / "lender-ledger", checkpoint)
+
+
+class _EvmStory(_Story):
+    """Both ledgers are EVM nodes; one of them changes its mind."""
+
+    async def _trouble(self) -> None:
+        self._say("     The lender's chain replaces its newest blocks, below finality, with others that hold nothing:")
+        await self._network.until("anchored", lambda s: s["custodian"].get("anchored") == self._records)
+        for line in await chains.reorganise(self._home):
+            self._say(f"     {line}")
+
+    async def _retrieve(self) -> Path:
+        bundle = await super()._retrieve()
+        self._must(self._kinds == [ATTESTED], f"every ledger proof in the verdict is of kind {ATTESTED}")
+        return bundle
+
+    def _forge_anchor(self, checkpoint: Checkpoint) -> LedgerProof:
+        return chains.forge_anchor(self._home / "lender-ledger", checkpoint)
 
 
 def _some_confirmed(status: dict[str, dict[str, Any]]) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 from relay.core.checks import check_witnesses
-from relay.core.errors import RelayError, Unverified
+from relay.core.errors import RelayError, Unavailable, Unverified
 from relay.core.ledgerproof import LedgerProofVerifier
 from relay.core.note import parse_note
 from relay.core.package import Package
@@ -46,6 +46,7 @@ class Pusher:
         self.pushed = asyncio.Event()
         self.problem = ""
         self.connected = False
+        self._left_out = False
 
     async def run(self) -> None:
         """Push when something was anchored, and again after a while: a relay may have lost what it had."""
@@ -75,18 +76,35 @@ class Pusher:
             await self._push(newest.checkpoint)
             self.pushed_size = newest.checkpoint.size
             return
-        for checkpoint in await self._store.unconfirmed():
-            if checkpoint.size > self.pushed_size:
-                await self._push(checkpoint)
-                self.pushed_size = checkpoint.size
+        await self._push_each([one for one in await self._store.unconfirmed() if one.size > self.pushed_size])
         self.connected = True
+
+    async def _push_each(self, waiting: Sequence[LogCheckpoint]) -> None:
+        """In order. One that is refused is left out if the newest is not: a reorganisation may have taken its anchor for ever.
+
+        Only the newest is anchored again then, and covers it; until that has its receipt the others are tried in every pass.
+        """
+        self._left_out = False
+        for checkpoint in waiting:
+            try:
+                await self._push(checkpoint)
+            except Unavailable as error:
+                if checkpoint is waiting[-1]:
+                    raise
+                if not self._left_out:
+                    self._left_out = True
+                    await self._push(waiting[-1])  # raises when it is the relay that cannot be reached
+                log.info("the checkpoint of size %d is left out: %s", checkpoint.size, error)
+            else:
+                if not self._left_out:
+                    self.pushed_size = checkpoint.size
 
     async def _push(self, checkpoint: LogCheckpoint) -> None:
         def packages(next_index: int) -> AsyncIterator[Package]:
             return packages_of(self._store.files, next_index, checkpoint.size)
 
         # right after a push that succeeded it is known where the relay goes on; after trouble it says so itself
-        expected = self.pushed_size if self.connected and self.pushed_size else None
+        expected = self.pushed_size if self.connected and self.pushed_size and not self._left_out else None
         held = 0
         async for next_index in self._relay.push(checkpoint.note, packages, expected):
             held = next_index

@@ -2,19 +2,22 @@
 
 The cursor moves in the transaction that records the items, so nothing is skipped whatever crashes. A node's word on finality
 counts only for the chain it was said of: once the block that the node named as its head is the one recorded at that height, or when it
-was said with a block that extends what is recorded.
+was said with a block that extends what is recorded. A block that leaves the chain although an anchor in it was taken for final halts
+that anchor's origin; origins that had nothing in it go on, on the new chain.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from relay.core.errors import Conflict, RelayError, Unavailable
-from relay.ports.forwarding import Cursor, RelayStore
+from relay.core.bundle import ledger_proof_bytes
+from relay.core.errors import Conflict, Contradicted, RelayError, Unavailable
+from relay.core.exhibit import ANCHOR, CHECKPOINT
+from relay.ports.forwarding import Cursor, Item, RelayStore
 from relay.ports.ledgers import AnchorBlock, AnchorSource, LedgerHead
 from relay.services.forwarding.feed import live_blocks
 from relay.services.forwarding.origins import OriginRoom, Origins
@@ -71,9 +74,19 @@ class Watcher:
             except Conflict as conflict:
                 self.problem = str(conflict)
                 await self._resolve()
+            except Contradicted as contradiction:
+                self._report(contradiction)
+                await self._halt(contradiction.reason, contradiction.pieces)
             except RelayError as error:
                 self._report(error)
             await self._sleep(next(waits))
+
+    async def _halt(self, reason: str, pieces: Mapping[str, bytes]) -> None:
+        """Nothing more of this ledger goes to the court until a person has looked; what was signed is kept as an exhibit."""
+        for room in self._rooms():
+            if not await self._store.halted(room.config.origin):
+                await self._store.halt(room.config.origin, reason, pieces)
+                log.error("%s is halted: %s", room.config.origin, reason)
 
     def _report(self, error: RelayError) -> None:
         self.problem = f"feed of {self._source.ledger}: {error}"
@@ -149,15 +162,27 @@ class Watcher:
         raise Unavailable(f"the node does not show block {cursor.height}, which it has shown before")
 
     async def _step_back(self, cursor: Cursor) -> None:
-        """The last recorded block has left the node's chain: go back one and read again. What was final cannot leave."""
-        if cursor.height <= self.final_height:
+        """The last recorded block has left the node's chain: go back one and read again. What was final should not have left."""
+        for item in await self._store.taken_for_final(self._source.ledger, cursor):
             reason = f"{self._source.ledger} replaced block {cursor.height}, which was final"
-            for room in self._rooms():
-                await self._store.halt(room.config.origin, reason, {})
-            log.error(reason)
-            await self._sleep(HEAD_POLL_S)
-            return
+            log.error("%s halts at size %d: %s", item.anchor.origin, item.anchor.size, reason)
+            await self._store.halt(item.anchor.origin, reason, await self._pieces(item))
+        # what is final on its new chain the node says anew
+        self.final_height = min(self.final_height, cursor.height - 1)
         orphaned = await self._store.rewind(self._source.ledger, cursor.height - 1)
         log.warning(
             "%s reorganised: block %d left the chain, %d items orphaned", self._source.ledger, cursor.height, orphaned
         )
+
+    async def _pieces(self, item: Item) -> dict[str, bytes]:
+        """What the log signed, and what its ledger proves of that size now: they contradict each other if history was rewritten."""
+        anchor = item.anchor
+        note = await self._store.checkpoint(anchor.origin, anchor.size)
+        pieces = {} if note is None else {CHECKPOINT: note}
+        try:
+            found = await self._source.find(anchor.origin, anchor.size)
+            if found is not None:
+                pieces[ANCHOR] = ledger_proof_bytes(await self._source.prove(found))
+        except RelayError as error:
+            log.warning("the exhibit has no ledger proof: %s", error)
+        return pieces

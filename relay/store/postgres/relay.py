@@ -18,6 +18,7 @@ from relay.store.postgres.mirror_log import PostgresMirrorLog
 from relay.store.postgres.schema import APPLICATION, MIGRATIONS
 from relay.store.rows import (
     CONFIRMATION_COLUMNS,
+    FINAL_WORDS,
     ITEM_COLUMNS,
     OPEN_WORDS,
     confirmation_from,
@@ -102,6 +103,14 @@ class PostgresRelayStore:
             return 0
         sql = f"UPDATE item SET state = $4 WHERE {where}"
         return await self._write(lambda c: statements.changed(c, sql, *values, ItemState.FINAL.value))
+
+    async def taken_for_final(self, ledger: str, block: Cursor) -> list[Item]:
+        """See the port."""
+        where = f"ledger = $1 AND state IN ({FINAL_WORDS}) AND height = $2 AND block_hash = $3"
+        rows = await self._database.read(
+            lambda c: c.fetch(f"SELECT {ITEM_COLUMNS} FROM item WHERE {where}", ledger, block.height, block.block_hash)
+        )
+        return [item_from(row) for row in rows]
 
     async def find_item(self, origin: str, size: int) -> Item | None:
         """See the port."""

@@ -1,0 +1,1 @@
+"""The tlog family, and the logs that roles serve."""
