@@ -15,7 +15,7 @@ from adapters.evm.keccak import keccak256
 from adapters.evm.opening import Opened, check_hash, check_name, check_number, check_size, open_ledger
 from relay.core.checkpoint import Checkpoint
 from relay.core.checks import Verifiers
-from relay.core.errors import Conflict, Malformed, NotFound
+from relay.core.errors import Conflict, Malformed, NotFound, Unavailable
 from relay.core.fields import IDENTIFIER
 from relay.core.ledgerproof import LedgerProof
 from relay.core.limits import PROOF_HASHES_MAX, TREE_SIZE_MAX
@@ -61,9 +61,16 @@ class EvmCourt:
         return self._receipt(await self._extend(_CHECKPOINT, checkpoint, data))
 
     async def find(self, origin: str, size: int, root: bytes) -> Receipt | None:
-        """See the port."""
+        """See the port. What is accepted and not final yet is neither a receipt nor none: `Unavailable`."""
         placed = await self._placed(_CHECKPOINT, origin, size)
-        return self._receipt(placed) if placed is not None and placed.event.fact["root"] == root.hex() else None
+        if placed is None or placed.event.fact["root"] != root.hex():
+            return None
+        final = (await self._chain.head()).final_height
+        if placed.event.height > final:
+            raise Unavailable(
+                f"{self.ledger} has {origin} at size {size} in block {placed.event.height}, not final yet: final is {final}"
+            )
+        return self._receipt(placed)
 
     async def prove(self, tx_id: bytes) -> LedgerProof:
         """See the port."""

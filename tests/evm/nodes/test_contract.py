@@ -10,7 +10,8 @@ import pytest
 
 from adapters.evm.abi import court_registry_interface
 from adapters.evm.court import open_court
-from relay.core.errors import Conflict, Malformed, NotFound
+from relay.core.checkpoint import parse_checkpoint
+from relay.core.errors import Conflict, Malformed, NotFound, Unavailable
 from tests.evm.nodes.bench import EvmBench, open_evm_bench
 from tests.ledgers.contract import CourtContract, SourceContract
 from tests.support.anvil import write_key
@@ -34,6 +35,24 @@ async def test_racing_attempts_of_one_submission_get_one_receipt(bench: EvmBench
     good = await bench.submission(3)
     receipts = await asyncio.gather(*(bench.court.submit(bench.replaced(good, attempt=n)) for n in range(1, 9)))
     assert set(receipts) == {receipts[0]}
+
+
+async def test_acceptance_that_is_not_final_is_no_receipt_yet_and_is_not_written_twice(bench: EvmBench) -> None:
+    """As a relay finds it that died between its transaction and the finality of the block."""
+    good = await bench.submission(3)
+    checkpoint, _ = parse_checkpoint(good.checkpoint)
+    first = await bench.court.submit(good)
+    later = await open_court({**bench.court_side.settings("relay", 1), "finality": 3})
+    try:
+        with pytest.raises(Unavailable, match="not final yet: final is"):
+            await later.find(checkpoint.origin, 3, checkpoint.root)
+        assert await later.find(checkpoint.origin, 3, bytes(32)) is None
+        again = asyncio.create_task(later.submit(good))
+        await bench.court_side.anvil.mine(3)
+        assert await again == first == await later.find(checkpoint.origin, 3, checkpoint.root)
+        assert await bench.court_side.anvil.height() == first.height + 3
+    finally:
+        await later.close()
 
 
 async def test_grant_that_another_writer_spoiled_is_a_conflict(bench: EvmBench) -> None:
