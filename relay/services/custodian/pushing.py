@@ -84,20 +84,22 @@ class Pusher:
 
         Only the newest is anchored again then, and covers it; until that has its receipt the others are tried in every pass.
         """
-        self._left_out = False
+        left_out = False
         for checkpoint in waiting:
             try:
                 await self._push(checkpoint)
             except Unavailable as error:
                 if checkpoint is waiting[-1]:
                     raise
-                if not self._left_out:
-                    self._left_out = True
+                if not left_out:
+                    left_out = self._left_out = True  # from here on the relay may hold more than `pushed_size`
                     await self._push(waiting[-1])  # raises when it is the relay that cannot be reached
                 log.info("the checkpoint of size %d is left out: %s", checkpoint.size, error)
             else:
-                if not self._left_out:
+                if not left_out:
                     self.pushed_size = checkpoint.size
+        if waiting:
+            self._left_out = left_out
 
     async def _push(self, checkpoint: LogCheckpoint) -> None:
         def packages(next_index: int) -> AsyncIterator[Package]:

@@ -144,7 +144,7 @@ class Whole:
         try:
             await self.way.pusher.push_all()
         except RelayError:
-            return
+            self.way.pusher.connected = False  # as its worker does
 
     async def item(self, size: int) -> Item | None:
         return await self.way.relay_store.find_item(self.way.origin, size)
@@ -183,6 +183,12 @@ class Whole:
         rows += [f"cursor {cursor.height} {cursor.block_hash.hex()}", f"head {head.height} {head.block_hash.hex()}"]
         rows += [f"halted: {await store.halted(self.way.origin)}", f"advancer: {self.way.advancer.problem}"]
         rows += [f"watcher: {self.way.watcher.problem}, final {self.way.watcher.final_height}"]
+        notes = [one.anchor.size for one in items if await store.checkpoint(self.way.origin, one.anchor.size)]
+        held = (await store.log(self.way.origin)).size
+        waiting = [one.size for one in await self.way.custodian_store.unconfirmed()]
+        rows += [
+            f"relay: {held} entries, notes of {notes}; custodian: pushed {self.way.pusher.pushed_size}, waiting {waiting}"
+        ]
         return "\n".join(rows)
 
     async def accepted(self, origin: str = "") -> list[Event]:

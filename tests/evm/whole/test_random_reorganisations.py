@@ -26,7 +26,7 @@ class Storm:
             (6, self.anchor),
             (8, self.look_again),
             (8, self.receive),
-            (1, self.restart),
+            (2, self.restart),
         ]
         weights = [weight for weight, _ in steps]
         while self.reorganised < REORGANISATIONS:

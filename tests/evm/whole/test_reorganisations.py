@@ -131,6 +131,10 @@ async def test_several_anchors_that_are_lost_at_once_are_covered_by_the_newest(w
     await whole.come_through()
     await whole.check()
     assert [event.fact["size"] for event in await whole.accepted()] == [FINALITY]
+    await brought(whole, ItemState.SEEN)
+    await whole.way.pusher.push_all()  # goes on where the relay is, without being told so by an error
+    await whole.come_through()
+    await whole.check()
 
 
 @pytest.mark.parametrize("state", [ItemState.SEEN, *STEPS])
