@@ -19,6 +19,7 @@ from adapters.evm.attester import ALLOW, AttesterKey, AttesterServicer
 from adapters.evm.chain import Chain
 from adapters.evm.config import EvmConfig, read_config
 from adapters.evm.devchain import DevChain, read_dev_chain, running
+from adapters.evm.opening import check_installed
 from adapters.evm.v1 import attester_pb2_grpc
 from relay.core.errors import Malformed
 from relay.core.identity import TRUST_DOMAIN
@@ -126,6 +127,7 @@ async def run_node(
     Raises `Malformed` for files that cannot be used, `Unavailable` when the development chain ends by itself.
     """
     del now_ms
+    check_installed()
     async with AsyncExitStack() as stack:
         ended = None
         if config.dev is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Final, TypeVar
 
 from adapters.evm.abi import Interface
@@ -80,8 +81,16 @@ class Opened:
             await self.attesters.close()
 
 
+def check_installed() -> None:
+    """What talks to a node is an extra: verifying offline needs none of it. Raises `Malformed` that says how to get it."""
+    missing = [name for name in ("aiohttp", "eth_abi") if find_spec(name) is None]
+    if missing:
+        raise Malformed("configuration", "family", f"evm needs {missing[0]}: install the extra courtrelay[evm]")
+
+
 async def open_ledger(values: Mapping[str, object], interface: Interface, *, qbft: bool) -> Opened:
     """Read the configuration and the files it names; nodes are connected to with the first call. Raises `Malformed`."""
+    check_installed()
     config = read_config(values, attested=not qbft)
     trust, root = await asyncio.to_thread(_pinned, config, QBFT if qbft else ATTESTED)
     chain = Chain(config, interface, qbft=qbft)

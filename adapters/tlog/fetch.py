@@ -167,5 +167,7 @@ def open_fetch(url: str, tls: tuple[Path, Path, Path] | None = None) -> Fetch:
     if url.startswith("/"):
         return FolderFetch(Path(url))
     if importlib.util.find_spec("aiohttp") is None:
-        raise Malformed("configuration", "ledger.url", "a log over HTTP needs aiohttp, which is not installed")
+        raise Malformed(
+            "configuration", "ledger.url", "a log over HTTP needs aiohttp: install the extra courtrelay[http]"
+        )
     return HttpFetch(url, tls)

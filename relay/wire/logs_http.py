@@ -221,8 +221,8 @@ async def serving_http(
     """Serve until the body ends; gives the port. Raises `Malformed` for TLS files or an address that cannot be used."""
     try:
         from aiohttp import web
-    except ImportError as error:
-        raise Malformed("http", "listen", f"aiohttp is not installed ({error})") from None
+    except ImportError:
+        raise Malformed("http", "listen", "needs aiohttp: install the extra courtrelay[http]") from None
     context = None if tls is None else server_context(tls)
     server = web.Server(
         handle,
