@@ -30,7 +30,7 @@ BLOCKS: Final = 5_000
 """anvil makes its blocks ever slower the higher its chain is: with 100,000 it would need hours before anything is measured."""
 BLOCKS_A_CALL: Final = 500
 BLOCKS_PER_S: Final = 1_000.0
-ANCHORS: Final = 200
+ANCHORS: Final = 1_000
 ANCHORS_PER_S: Final = 200.0
 SEED: Final = 1
 RUNS: Final = 3

@@ -42,6 +42,8 @@ class EvmLedgers:
     """Implements relay.app.ledger_homes.LedgerMaker. `attesters` keys a ledger, `threshold` of them make a block count."""
 
     IDS: Final = {LENDER_ROLE: "evm:lender-1", COURT_ROLE: "evm:court-1"}
+    leap: Final = 2
+    """A checkpoint takes until its block is final: of several that wait the newest goes, and stands for them."""
 
     def __init__(self, home: Path, attesters: int, threshold: int, ports: Mapping[str, int]) -> None:
         self._home = home

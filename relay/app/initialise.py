@@ -246,6 +246,7 @@ class _Maker:
             "relay",
             [
                 *self._common("relay", "relay-desk"),
+                *([f"leap = {self._ledgers.leap}"] if self._ledgers.leap else []),
                 "",
                 *self._server_tls(),
                 "[court]",

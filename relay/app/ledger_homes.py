@@ -37,6 +37,10 @@ class LedgerMaker(Protocol):
     def lender(self) -> str:
         """Id of the lender's ledger."""
 
+    @property
+    def leap(self) -> int:
+        """The relay's `leap`."""
+
     def make_lender(self) -> LedgerRoot:
         """Write the lender's ledger's folder; what to pin of it."""
 
@@ -56,6 +60,7 @@ class EmbeddedLedgers:
     """Implements `LedgerMaker`: two small permissioned ledgers whose validators sign every block."""
 
     IDS: Final = {LENDER_ROLE: "embedded:lender-1", COURT_ROLE: "embedded:court-1"}
+    leap: Final = 0
 
     def __init__(self, home: Path, validators: int, threshold: int, ports: Mapping[str, int]) -> None:
         self._home = home
@@ -137,6 +142,11 @@ class MixedLedgers:
     def lender(self) -> str:
         """See the protocol."""
         return self._makers[LENDER_ROLE].lender
+
+    @property
+    def leap(self) -> int:
+        """See the protocol."""
+        return self._makers[COURT_ROLE].leap
 
     def make_lender(self) -> LedgerRoot:
         """See the protocol."""

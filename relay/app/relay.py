@@ -62,7 +62,7 @@ async def run_relay(path: Path) -> None:
         registry = await open_court(config.court_ledger.family, config.court_ledger.settings)
         stack.push_async_callback(registry.close)
         court = GrpcCourtLink(await stack.enter_async_context(channel(config.court, common.tls)))
-        jobs = make_jobs(memory, origins, sources, court, registry)
+        jobs = make_jobs(memory, origins, sources, court, registry, config.leap)
         router = Router(registry, SystemClock())
         custodians = CustodianPort(LogIntake(store, origins, sources), Receipts(store, origins, registry), router)
         courts = CourtPort(router)

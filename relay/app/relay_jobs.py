@@ -44,6 +44,7 @@ def make_jobs(
     sources: Mapping[str, AnchorSource],
     court: CourtLink,
     registry: CourtRegistry,
+    leap: int,
 ) -> RelayJobs:
     """Each job gets the store as its lease's holder sees it."""
     watchers, advancers, jobs = [], [], []
@@ -57,7 +58,7 @@ def make_jobs(
     for room in origins:
         lease = Lease(f"origin {room.config.origin}")
         store = memory.shared.under(lease) if memory.shared else memory.store
-        advancer = Advancer(room, store, sources, court, registry, sleep=asyncio.sleep, backoff=backoff)
+        advancer = Advancer(room, store, sources, court, registry, sleep=asyncio.sleep, backoff=backoff, leap=leap)
         advancers.append(advancer)
         jobs.append(SharedJob(lease=lease, run=advancer.run))
     return RelayJobs(

@@ -15,6 +15,7 @@ from relay.setup.signers import KeyReference
 from relay.transport.credentials import TlsFiles
 from relay.transport.limits import Limits, parse_limits
 
+LEAP_MAX: Final = 256
 LEDGER_FILES: Final = ("ca", "certificate", "key", "account", "trust", "data")
 """Settings of a ledger's table that are paths."""
 
@@ -93,6 +94,8 @@ class RelayConfig:
     court_ledger: LedgerConfig
     sources: tuple[LedgerConfig, ...]
     origins: tuple[ServedOrigin, ...]
+    leap: int
+    """When so many checkpoints of an origin wait, the newest goes to the court first and covers the others; 0: each by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +214,7 @@ def read_relay(path: Path) -> RelayConfig:
         court_ledger=read_ledger(table.table("court_ledger"), common.tls),
         sources=tuple(read_ledger(source, common.tls) for source in table.tables("sources")),
         origins=tuple(_origin(origin) for origin in table.tables("origins")),
+        leap=table.integer("leap", low=0, high=LEAP_MAX) if table.has("leap") else 0,
     )
     court.done()
     table.done()

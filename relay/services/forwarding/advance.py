@@ -37,6 +37,7 @@ from relay.services.forwarding.asking import (
 )
 from relay.services.forwarding.beside import Ahead, both
 from relay.services.forwarding.covering import cover_below
+from relay.services.forwarding.leaping import leap_from
 from relay.services.forwarding.origins import OriginRoom
 from relay.services.mirroring import GROUP_PACKAGES_MAX, packages_of
 
@@ -80,7 +81,10 @@ class Advancer:
         *,
         sleep: Callable[[float], Awaitable[None]],
         backoff: Callable[[], Iterator[float]],
+        leap: int = 0,
     ) -> None:
+        """`leap`: when so many items wait, the newest goes first (relay.services.forwarding.leaping); 0: never."""
+        self._leap = leap
         self._room = room
         self._origin = room.config.origin
         self._store = store
@@ -128,6 +132,7 @@ class Advancer:
             item = await self._store.next_item(self._origin)
             if item is None or item.state is ItemState.SEEN:
                 return moved
+            item = await leap_from(self._store, item, self._leap)
             try:
                 state = await self._step(item)
                 if state in GOES_ON:

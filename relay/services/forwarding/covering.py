@@ -27,7 +27,7 @@ async def cover_below(store: RelayStore, origin: str, size: int, reason: str) ->
     while not await store.halted(origin):
         waiting = await store.items(OPEN_STATES, origin, AT_ONCE)
         below = [*takewhile(lambda one: one.state in _COVERABLE and one.anchor.size < size, waiting)]
-        good = await asyncio.to_thread(_with_true_root, files, below)
+        good = await asyncio.to_thread(with_true_root, files, below)
         await _together([store.move(one.id, one.state, ItemState.PROVEN) for one in good if _is_final(one)])
         await _together([store.move(one.id, ItemState.PROVEN, ItemState.COVERED, reason=reason) for one in good])
         covered += len(good)
@@ -40,7 +40,7 @@ def _is_final(item: Item) -> bool:
     return item.state is ItemState.FINAL
 
 
-def _with_true_root(files: LogFiles, items: Sequence[Item]) -> list[Item]:
+def with_true_root(files: LogFiles, items: Sequence[Item]) -> list[Item]:
     """Those before the first whose root the entries do not have."""
     return [*takewhile(lambda one: files.root(one.anchor.size) == one.anchor.root, items)]
 

@@ -1,0 +1,64 @@
+"""The newest of many items that wait goes first: only over what is proven, final, next in order, and offered with a checkpoint."""
+
+from __future__ import annotations
+
+import pytest
+
+from relay.core.lifecycle import ItemState
+from relay.ports.forwarding import Item, RelayStore
+from relay.services.forwarding.covering import AT_ONCE
+from relay.services.forwarding.leaping import leap_from
+from tests.services.test_covering import COUNT, ORIGIN, filled
+from tests.services.test_covering import store as store
+
+
+async def next_item(store: RelayStore) -> Item:
+    item = await store.next_item(ORIGIN)
+    assert item is not None
+    return item
+
+
+async def leap(store: RelayStore, at_least: int) -> int:
+    return (await leap_from(store, await next_item(store), at_least)).anchor.size
+
+
+async def test_newest_of_those_that_are_looked_at_goes_first(store: RelayStore) -> None:
+    await filled(store)
+    for size in (7, AT_ONCE, COUNT):
+        await store.save_checkpoint(ORIGIN, size, b"note")
+    assert await leap(store, 2) == AT_ONCE
+    assert await leap(store, AT_ONCE) == AT_ONCE
+
+
+@pytest.mark.parametrize("at_least", [0, AT_ONCE + 1])
+async def test_without_the_key_and_with_fewer_waiting_each_goes_by_itself(store: RelayStore, at_least: int) -> None:
+    await filled(store)
+    await store.save_checkpoint(ORIGIN, AT_ONCE, b"note")
+    assert await leap(store, at_least) == 1
+
+
+async def test_nothing_leaps_over_an_item_with_another_root(store: RelayStore) -> None:
+    await filled(store, wrong=9)
+    for size in (5, 9, 20):
+        await store.save_checkpoint(ORIGIN, size, b"note")
+    assert await leap(store, 2) == 5
+
+
+async def test_nothing_leaps_over_an_item_that_is_not_final(store: RelayStore) -> None:
+    await filled(store, late=[4])
+    for size in (3, 20):
+        await store.save_checkpoint(ORIGIN, size, b"note")
+    assert await leap(store, 2) == 3
+
+
+async def test_without_a_checkpoint_offered_nothing_leaps(store: RelayStore) -> None:
+    await filled(store)
+    assert await leap(store, 2) == 1
+
+
+async def test_item_that_is_further_on_its_way_is_finished_first(store: RelayStore) -> None:
+    await filled(store)
+    await store.save_checkpoint(ORIGIN, 20, b"note")
+    first = await next_item(store)
+    await store.move(first.id, ItemState.FINAL, ItemState.PROVEN)
+    assert await leap(store, 2) == 1
