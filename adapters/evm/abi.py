@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 from adapters.evm.contracts.artefacts import Artefact
@@ -69,7 +69,7 @@ def _encode(types: Sequence[str], arguments: Sequence[object]) -> bytes:
     return encode(types, arguments)
 
 
-@cache
+@lru_cache(maxsize=1)
 def anchor_log_interface() -> Interface:
     """The contract of a lender's chain."""
     from adapters.evm.contracts.artefacts import anchor_log
@@ -77,7 +77,7 @@ def anchor_log_interface() -> Interface:
     return Interface(anchor_log())
 
 
-@cache
+@lru_cache(maxsize=1)
 def court_registry_interface() -> Interface:
     """The contract of a court's chain."""
     from adapters.evm.contracts.artefacts import court_registry

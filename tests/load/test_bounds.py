@@ -30,6 +30,7 @@ EXCEPTIONS = {
         " the workers of its process, and AT_ONCE moves of each origin that are awaited together"
     ),
     ("relay/core/tile_reader.py", "OrderedDict"): "drops its oldest past `cache_quarters`; see the last test",
+    ("adapters/tlog/tree.py", "OrderedDict"): "drops its oldest past CACHED_TILES; see tests/tlog/test_tile_cache.py",
 }
 """(file, name) → what bounds it instead."""
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -41,13 +41,13 @@ class Artefact:
     """What `eth_getCode` gives: no part of it is filled in when the contract is created."""
 
 
-@cache
+@lru_cache(maxsize=1)
 def anchor_log() -> Artefact:
     """`AnchorLog`, for a lender's chain. Raises `RuntimeError` when the artefact does not fit its source."""
     return load("AnchorLog")
 
 
-@cache
+@lru_cache(maxsize=1)
 def court_registry() -> Artefact:
     """`CourtRegistry`, for a court's chain. Raises `RuntimeError` when the artefact does not fit its source."""
     return load("CourtRegistry")
