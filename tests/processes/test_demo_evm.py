@@ -42,5 +42,5 @@ def test_node_whose_program_is_gone_says_so_in_one_line(tmp_path: Path) -> None:
     config.write_text(os.linesep.join(lines))
     ran = courtrelay("serve", "lender-ledger", "--home", home)
     assert ran.code == 1
-    assert "cannot be run: No such file" in ran.err
+    assert "is no program that can be run" in ran.err
     assert "Traceback" not in ran.err
