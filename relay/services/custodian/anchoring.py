@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,6 +47,8 @@ class Anchored(asyncio.Event):
     def __init__(self) -> None:
         super().__init__()
         self.newest: Newest | None = None
+        self.lost: frozenset[int] = frozenset()
+        """Sizes whose anchors the ledger had no more when it was last asked: a larger one that it has covers them."""
 
 
 class Anchoring:
@@ -142,10 +144,11 @@ class Anchoring:
     async def look_again(self) -> bool:
         """Whether the ledger had lost the newest anchor or moved it to another block, while it has no receipt yet.
 
-        Older anchors that are lost need none of their own: the newest checkpoint covers theirs.
+        Older anchors that are lost need none of their own: the newest checkpoint covers theirs. `anchored.lost` has their sizes.
         """
         async with self._anchoring:
             open_ = await self._store.unconfirmed()
+            self.anchored.lost = await self._lost(open_[:-1])
             if not open_:
                 return False
             last = open_[-1]
@@ -159,6 +162,15 @@ class Anchoring:
             log.info("anchored %s at size %d in block %d", self._key.name, last.size, found.height)
             self.anchored.set()
             return True
+
+    async def _lost(self, older: Sequence[LogCheckpoint]) -> frozenset[int]:
+        """From the smallest on, which is where pushing stands, up to the first that the ledger has: there may be many."""
+        lost: set[int] = set()
+        for checkpoint in older:
+            if await self._source.find(self._key.name, checkpoint.size) is not None:
+                break
+            lost.add(checkpoint.size)
+        return frozenset(lost)
 
     async def _sign(self) -> LogCheckpoint:
         size = self._store.size

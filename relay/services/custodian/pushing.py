@@ -80,16 +80,17 @@ class Pusher:
         self.connected = True
 
     async def _push_each(self, waiting: Sequence[LogCheckpoint]) -> None:
-        """In order. One that is refused is left out if the newest is not: a reorganisation may have taken its anchor for ever.
+        """In order. One whose anchor a reorganisation has taken is left out when the relay refuses it: the newest covers it.
 
-        Only the newest is anchored again then, and covers it; until that has its receipt the others are tried in every pass.
+        Until that has its receipt it is tried in every pass, for an anchor may come back. Any other refusal is waited out: the relay
+        finds by an offer what its ledger's feed has left out.
         """
         left_out = False
         for checkpoint in waiting:
             try:
                 await self._push(checkpoint)
             except Unavailable as error:
-                if checkpoint is waiting[-1]:
+                if checkpoint is waiting[-1] or checkpoint.size not in self._anchored.lost:
                     raise
                 if not left_out:
                     left_out = self._left_out = True  # from here on the relay may hold more than `pushed_size`
