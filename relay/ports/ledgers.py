@@ -144,7 +144,10 @@ class CourtRegistry(Protocol):
         """
 
     async def find(self, origin: str, size: int, root: bytes) -> Receipt | None:
-        """The receipt of exactly these facts, None if there is none."""
+        """The receipt of exactly these facts, None if there is none.
+
+        What is accepted in a block that is not final yet is neither: `Unavailable`, for a proof could not be had of it.
+        """
 
     async def prove(self, tx_id: bytes) -> LedgerProof:
         """Offline evidence of any accepted transaction. Raises `NotFound`."""
