@@ -39,6 +39,14 @@ CustodyAction = Literal[
     "release",
     "erase",
     "report",
+    "sign_in",
+    "view",
+    "check",
+    "invite",
+    "object",
+    "answer",
+    "issue",
+    "statement",
 ]
 CUSTODY_ACTIONS: Final[tuple[CustodyAction, ...]] = get_args(CustodyAction)
 

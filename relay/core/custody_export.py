@@ -43,7 +43,9 @@ _CONTEXT: Final = {
     "uco-types": "https://ontology.unifiedcyberontology.org/uco/types/",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
-_ADMINISTRATIVE: Final = frozenset({"deposit", "grant", "revoke", "hold", "release", "erase", "report"})
+_ADMINISTRATIVE: Final = frozenset(
+    {"deposit", "grant", "revoke", "hold", "release", "erase", "report", "sign_in", "invite", "statement"}
+)
 """Actions of the keeper's own administration; all others are done with evidence for a case."""
 _WHAT: Final = "custody export"
 

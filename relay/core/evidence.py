@@ -14,7 +14,7 @@ from relay.core.completeness import Completeness
 from relay.core.disclosure import DisclosureManifest
 from relay.core.errors import Malformed, Unverified
 from relay.core.grants import Grant
-from relay.core.ledgerproof import LedgerProofVerifier
+from relay.core.ledgerproof import LedgerProofVerifier, ProvenFact
 from relay.core.limits import BUNDLE_MANIFEST_BYTES_MAX, BUNDLE_SMALL_PART_BYTES_MAX
 from relay.core.records import Record
 from relay.core.requests import RetrievalRequest
@@ -79,6 +79,10 @@ class Evidence:
     """Checkpoint notes of the anchors, in order."""
     anchored_ms: dict[int, int] = field(default_factory=dict)
     accepted_ms: dict[int, int] = field(default_factory=dict)
+    anchor_facts: dict[int, tuple[str, ProvenFact]] = field(default_factory=dict)
+    """Anchor number → (kind of the ledger proof, what it shows), of those that held."""
+    receipt_facts: dict[int, tuple[str, ProvenFact]] = field(default_factory=dict)
+    """The same for the court ledger's acceptance."""
     registered_ms: int = 0
     """When the court's ledger registered the grant; 0 until shown."""
     bad_anchors: dict[int, tuple[int, Unverified | Malformed]] = field(default_factory=dict)

@@ -22,6 +22,8 @@ class Role(enum.Enum):
     COURT = "court"
     LEDGER = "ledger"
     OPERATOR = "operator"
+    PERSON = "person"
+    """Somebody who reads a court's pages, signed in by certificate or otherwise; never a process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

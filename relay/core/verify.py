@@ -66,6 +66,13 @@ def verify_bundle(
     source: ByteSource, trust: TrustRoots, verifiers: Verifiers, progress: Progress = lambda _done, _total: None
 ) -> Verdict:
     """The verdict on a bundle. Never raises for what the bytes are."""
+    return examine(source, trust, verifiers, progress)[0]
+
+
+def examine(
+    source: ByteSource, trust: TrustRoots, verifiers: Verifiers, progress: Progress = lambda _done, _total: None
+) -> tuple[Verdict, Evidence]:
+    """The verdict, and what the steps have shown: for a view of the dossier. Never raises for what the bytes are."""
     evidence = Evidence(source=source, trust=trust, verifiers=verifiers)
     evidence.run(1, "container", lambda e: open_container(e, progress))
     evidence.run(2, "seal", _seal)
@@ -81,7 +88,7 @@ def verify_bundle(
     evidence.run(12, "payloads", payloads)
     evidence.run(13, "completeness", completeness)
     evidence.run(14, "custody", _custody)
-    return _verdict(evidence)
+    return _verdict(evidence), evidence
 
 
 def _seal(e: Evidence) -> str:
@@ -187,6 +194,7 @@ def _anchoring(e: Evidence) -> str:
             proof = parse_ledger_proof(e.part(name), what=name)
             fact = check_anchor(proof, e.checkpoint(i), e.trust, e.verifiers)
             e.anchored_ms[i] = fact.time_ms
+            e.anchor_facts[i] = (proof.kind, fact)
             e.proof_kinds.add(proof.kind)
         except (Unverified, Malformed) as error:
             e.anchor_fails(i, 7, error)
@@ -230,6 +238,7 @@ def _acceptance(e: Evidence) -> str:
             if fact.time_ms > (manifest.made_at_s + FUTURE_SKEW_S) * 1000:
                 raise Unverified("receipt", "the checkpoint was accepted after the time that this bundle's seal bears")
             e.accepted_ms[i] = fact.time_ms
+            e.receipt_facts[i] = (proof.kind, fact)
             e.proof_kinds.add(proof.kind)
         except (Unverified, Malformed) as error:
             e.anchor_fails(i, 9, error)

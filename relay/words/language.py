@@ -1,0 +1,25 @@
+"""The languages there are, and which one a reader wants."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+Language = Literal["en", "zh-CN"]
+LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
+HEADER_CHARS_MAX: Final = 1024
+
+
+def negotiate(wanted: str, default: Language = "en") -> Language:
+    """The first language of an Accept-Language header (RFC 9110 section 12.5.4) or a locale's name that there is, by its weight."""
+    choices = []
+    for place, item in enumerate(wanted[:HEADER_CHARS_MAX].split(",")):
+        tag, _, parameters = item.strip().partition(";")
+        name, _, value = parameters.strip().partition("=")
+        try:
+            weight = float(value) if name == "q" else 1.0
+        except ValueError:
+            continue
+        primary = tag.strip().lower().replace("_", "-").split(".")[0].split("-")[0]
+        fitting = [language for language in LANGUAGES if primary == language.split("-")[0] and weight > 0]
+        choices += [(-weight, place, language) for language in fitting]
+    return min(choices, default=(0.0, 0, default))[2]
