@@ -42,6 +42,8 @@ DEV = "requirements-dev.txt"
 NODE = "requirements-node.txt"
 TOOLS = VENV / "tools"
 MACHINES = {"x86_64": "linux-amd64", "amd64": "linux-amd64", "aarch64": "linux-arm64", "arm64": "linux-arm64"}
+SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")
+"""The whole suite: two files at a time, each from its first test to its last."""
 LONG_RUNS = {
     "flips": "tests.support.flip_all",
     "kills": "tests.support.kills",
@@ -185,7 +187,7 @@ def main() -> int:
         if verb in ("test", *LONG_RUNS) and shutil.which("npm"):
             tools()
         if verb == "test":
-            return call(str(PYTHON), "-m", "pytest", *rest)
+            return call(str(PYTHON), "-m", "pytest", *(rest or SIDE_BY_SIDE))
         if verb == "bench":
             return call(str(PYTHON), "-m", "bench", *rest)
         if verb in LONG_RUNS:

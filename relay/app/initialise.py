@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 import secrets
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from relay.app.evm_homes import CHAIN_PORTS, EvmLedgers, find_anvil
+from relay.app.free_ports import free_ports
 from relay.app.ledger_homes import (
     COURT_ROLE,
     CRL,
@@ -104,15 +104,7 @@ def initialise(
 def _ports(base_port: int) -> dict[str, int]:
     if base_port:
         return {name: base_port + i for i, name in enumerate(PORTS)}
-    sockets = []
-    for _ in PORTS:
-        one = socket.socket()
-        one.bind(("127.0.0.1", 0))
-        sockets.append(one)
-    ports = {name: int(one.getsockname()[1]) for name, one in zip(PORTS, sockets, strict=True)}
-    for one in sockets:
-        one.close()
-    return ports
+    return dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
 
 
 def _identity(role: Role, name: str) -> Identity:

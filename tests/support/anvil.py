@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from adapters.evm.account import Account, created_address
 from adapters.evm.contracts.artefacts import anchor_log, court_registry
 from adapters.evm.rpc import HttpRpc
 from adapters.evm.values import hexed
+from relay.app.free_ports import free_port
 from relay.core.errors import Unavailable
 
 BINARY = Path(".venv/tools/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil")
@@ -33,12 +33,6 @@ def find_anvil() -> Path | None:
     """The program; None where it is not installed."""
     path = ROOT / BINARY
     return path if path.exists() else None
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class Anvil:

@@ -11,6 +11,7 @@ import aiohttp
 from adapters.tlog.entries import read_entries
 from adapters.tlog.fetch import HttpFetch
 from adapters.tlog.tree import LogTiles
+from relay.app.free_ports import free_port
 from relay.app.trust import read_trust
 from relay.config.roles import read_court, read_custodian, read_relay
 from relay.core.addcheckpoint import format_add_checkpoint
@@ -21,7 +22,6 @@ from relay.wire.logs_http import origin_hash
 from tests.support.command import all_confirmed, await_status, courtrelay, serving, write_folder
 from tests.support.lines import small_dossier
 from tests.tlog.bench import opened
-from tests.tlog.test_served_roles import free_port
 
 WITNESS = "court.example/tlog-witness"
 

@@ -13,6 +13,7 @@ import pytest
 from adapters.tlog.entries import read_entries
 from adapters.tlog.fetch import HttpFetch
 from adapters.tlog.tree import LogTiles
+from relay.app.free_ports import free_port
 from relay.app.http import open_court_http, open_custodian_http, open_relay_http
 from relay.app.trust import read_trust
 from relay.config.http import HttpConfig, WitnessConfig
@@ -36,14 +37,6 @@ async def way(tmp_path: Path) -> AsyncIterator[Way]:
         await opened.deposit("loan 1", small_dossier())
         await opened.forward()
         yield opened
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def with_http(config: Any, port: int, witness: WitnessConfig | None = None) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 import urllib.request
@@ -14,6 +13,7 @@ import pytest
 
 from adapters.evm.contracts import anchor_log, court_registry
 from bench.gas import CONTRACT, SENDER, Case, cases, creation_gas, submit_case, word
+from relay.app.free_ports import free_port
 from tests.evm.contracts.chain import name_hash
 from tests.support.tools import TOOLS
 
@@ -62,9 +62,7 @@ class Node:
 def node() -> Iterator[Node]:
     if not PROGRAM.is_file():
         pytest.skip("no EVM node: the npm package @foundry-rs/anvil-linux-amd64 is not under .venv/tools")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = (PROGRAM, "--port", str(port), "--silent", "--hardfork", "paris", "--auto-impersonate")
     with subprocess.Popen(command) as process:
         try:

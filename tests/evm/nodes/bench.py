@@ -14,13 +14,14 @@ from adapters.evm.node import read_node_config, run_node
 from adapters.evm.proof import ATTESTED, verify_attested
 from adapters.evm.source import open_source
 from adapters.evm.values import hexed
+from relay.app.free_ports import free_port
 from relay.app.initialise import initialise
 from relay.app.trust import read_trust
 from relay.core.ledgerproof import LedgerProof, ProvenFact
 from relay.core.pinned import LedgerRoot, Validator
 from relay.setup.keys import make_signing_key
 from tests.ledgers.bench import Bench
-from tests.support.anvil import Anvil, free_port, write_key
+from tests.support.anvil import Anvil, write_key
 
 SINCE_MS, UNTIL_MS = 0, 4_000_000_000_000
 LENDER_CHAIN, COURT_CHAIN = 31337, 31338

@@ -20,12 +20,13 @@ from adapters.evm.node import read_node_config, run_node
 from adapters.evm.source import open_source
 from adapters.evm.v1 import attester_pb2
 from adapters.evm.values import hexed
+from relay.app.free_ports import free_port
 from relay.app.initialise import initialise
 from relay.core.errors import Malformed, NotFound, Unavailable, Unverified
 from relay.setup.keys import make_signing_key
 from tests.evm.nodes.bench import EvmBench, open_evm_bench
 from tests.evm.nodes.lender import point
-from tests.support.anvil import ROOT, find_anvil, free_port, write_key
+from tests.support.anvil import ROOT, find_anvil, write_key
 from tests.support.frozen import settle
 
 
