@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.evm.devchain import DEVELOPER
-from adapters.evm.node import read_node_config
+from adapters.evm.node import STATE, read_node_config
 from adapters.evm.rpc import HttpRpc
+from bench.long_chain import lengthen, long_chain
 from bench.table import Row
 from relay.app.adapters import load_adapter
 from relay.app.demo.network import Network
@@ -26,9 +27,7 @@ from relay.app.initialise import ORIGIN, initialise
 from relay.config.roles import read_custodian
 from tests.load.preload import anchor_entries
 
-BLOCKS: Final = 5_000
-"""anvil makes its blocks ever slower the higher its chain is: with 100,000 it would need hours before anything is measured."""
-BLOCKS_A_CALL: Final = 500
+BLOCKS: Final = 100_000
 BLOCKS_PER_S: Final = 1_000.0
 ANCHORS: Final = 1_000
 ANCHORS_PER_S: Final = 200.0
@@ -57,17 +56,17 @@ async def _ledgers(network: Network) -> None:
 
 
 async def catch_up(folder: Path) -> float:
-    """Blocks a second of a source that reads BLOCKS blocks, the last of them with an anchor."""
+    """Blocks a second of a source that reads more than BLOCKS blocks, the last of them with an anchor."""
     home = initialise(folder / "home", base_port=0, validators=4, threshold=3, ledger="evm").home
     quick_chains(home)
     network = Network(home)
     node = read_node_config(home / "lender-ledger/config.toml")
     assert node.dev is not None
-    rpc = HttpRpc(node.dev.url, node.chain.chain_id)
-    try:
-        await _ledgers(network)
-        for _ in range(BLOCKS // BLOCKS_A_CALL):
-            await rpc.call("anvil_mine", hex(BLOCKS_A_CALL))
+    await network.roles["lender-ledger"].start()
+    await network.roles["lender-ledger"].end()
+    state = node.data / STATE
+    lengthen(state, BLOCKS)
+    async with long_chain(node.dev, node.chain.chain_id, state):
         await anchor_entries(home, 1, 1, SEED)
         config = read_custodian(home / "custodian/config.toml").ledger
         source = await load_adapter(config.family).open_source(config.settings)
@@ -78,12 +77,10 @@ async def catch_up(folder: Path) -> float:
                     count += 1
                     if block.anchors:
                         break
+            assert count > BLOCKS
             return count / (time.perf_counter() - began)
         finally:
             await source.close()
-    finally:
-        await rpc.close()
-        await network.end()
 
 
 async def carry(folder: Path) -> Carried:
