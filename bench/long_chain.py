@@ -49,7 +49,7 @@ def lengthen(state: Path, blocks: int) -> None:
 
 @asynccontextmanager
 async def long_chain(dev: DevChain, chain_id: int, state: Path) -> AsyncIterator[None]:
-    """anvil with this state while the body runs. Unlike a development node's it writes nothing back: that would take it seconds."""
+    """Anvil with this state while the body runs. Unlike a development node's it writes nothing back: that would take it seconds."""
     command = (
         *(str(dev.binary), "--host", "127.0.0.1", "--port", str(dev.port), "--chain-id", str(chain_id)),
         *("--slots-in-an-epoch", str(dev.slots_in_an_epoch), "--load-state", str(state), "--silent"),

@@ -22,19 +22,41 @@ async def leap(store: RelayStore, at_least: int) -> int:
     return (await leap_from(store, await next_item(store), at_least)).anchor.size
 
 
-async def test_newest_of_those_that_are_looked_at_goes_first(store: RelayStore) -> None:
+async def test_newest_of_all_that_wait_goes_first(store: RelayStore) -> None:
     await filled(store)
     for size in (7, AT_ONCE, COUNT):
         await store.save_checkpoint(ORIGIN, size, b"note")
+    assert await leap(store, 2) == COUNT
+    assert await leap(store, COUNT) == COUNT
+
+
+async def test_without_its_checkpoint_the_newest_of_the_first_few_goes(store: RelayStore) -> None:
+    await filled(store)
+    for size in (7, AT_ONCE, COUNT - 1):
+        await store.save_checkpoint(ORIGIN, size, b"note")
     assert await leap(store, 2) == AT_ONCE
-    assert await leap(store, AT_ONCE) == AT_ONCE
 
 
-@pytest.mark.parametrize("at_least", [0, AT_ONCE + 1])
+@pytest.mark.parametrize("at_least", [0, COUNT + 1])
 async def test_without_the_key_and_with_fewer_waiting_each_goes_by_itself(store: RelayStore, at_least: int) -> None:
     await filled(store)
     await store.save_checkpoint(ORIGIN, AT_ONCE, b"note")
     assert await leap(store, at_least) == 1
+
+
+@pytest.mark.parametrize("wrong", [AT_ONCE + 1, COUNT - 1, COUNT])
+async def test_the_newest_leaps_over_no_item_with_another_root(store: RelayStore, wrong: int) -> None:
+    await filled(store, wrong=wrong)
+    for size in (5, AT_ONCE, COUNT):
+        await store.save_checkpoint(ORIGIN, size, b"note")
+    assert await leap(store, 2) == AT_ONCE
+
+
+async def test_the_newest_leaps_over_no_item_that_is_not_final(store: RelayStore) -> None:
+    await filled(store, late=[AT_ONCE + 9])
+    for size in (5, COUNT):
+        await store.save_checkpoint(ORIGIN, size, b"note")
+    assert await leap(store, 2) == 5
 
 
 async def test_nothing_leaps_over_an_item_with_another_root(store: RelayStore) -> None:

@@ -26,6 +26,10 @@ RECEIPT_POLL_S: Final = 0.5
 RECEIPT_AFTER_S: Final = 0.1
 """What is pushed has its receipt shortly after: asked then, and not while it is still on its way."""
 LAZY_AFTER_MS: Final = 600_000
+MANY: Final = 16
+"""When more checkpoints wait, the newest is pushed before the others."""
+LOOK_AGAIN: Final = 16
+"""After so many pushes of many: is the newest confirmed already, or, where the relay did not see its anchor, does it now?"""
 
 
 class Pusher:
@@ -80,13 +84,19 @@ class Pusher:
         self.connected = True
 
     async def _push_each(self, waiting: Sequence[LogCheckpoint]) -> None:
-        """In order. One whose anchor a reorganisation has taken is left out when the relay refuses it: the newest covers it.
+        """In order, but the newest of many first: a relay that lets it stand for the others is spared them, and has all entries at once.
 
-        Until that has its receipt it is tried in every pass, for an anchor may come back. Any other refusal is waited out: the relay
-        finds by an offer what its ledger's feed has left out.
+        One whose anchor a reorganisation has taken is left out when the relay refuses it: the newest covers it. Until that has its
+        receipt it is tried in every pass, for an anchor may come back. Any other refusal is waited out: the relay finds by an offer
+        what its ledger's feed has left out.
         """
-        left_out = False
-        for checkpoint in waiting:
+        left_out = ahead = False
+        for place, checkpoint in enumerate(waiting):
+            if len(waiting) > MANY and place % LOOK_AGAIN == 0:
+                if await self._confirmed(waiting[-1]):
+                    self.pushed_size, left_out = waiting[-1].size, False
+                    break
+                ahead = ahead or await self._ahead(waiting[-1])
             try:
                 await self._push(checkpoint)
             except Unavailable as error:
@@ -101,6 +111,20 @@ class Pusher:
                     self.pushed_size = checkpoint.size
         if waiting:
             self._left_out = left_out
+
+    async def _confirmed(self, newest: LogCheckpoint) -> bool:
+        """Whether the court's ledger has it, or a larger one: then none below it is waited for."""
+        return all(one.size > newest.size for one in await self._store.unconfirmed())
+
+    async def _ahead(self, newest: LogCheckpoint) -> bool:
+        """Push it before its turn. False while the relay does not take it: the others go in their order then."""
+        self._left_out = True  # whatever comes of it, the relay may hold more than `pushed_size`
+        try:
+            await self._push(newest)
+        except Unavailable as error:
+            log.info("the newest of many, of size %d, is not taken yet: %s", newest.size, error)
+            return False
+        return True
 
     async def _push(self, checkpoint: LogCheckpoint) -> None:
         def packages(next_index: int) -> AsyncIterator[Package]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from itertools import takewhile
+from typing import Final
 
 from relay.core.lifecycle import OPEN_STATES, ItemState
 from relay.ports.forwarding import Item, RelayStore
 from relay.services.forwarding.covering import AT_ONCE, with_true_root
+
+FAR: Final = 4096
+"""Items looked at for the one to go on with; what is beyond has its turn afterwards."""
 
 
 async def leap_from(store: RelayStore, item: Item, at_least: int) -> Item:
@@ -20,11 +24,16 @@ async def leap_from(store: RelayStore, item: Item, at_least: int) -> Item:
         return item
     origin = item.anchor.origin
     log = await store.log(origin)
-    waiting = await store.items(OPEN_STATES, origin, AT_ONCE)
+    waiting = await store.items(OPEN_STATES, origin, FAR)
     ready = [*takewhile(lambda one: one.state is ItemState.FINAL and one.anchor.size <= log.size, waiting)]
     if len(ready) < at_least:
         return item
-    for one in reversed(await asyncio.to_thread(with_true_root, log.files, ready)):
+    newest = ready[-1]
+    if len(ready) > AT_ONCE and await store.checkpoint(origin, newest.anchor.size) is not None:
+        proven = await asyncio.to_thread(with_true_root, log.files, ready)
+        if len(proven) == len(ready):
+            return newest
+    for one in reversed(await asyncio.to_thread(with_true_root, log.files, ready[:AT_ONCE])):
         if await store.checkpoint(origin, one.anchor.size) is not None:
             return one
     return item
