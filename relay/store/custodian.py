@@ -130,7 +130,7 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
     async def append_records(
         self, reference: str, dossier: DossierState, records: Sequence[NewRecord], custody: bytes
     ) -> list[int]:
-        """See the port. The custody entry is committed first: an event of a deposit that failed says too much, not too little."""
+        """See the port."""
         async with self._writing:
             held, keys = await self._keys_of(dossier)
             sealed_keys = self._master.wrap(dossier.id, keys)
@@ -157,9 +157,10 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
                     ((position, *row) for position, row in enumerate(rows, first)),
                 )
                 c.executemany("INSERT INTO payload VALUES (?, ?, ?, ?, ?, ?, ?, ?)", payloads)
+                _insert_event(c, custody)
 
-            await self.append_custody(custody)
-            await self._log.append([r.entry for r in records], also)
+            event = (self._custody, [custody_entry(custody)])
+            await self._log.append([r.entry for r in records], also, beside=event)
             return list(range(first, first + len(records)))
 
     async def _keys_of(self, dossier: DossierState) -> tuple[bytes | None, DossierKeys]:
@@ -221,9 +222,7 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
         place = []
 
         def write(c: sqlite3.Connection) -> None:
-            position = c.execute("SELECT size - 1 FROM mirror_log WHERE origin = 'custody'").fetchone()[0]
-            c.execute("INSERT INTO custody_event VALUES (?, ?)", (position, event))
-            place.append(int(position))
+            place.append(_insert_event(c, event))
             if also is not None:
                 also(c)
 
@@ -317,3 +316,10 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
                 c.execute("UPDATE grant_record SET registered_ms = ? WHERE digest = ?", (at_ms, grant))
 
         await self._database.write(write)
+
+
+def _insert_event(c: sqlite3.Connection, event: bytes) -> int:
+    """The event whose entry is the last that this transaction counts; its index."""
+    position = int(c.execute("SELECT size - 1 FROM mirror_log WHERE origin = 'custody'").fetchone()[0])
+    c.execute("INSERT INTO custody_event VALUES (?, ?)", (position, event))
+    return position

@@ -255,7 +255,7 @@ PLANTS = (
     Plant("newer schema opened", "relay.durable.schema", "if not 0 <= version <= newest:", "if version < 0:", "tests/durable/test_database.py"),
     Plant("foreign database opened", "relay.durable.schema", "if found != application and not (", "if False and not (", "tests/durable/test_database.py"),
     # fewer steps
-    Plant("packs kept after a refused signature", "relay.store.mirror_log", "            self._files.truncate(old)\n            raise\n\n    async", "            raise\n\n    async", "tests/store/test_court_store.py"),
+    Plant("packs kept after a refused signature", "relay.store.mirror_log", "        _cut_back(parts)\n        raise\n\n\ndef", "        raise\n\n\ndef", "tests/store/test_court_store.py"),
     Plant("whole checkpoint not compared with the last", "relay.store.court", "    if done.rowcount != 1:\n        raise Conflict(f\"size {old_size}", "    if False:\n        raise Conflict(f\"size {old_size}", "tests/store/test_court_store.py"),
     Plant("announcement of another checkpoint", "relay.services.court.mirror", "if (checkpoint.origin, checkpoint.size) != (origin, size):", "if False:", "tests/services/test_announced_with_entries.py"),
     Plant("memory kept after trouble", ADVANCE, "                self._forget()\n                await", "                await", "tests/services/test_early_answers.py"),
