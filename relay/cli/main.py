@@ -21,6 +21,7 @@ from relay.cli.batch_tools import batch_app
 from relay.cli.common import DEFAULT_HOME, Home, Json, check_arguments, run
 from relay.cli.custody_tools import custody_app
 from relay.cli.key_tools import identity_app, key_app
+from relay.cli.projection_tools import projection_app
 from relay.cli.relay_tools import relay_app
 from relay.cli.retention_tools import dossier_app, retention_app
 from relay.core.errors import Malformed, RelayError
@@ -32,6 +33,7 @@ app.add_typer(adapter_app, name="adapter")
 app.add_typer(batch_app, name="batch")
 app.add_typer(relay_app, name="relay")
 app.add_typer(custody_app, name="custody")
+app.add_typer(projection_app, name="projection")
 app.add_typer(key_app, name="key")
 app.add_typer(identity_app, name="identity")
 app.add_typer(retention_app, name="retention")

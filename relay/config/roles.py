@@ -65,6 +65,8 @@ class CustodianConfig:
     count: int
     retention: Path | None
     """A retention policy of the lender's own; None: the one of the package."""
+    projections: tuple[Mapping[str, object], ...]
+    """Which events of the lender's own contracts go into the evidence log; the ledger's family reads them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,10 +192,16 @@ def read_custodian(path: Path) -> CustodianConfig:
         interval_s=anchoring.seconds("interval_s", low=0.05, high=86_400),
         count=anchoring.integer("count", low=1, high=10_000_000),
         retention=_retention(table.table("retention")) if table.has("retention") else None,
+        projections=read_projections(table),
     )
     for one in (table, keys, anchoring, relay):
         one.done()
     return config
+
+
+def read_projections(table: Table) -> tuple[Mapping[str, object], ...]:
+    """The tables `[[projection]]`, where there are any."""
+    return tuple(one.rest() for one in table.tables("projection")) if table.has("projection") else ()
 
 
 def _retention(table: Table) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from relay.core.custody import custody_entry
+from relay.core.dossier import RECORD_ENTRY
 from relay.core.errors import Conflict, NotFound
 from relay.core.ledgerproof import LedgerProof
 from relay.durable.database import Database
@@ -228,7 +229,7 @@ class SqliteCourtStore(RetrievalRows):
             if start >= end:
                 return
             entries = await asyncio.to_thread(mirror.files.entries, start, end)
-            rows = sorted((entry[TAG_SLICE], start + i) for i, entry in enumerate(entries))
+            rows = sorted((e[TAG_SLICE], start + i) for i, e in enumerate(entries) if e[0] == RECORD_ENTRY)
 
             def write(c: sqlite3.Connection, rows: list[tuple[bytes, int]] = rows, end: int = end) -> None:
                 c.executemany(

@@ -31,6 +31,7 @@ from relay.ports.erasure import HeldTombstone
 from relay.store.at_rest import KEY_BYTES, DossierKeys, MasterKey, seal
 from relay.store.custodian_checkpoints import CheckpointRows
 from relay.store.custodian_erasure import SqliteErasures
+from relay.store.custodian_projection import SqliteProjection
 from relay.store.custodian_rows import LIVING, PAYLOADS, RECORDS, check_takes_records, open_records
 from relay.store.custodian_schema import APPLICATION, MIGRATIONS
 from relay.store.disclosures import DisclosureRows
@@ -56,6 +57,7 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
         self._master = MasterKey(master_key)
         self._writing = asyncio.Lock()
         self.erasures = SqliteErasures(database, self._master, self._writing, self._append_custody)
+        self.projections = SqliteProjection(database, log, self._writing)
 
     @classmethod
     async def open(cls, directory: Path, master_key: bytes) -> SqliteCustodianStore:
@@ -183,7 +185,7 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
         ]
 
     async def append_entries(self, entries: Sequence[bytes]) -> int:
-        """Entries made elsewhere, such as a ledger's own events; returns the new size."""
+        """Entries made elsewhere; returns the new size."""
         async with self._writing:
             return await self._log.append(entries)
 

@@ -24,6 +24,7 @@ GRANTS = "relay.core.grants"
 DISCLOSURE = "relay.services.custodian.disclosure"
 A = "tests/authz/"
 E = "tests/evm/"
+P = "tests/projection/"
 EVM = "adapters.evm.proof"
 TRIE = "adapters.evm.trie"
 SEALS = "adapters.evm.seals"
@@ -279,4 +280,14 @@ PLANTS = (
     Plant("attestation of another block", "adapters.evm.attestation", "if note.text != expected:", "if False:", E + "test_attestation.py"),
     Plant("event with anything in its padding", "adapters.evm.events", "if any(self._data[start + size : self._tail]):", "if False:", E + "test_events.py"),
     Plant("statement of another grant", "adapters.evm.events", "if (statement.iss, statement.action, statement.grant) != (issuer, action, topics[2].hex()):", "if False:", E + "test_events.py"),
+    # projection
+    Plant("events that are not final", "adapters.evm.projecting", "after.height < (final := await self.final_height())", "after.height < (final := (await self._chain.newest()).height)", P + "test_on_a_node.py::test_what_is_not_final_is_not_given"),
+    Plant("final block replaced unseen", "adapters.evm.projecting", "if after.block_hash and blocks[0].header.parent != after.block_hash:", "if False:", P + "test_on_a_node.py::test_final_block_that_is_replaced_stops_projecting"),
+    Plant("receipts of another block", "adapters.evm.blocks", "if Trie.of_list(encoded).root != root:", "if False:", P + "test_lying_node.py"),
+    Plant("events of anybody", "adapters.evm.projecting", "known = self._by_event.get((one.address, one.topics[0] if one.topics else b\"\"))", "known = self._mappings[0]", P + "test_on_a_node.py::test_wrong_emitter_and_wrong_event_are_named_and_not_projected"),
+    Plant("two encodings of one event", "adapters.evm.declaration", "if _encoded(types, values) != data:", "if False:", P + "test_mapping.py"),
+    Plant("place of the ledger outside the transaction", "relay.store.custodian_projection", "await self._log.append(step.entries, also)", "await self._log.append(step.entries)\n            await self._database.write(also)", P + "test_projector.py::test_step_from_another_place_appends_nothing"),
+    Plant("mapping changed below the log", "relay.services.custodian.projection", "if text not in configured:", "if False:", P + "test_projector.py::test_mapping_that_is_gone_or_changed_is_refused"),
+    Plant("block not in the commitment", "relay.core.projection", "        event.block_hash,\n        _number(event.log),", "        bytes(32),\n        _number(event.log),", P + "test_core.py"),
+    Plant("projected entry not compared", "relay.app.projection_check", "if entry != due.entry:", "if False:", P + "test_check.py::test_forged_log_is_inconsistent_and_the_first_wrong_entry_is_named"),
 )  # fmt: skip
