@@ -7,6 +7,7 @@ from pathlib import Path
 
 from relay.app.adapters import open_court, verifiers
 from relay.app.court_retrieval import named_retrievals
+from relay.app.court_time import timestamps
 from relay.app.http import open_court_http
 from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
@@ -70,7 +71,10 @@ async def run_court(path: Path) -> None:
             witness,
             clock,
         )
-        receipts = ReceiptReader(common.identity, store, registry, trust, verifiers(), mirror.cosigned, backoff)
+        stamping = timestamps(config, store, trust)
+        receipts = ReceiptReader(
+            common.identity, store, registry, trust, verifiers(), mirror.cosigned, backoff, stamping.wake
+        )
         custody = CustodyKeeper(
             identity=common.identity,
             store=store,
@@ -83,7 +87,12 @@ async def run_court(path: Path) -> None:
         )
         retrieval = named_retrievals(config, store, link, registry, custody, trust)
         stack.push_async_callback(retrieval.close)
-        problems = [lambda: receipts.problem, lambda: custody.problem, lambda: trust.why_stale(clock.now_ms() // 1000)]
+        problems = [
+            lambda: receipts.problem,
+            lambda: custody.problem,
+            lambda: trust.why_stale(clock.now_ms() // 1000),
+            lambda: stamping.problem,
+        ]
         status = CourtStatus(store, [log.origin for log in trust.logs], problems)
         mirrored, desk = Mirror(mirror), CourtDesk(retrieval, Bundles(store, custody), status)
         custody_desk = await _custody_desk(config, store, custody, custody_signer)
@@ -104,6 +113,8 @@ async def run_court(path: Path) -> None:
             )
         )
         await open_court_http(stack, config, store, trust)
-        await stack.enter_async_context(workers(("receipts", receipts.run()), ("custody", custody.run())))
+        await stack.enter_async_context(
+            workers(("receipts", receipts.run()), ("custody", custody.run()), ("timestamps", stamping.run()))
+        )
         announce("court", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()

@@ -18,6 +18,7 @@ from relay.core.ledgerproof import LedgerProofVerifier, ProvenFact
 from relay.core.limits import BUNDLE_MANIFEST_BYTES_MAX, BUNDLE_SMALL_PART_BYTES_MAX
 from relay.core.records import Record
 from relay.core.requests import RetrievalRequest
+from relay.core.timestamp import Stamp
 from relay.core.trust import TrustRoots, Unpinned
 from relay.core.verdict import Finding, Result, Step
 
@@ -83,6 +84,8 @@ class Evidence:
     """Anchor number → (kind of the ledger proof, what it shows), of those that held."""
     receipt_facts: dict[int, tuple[str, ProvenFact]] = field(default_factory=dict)
     """The same for the court ledger's acceptance."""
+    stamps: dict[int, list[Stamp]] = field(default_factory=dict)
+    """Anchor number → timestamps by pinned authorities that hold, one of each authority, in the order of the parts."""
     registered_ms: int = 0
     """When the court's ledger registered the grant; 0 until shown."""
     bad_anchors: dict[int, tuple[int, Unverified | Malformed]] = field(default_factory=dict)

@@ -87,6 +87,15 @@ class ViewFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ViewStamp:
+    """What a timestamp authority says: when, and under which serial number (hex)."""
+
+    authority: str
+    time_ms: int
+    serial: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ViewAnchor:
     """A checkpoint of the log. `anchored`: on the lender's ledger, `accepted`: on the court's; None when not shown."""
 
@@ -94,6 +103,8 @@ class ViewAnchor:
     root: str
     anchored: ViewFact | None
     accepted: ViewFact | None
+    timestamped: tuple[ViewStamp, ...]
+    """Tokens by pinned authorities that hold, one of each authority."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +176,10 @@ def _anchor(evidence: Evidence, number: int) -> ViewAnchor:
         root=checkpoint.root.hex(),
         anchored=_fact(evidence.anchor_facts.get(number)),
         accepted=_fact(evidence.receipt_facts.get(number)),
+        timestamped=tuple(
+            ViewStamp(authority=stamp.authority, time_ms=stamp.time_ms, serial=stamp.serial)
+            for stamp in evidence.stamps.get(number, ())
+        ),
     )
 
 

@@ -82,6 +82,7 @@ OURS = (
     "trust",
     "deposit",
     "erasure",
+    "timestamp",
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from relay.core.bundle import (
@@ -25,12 +25,14 @@ from relay.core.bundle import (
     make_seal,
     manifest_bytes,
     record_part,
+    timestamp_part,
 )
 from relay.core.completeness import make_completeness
 from relay.core.disclosure import DisclosureManifest, ManifestEntry
 from relay.core.dossier import parse_entry, tag
 from relay.core.grants import Grant
 from relay.core.ledgerproof import LedgerProof
+from relay.core.limits import TIMESTAMPS_PER_ANCHOR_MAX
 from relay.core.records import Record
 from relay.core.requests import RetrievalRequest
 from relay.core.tlogproof import TlogProof, format_tlog_proof
@@ -60,6 +62,8 @@ class Retrieved:
     custody_proofs: Sequence[bytes]
     custody_checkpoint: bytes
     made_at_s: int
+    timestamps: Mapping[int, tuple[bytes, ...]]
+    """Size of a checkpoint → its tokens, in the order of their authorities' names."""
     first: tuple[int, int] | None = None
     """(log size, time in s) of this court's first disclosure of the dossier; None when this is the first."""
 
@@ -114,6 +118,8 @@ def _anchor_parts(r: Retrieved, used: Sequence[HeldCheckpoint]) -> list[StagedPa
             StagedPart.of(anchor_part(i, "anchor.json"), ledger_proof_bytes(held.anchor)),
             StagedPart.of(anchor_part(i, "receipt.json"), ledger_proof_bytes(held.receipt)),
         ]
+        tokens = r.timestamps.get(held.size, ())[:TIMESTAMPS_PER_ANCHOR_MAX]
+        parts += [StagedPart.of(timestamp_part(i, n), token) for n, token in enumerate(tokens)]
         if i:
             hashes = r.mirror.consistency_proof(used[i - 1].size, held.size)
             parts.append(StagedPart.of(anchor_part(i, "consistency"), consistency_bytes(hashes)))

@@ -300,6 +300,7 @@ class Retrieval:
             custody_proofs=proofs,
             custody_checkpoint=checkpoint,
             made_at_s=made_at_s,
+            timestamps=await self._lookup.timestamps(disclosure, found),
             first=await self._store.first_disclosure(found.origin, under.dossier, size, made_at_s) if size else None,
         )
         bundle_id = self._random(BUNDLE_ID_BYTES).hex()
