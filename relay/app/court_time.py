@@ -1,4 +1,4 @@
-"""Wires a court gateway's trusted time: the authorities of its configuration, which the trust roots must pin."""
+"""Wires a court gateway's trusted time, whose authorities the trust roots must pin, and its platform statements."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import random
 from collections.abc import Iterator
 from typing import Final
 
-from relay.app.runtime import SystemClock, random_bytes
+from relay.app.adapters import verifiers
+from relay.app.runtime import SystemClock, backoff, random_bytes
 from relay.config.roles import CourtConfig
 from relay.core.trust import TrustRoots
+from relay.ports.statements import StatementStore
 from relay.ports.timestamps import TimestampStore
 from relay.services.backoff import delays
+from relay.services.court.custody import CustodyKeeper
+from relay.services.court.statements import Statements
 from relay.services.court.timestamps import Timestamps, check_configured
 from relay.wire.timestamp_http import HttpTimestampAuthority
 
@@ -34,4 +38,17 @@ def timestamps(config: CourtConfig, store: TimestampStore, trust: TrustRoots) ->
         clock=SystemClock(),
         random_bytes=random_bytes,
         backoff=_patience,
+    )
+
+
+def statements(config: CourtConfig, store: StatementStore, custody: CustodyKeeper, trust: TrustRoots) -> Statements:
+    """The court's keeper of platform statements."""
+    return Statements(
+        identity=config.common.identity,
+        store=store,
+        custody=custody,
+        trust=trust,
+        verifiers=verifiers(),
+        clock=SystemClock(),
+        backoff=backoff,
     )

@@ -296,6 +296,7 @@ def _check_logs_and_courts(roots: TrustRoots) -> None:
 def _check_keys(roots: TrustRoots) -> None:
     _refuse_empty_or_doubled("keys", [_identity(key) for key in roots.pinned_keys])
     parties = {log.origin: log.party for log in roots.logs}
+    ledgers = {root.ledger for root in roots.ledgers}
     for i, key in enumerate(roots.pinned_keys):
         place = f"keys[{i}]"
         _check_period(place, key)
@@ -309,6 +310,8 @@ def _check_keys(roots: TrustRoots) -> None:
             raise Malformed(_WHAT, f"{place}.public_key", f"must be {PUBLIC_KEY_BYTES} bytes")
         if key.use == "log" and parties.get(key.name) != key.party:
             raise Malformed(_WHAT, f"{place}.name", f"{key.name} is not among the logs of {key.party}")
+        if key.use == "platform" and key.name not in ledgers:
+            raise Malformed(_WHAT, f"{place}.name", f"{key.name} is not among the ledgers")
     witnesses = {key.name for key in roots.pinned_keys if key.use == "witness"}
     if not 1 <= roots.witness_quorum <= len(witnesses):
         reason = f"is {roots.witness_quorum}; must be 1 to {len(witnesses)}, the number of witnesses with a key here"

@@ -1,4 +1,4 @@
-"""Verification of an evidence bundle in fifteen numbered steps; docs/spec/verification.md has the same numbers.
+"""Verification of an evidence bundle in sixteen numbered steps; docs/spec/verification.md has the same numbers.
 
 Offline and total: whatever the bytes, the outcome is a Verdict. The trust roots are the verifier's own.
 """
@@ -59,6 +59,7 @@ from relay.core.trust import TrustRoots, Unpinned
 from relay.core.verdict import Finding, RecordFinding, Verdict, conclude
 from relay.core.verify_completeness import completeness
 from relay.core.verify_records import entries, payloads, records
+from relay.core.verify_statement import platform_statements
 from relay.core.verify_time import trusted_time
 
 CUSTODY_EVENTS_MAX: Final = 1000
@@ -91,6 +92,7 @@ def examine(
     evidence.run(13, "completeness", completeness)
     evidence.run(14, "custody", _custody)
     evidence.run(15, "trusted time", trusted_time)
+    evidence.run(16, "platform statement", platform_statements)
     return _verdict(evidence), evidence
 
 

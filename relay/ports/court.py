@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 from relay.core.ledgerproof import LedgerProof
 from relay.ports.forwarding import MirrorLog
 from relay.ports.held import HeldCheckpoint
+from relay.ports.statements import StatementStore
 from relay.ports.timestamps import TimestampStore
 
 __all__ = [
@@ -61,7 +62,7 @@ class CourtCounts:
     retrievals: int
 
 
-class CourtStore(TimestampStore, Protocol):
+class CourtStore(TimestampStore, StatementStore, Protocol):
     """The court gateway's durable memory. Every write returns only after its transaction is durable."""
 
     async def log(self, origin: str) -> MirrorLog:
