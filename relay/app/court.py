@@ -7,6 +7,7 @@ from pathlib import Path
 
 from relay.app.adapters import open_court, verifiers
 from relay.app.court_retrieval import named_retrievals
+from relay.app.court_time import statements, timestamps
 from relay.app.http import open_court_http
 from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
@@ -14,6 +15,7 @@ from relay.app.trust import only, use_trust
 from relay.config.roles import CourtConfig, read_court
 from relay.core.note import VerifierKey
 from relay.ports.common import Signer
+from relay.ports.ledgers import CourtRegistry
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.fetching import Bundles
 from relay.services.court.mirror import CourtMirror
@@ -49,6 +51,19 @@ async def _custody_desk(
     return CustodyDesk(reading, None)
 
 
+def _custody(config: CourtConfig, store: SqliteCourtStore, registry: CourtRegistry, signer: Signer) -> CustodyKeeper:
+    return CustodyKeeper(
+        identity=config.common.identity,
+        store=store,
+        registry=registry,
+        key=VerifierKey.ed25519(config.custody_origin, signer.public_key),
+        signer=signer,
+        clock=SystemClock(),
+        random_bytes=random_bytes,
+        backoff=backoff,
+    )
+
+
 async def run_court(path: Path) -> None:
     """Serve until SIGTERM. Raises `Malformed` for a wrong configuration, `Conflict` when another process holds the data."""
     config = read_court(path)
@@ -70,22 +85,23 @@ async def run_court(path: Path) -> None:
             witness,
             clock,
         )
-        receipts = ReceiptReader(common.identity, store, registry, trust, verifiers(), mirror.cosigned, backoff)
-        custody = CustodyKeeper(
-            identity=common.identity,
-            store=store,
-            registry=registry,
-            key=VerifierKey.ed25519(config.custody_origin, custody_signer.public_key),
-            signer=custody_signer,
-            clock=clock,
-            random_bytes=random_bytes,
-            backoff=backoff,
+        stamping = timestamps(config, store, trust)
+        receipts = ReceiptReader(
+            common.identity, store, registry, trust, verifiers(), mirror.cosigned, backoff, stamping.wake
         )
+        custody = _custody(config, store, registry, custody_signer)
+        stating = statements(config, store, custody, trust)
         retrieval = named_retrievals(config, store, link, registry, custody, trust)
         stack.push_async_callback(retrieval.close)
-        problems = [lambda: receipts.problem, lambda: custody.problem, lambda: trust.why_stale(clock.now_ms() // 1000)]
+        problems = [
+            lambda: receipts.problem,
+            lambda: custody.problem,
+            lambda: trust.why_stale(clock.now_ms() // 1000),
+            lambda: stamping.problem,
+            lambda: stating.problem,
+        ]
         status = CourtStatus(store, [log.origin for log in trust.logs], problems)
-        mirrored, desk = Mirror(mirror), CourtDesk(retrieval, Bundles(store, custody), status)
+        mirrored, desk = Mirror(mirror), CourtDesk(retrieval, Bundles(store, custody), status, stating)
         custody_desk = await _custody_desk(config, store, custody, custody_signer)
         port = await stack.enter_async_context(
             serving(
@@ -104,6 +120,13 @@ async def run_court(path: Path) -> None:
             )
         )
         await open_court_http(stack, config, store, trust)
-        await stack.enter_async_context(workers(("receipts", receipts.run()), ("custody", custody.run())))
+        await stack.enter_async_context(
+            workers(
+                ("receipts", receipts.run()),
+                ("custody", custody.run()),
+                ("timestamps", stamping.run()),
+                ("statements", stating.run()),
+            )
+        )
         announce("court", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()

@@ -66,6 +66,7 @@ def verdict_lines(verdict: dict[str, Any]) -> Iterator[str]:
         closed = row["withheld_members"] + [f"file {name}" for name in row["withheld_payloads"]]
         reason += f"  withheld: {', '.join(closed)}" if closed else ""
         reason += f"  late addition: {row['late_addition']}" if row["late_addition"] else ""
+        reason += f"  marked: {', '.join(row['marks'])}" if row["marks"] else ""
         yield f"  seq {row['seq']:>3}  {row['kind']:<26} {said:<24} {anchored}{reason}"
     for step in verdict["steps"]:
         yield f"  step {step['number']:>2}  {step['name']:<19} {step['result']:<8} {step['detail']}"

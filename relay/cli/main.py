@@ -24,6 +24,7 @@ from relay.cli.key_tools import identity_app, key_app
 from relay.cli.projection_tools import projection_app
 from relay.cli.relay_tools import relay_app
 from relay.cli.retention_tools import dossier_app, retention_app
+from relay.cli.statement_tools import statement_app
 from relay.core.errors import Malformed, RelayError
 
 app: Final = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -38,6 +39,7 @@ app.add_typer(key_app, name="key")
 app.add_typer(identity_app, name="identity")
 app.add_typer(retention_app, name="retention")
 app.add_typer(dossier_app, name="dossier")
+app.add_typer(statement_app, name="statement")
 
 
 @app.command("init")

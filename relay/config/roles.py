@@ -9,6 +9,7 @@ from typing import Final
 
 from relay.config.http import HttpConfig, read_http
 from relay.config.strict import Table, read_table
+from relay.config.time import AuthorityConfig, read_time
 from relay.core.errors import Malformed
 from relay.core.identity import Role
 from relay.setup.signers import KeyReference
@@ -115,6 +116,8 @@ class CourtConfig:
     seal_key: KeyReference
     request_keys: tuple[KeyReference, ...]
     custody_key: KeyReference
+    authorities: tuple[AuthorityConfig, ...]
+    """Timestamp authorities that are asked; none: checkpoints are not stamped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +277,7 @@ def read_court(path: Path) -> CourtConfig:
             *(keys.signing_keys("request_old") if keys.has("request_old") else ()),
         ),
         custody_key=keys.signing_key("custody"),
+        authorities=read_time(table.table("time")) if table.has("time") else (),
     )
     for one in (table, keys, relay):
         one.done()

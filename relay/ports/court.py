@@ -10,25 +10,18 @@ from typing import BinaryIO, Protocol
 
 from relay.core.ledgerproof import LedgerProof
 from relay.ports.forwarding import MirrorLog
+from relay.ports.held import HeldCheckpoint
+from relay.ports.statements import StatementStore
+from relay.ports.timestamps import TimestampStore
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldCheckpoint:
-    """A checkpoint the court has taken in, and how far it has come."""
-
-    origin: str
-    size: int
-    root: bytes
-    note: bytes
-    """As the log signed it."""
-    anchor: LedgerProof
-    anchored_ms: int
-    """Block time of the anchor on the lender's ledger."""
-    cosigned: bytes
-    """With this court's cosignature; empty until all entries are held."""
-    receipt: LedgerProof | None
-    """The court ledger's acceptance, None until it is read there."""
-    receipted_ms: int
+__all__ = [
+    "CourtCounts",
+    "CourtStore",
+    "HeldCheckpoint",
+    "KeptRetrieval",
+    "NamedRetrieval",
+    "RetrievalLink",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +62,7 @@ class CourtCounts:
     retrievals: int
 
 
-class CourtStore(Protocol):
+class CourtStore(TimestampStore, StatementStore, Protocol):
     """The court gateway's durable memory. Every write returns only after its transaction is durable."""
 
     async def log(self, origin: str) -> MirrorLog:

@@ -23,6 +23,8 @@ from relay.durable.packs import Pack
 from relay.ports.court import CourtCounts, HeldCheckpoint, NamedRetrieval
 from relay.store import named
 from relay.store.court_retrievals import RETRIEVALS, RetrievalRows
+from relay.store.court_statements import STATEMENTS, StatementRows
+from relay.store.court_time import TIMESTAMPS, TimestampRows
 from relay.store.mirror_log import MIRROR_SCHEMA, Also, StoredMirrorLog
 
 APPLICATION: Final = 0x43524354  # "CRCT"
@@ -52,7 +54,7 @@ CREATE TABLE bundle (
 """
 )
 
-MIGRATIONS: Final = (SCHEMA, RETRIEVALS, named.SCHEMA)
+MIGRATIONS: Final = (SCHEMA, RETRIEVALS, named.SCHEMA, TIMESTAMPS, STATEMENTS)
 
 _HELD: Final = (
     "origin, size, root, note, anchor_kind, anchor_ledger, anchor, anchored_ms, cosigned,"
@@ -104,7 +106,7 @@ def _insert(c: sqlite3.Connection, held: HeldCheckpoint, old_size: int) -> None:
         raise Conflict(f"size {old_size} is not the last checkpoint of {held.origin} here")
 
 
-class SqliteCourtStore(RetrievalRows):
+class SqliteCourtStore(RetrievalRows, TimestampRows, StatementRows):
     """Implements relay.ports.court.CourtStore."""
 
     def __init__(self, database: Database, directory: Path, open_pack: Callable[[Path], Pack] = Pack) -> None:

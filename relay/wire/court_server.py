@@ -17,6 +17,7 @@ from relay.services.court.fetching import Bundles
 from relay.services.court.mirror import CourtMirror
 from relay.services.court.once import NamedRetrievals
 from relay.services.court.retrieval import Done, Progress, Seen
+from relay.services.court.statements import Statements
 from relay.services.court.status import CourtStatus
 from relay.services.mirroring import GROUP_PACKAGES_MAX
 from relay.transport.peer import peer_identity
@@ -33,6 +34,7 @@ ALLOW: Final[Mapping[str, frozenset[Role]]] = {
     "/relay.wire.v1.CourtDesk/Retrieve": frozenset({Role.OPERATOR}),
     "/relay.wire.v1.CourtDesk/FetchBundle": frozenset({Role.OPERATOR}),
     "/relay.wire.v1.CourtDesk/Status": frozenset({Role.OPERATOR}),
+    "/relay.wire.v1.CourtDesk/PublishStatement": frozenset({Role.OPERATOR}),
 }
 LONG_LIVED: Final[frozenset[str]] = frozenset()
 
@@ -91,10 +93,13 @@ async def _packages(requests: AsyncIterator[court_pb2.AddEntriesRequest]) -> Asy
 class CourtDesk(court_pb2_grpc.CourtDeskServicer):
     """What the court's own people and systems call."""
 
-    def __init__(self, retrieval: NamedRetrievals, bundles: Bundles, status: CourtStatus) -> None:
+    def __init__(
+        self, retrieval: NamedRetrievals, bundles: Bundles, status: CourtStatus, statements: Statements
+    ) -> None:
         self._retrieval = retrieval
         self._bundles = bundles
         self._status = status
+        self._statements = statements
 
     async def Retrieve(
         self, request: court_pb2.DeskRetrieveRequest, context: Context
@@ -134,6 +139,15 @@ class CourtDesk(court_pb2_grpc.CourtDeskServicer):
             bundles=report.bundles,
             retrievals=report.retrievals,
             last_problem=report.problem,
+        )
+
+    async def PublishStatement(
+        self, request: court_pb2.PublishStatementRequest, context: Context
+    ) -> court_pb2.PublishStatementReply:
+        """The next version of a platform's statement."""
+        statement = await self._statements.publish(request.statement, str(peer_identity(context)))
+        return court_pb2.PublishStatementReply(
+            ledger=statement.draft.ledger, version=statement.draft.version, digest=statement.digest
         )
 
 

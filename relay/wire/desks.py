@@ -205,3 +205,8 @@ class CourtDeskClient:
     async def status(self) -> court_pb2.CourtStatusReply:
         """What the court gateway says of itself."""
         return await call(self._stub.Status(court_pb2.CourtStatusRequest(), timeout=CALL_DEADLINE_S))
+
+    async def publish_statement(self, token: bytes) -> court_pb2.PublishStatementReply:
+        """Ledger, version and digest of a platform statement that the court has taken in."""
+        request = court_pb2.PublishStatementRequest(statement=token)
+        return await call(self._stub.PublishStatement(request, timeout=CALL_DEADLINE_S), writing=True)

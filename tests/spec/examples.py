@@ -16,6 +16,7 @@ from tests.spec.actors import KEYS
 from tests.spec.erasing import erasing
 from tests.spec.evidence import ledger, notes, records, tlog, tree
 from tests.spec.projecting import projecting
+from tests.spec.stating import stating
 
 RECORDED: Final = ("request-token", "sealed-header", "sealed-chunk")
 """Examples that hold HPKE ciphertext."""
@@ -44,6 +45,7 @@ def examples(recorded: Mapping[str, str]) -> dict[str, str]:
         deposit(),
         erasing(),
         projecting(),
+        stating(),
     ):
         made |= part
     return made

@@ -166,3 +166,19 @@ class CourtStatusReply(_message.Message):
     retrievals: int
     last_problem: str
     def __init__(self, origins: _Optional[_Iterable[_Union[CourtOriginStatus, _Mapping]]] = ..., bundles: _Optional[int] = ..., retrievals: _Optional[int] = ..., last_problem: _Optional[str] = ...) -> None: ...
+
+class PublishStatementRequest(_message.Message):
+    __slots__ = ("statement",)
+    STATEMENT_FIELD_NUMBER: _ClassVar[int]
+    statement: bytes
+    def __init__(self, statement: _Optional[bytes] = ...) -> None: ...
+
+class PublishStatementReply(_message.Message):
+    __slots__ = ("ledger", "version", "digest")
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ledger: str
+    version: int
+    digest: bytes
+    def __init__(self, ledger: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...

@@ -89,6 +89,8 @@ class CourtDeskStub:
     Retrieve: _grpc.UnaryStreamMultiCallable[_court_pb2.DeskRetrieveRequest, _court_pb2.DeskRetrieveEvent]
     FetchBundle: _grpc.UnaryStreamMultiCallable[_court_pb2.FetchBundleRequest, _court_pb2.BundleChunk]
     Status: _grpc.UnaryUnaryMultiCallable[_court_pb2.CourtStatusRequest, _court_pb2.CourtStatusReply]
+    PublishStatement: _grpc.UnaryUnaryMultiCallable[_court_pb2.PublishStatementRequest, _court_pb2.PublishStatementReply]
+    """Takes in the next version of a platform's statement of itself."""
 
 @_typing.type_check_only
 class CourtDeskAsyncStub(CourtDeskStub):
@@ -96,6 +98,8 @@ class CourtDeskAsyncStub(CourtDeskStub):
     Retrieve: _aio.UnaryStreamMultiCallable[_court_pb2.DeskRetrieveRequest, _court_pb2.DeskRetrieveEvent]  # type: ignore[assignment]
     FetchBundle: _aio.UnaryStreamMultiCallable[_court_pb2.FetchBundleRequest, _court_pb2.BundleChunk]  # type: ignore[assignment]
     Status: _aio.UnaryUnaryMultiCallable[_court_pb2.CourtStatusRequest, _court_pb2.CourtStatusReply]  # type: ignore[assignment]
+    PublishStatement: _aio.UnaryUnaryMultiCallable[_court_pb2.PublishStatementRequest, _court_pb2.PublishStatementReply]  # type: ignore[assignment]
+    """Takes in the next version of a platform's statement of itself."""
 
 class CourtDeskServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -118,5 +122,13 @@ class CourtDeskServicer(metaclass=_abc_1.ABCMeta):
         request: _court_pb2.CourtStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_court_pb2.CourtStatusReply, _abc.Awaitable[_court_pb2.CourtStatusReply]]: ...
+
+    @_abc_1.abstractmethod
+    def PublishStatement(
+        self,
+        request: _court_pb2.PublishStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_court_pb2.PublishStatementReply, _abc.Awaitable[_court_pb2.PublishStatementReply]]:
+        """Takes in the next version of a platform's statement of itself."""
 
 def add_CourtDeskServicer_to_server(servicer: CourtDeskServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
