@@ -22,6 +22,9 @@ NUMBERS: Final = (
 )  # fmt: skip
 """Whole numbers, given as they are."""
 
+ANY: Final = ("found", "names")
+"""Any text, and none."""
+
 PATTERNS: Final[dict[str, str]] = {
     **dict.fromkeys(NUMBERS, _NUMBER),
     "from_s": "[0-9]{1,12}",
@@ -40,8 +43,7 @@ PATTERNS: Final[dict[str, str]] = {
     "status": _WORD,
     "class_": _WORD,
     "kind": "[a-z0-9_*-]{1,64}",
-    "found": f".{{0,{CHARS_MAX}}}",
-    "names": f".{{0,{CHARS_MAX}}}",
+    **dict.fromkeys(ANY, f".{{0,{CHARS_MAX}}}"),
     "hex": "[0-9a-f]{1,128}",
     "roman": "[0-9A-F]{1,8}",
 }

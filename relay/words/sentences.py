@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from relay.words.places import CHARS_MAX, NAMED, PATTERNS, SAID, TEXT
+from relay.words.places import ANY, CHARS_MAX, NAMED, PATTERNS, SAID, TEXT
 
 DEPTH_MAX: Final = 8
 """Sentences inside sentences: a summary holds a step's detail, which holds a record's reason, and so on."""
@@ -90,8 +90,8 @@ class Sentences:
         if known:
             return Said(known, True)
         return (
-            self._behind_label(sentence, depth)
-            or self._by_template(self._anchored, sentence, depth)
+            self._by_template(self._anchored, sentence, depth)
+            or self._behind_label(sentence, depth)
             or self._behind_place(sentence, depth, spaces=False)
             or (self._in_pieces(sentence, depth) if row else None)
             or self._by_template(self._open, sentence, depth)
@@ -172,5 +172,5 @@ def _template(english: str, translated: str) -> _Template:
         translated=translated,
         pattern=compiled(english),
         literals=tuple(literal for literal, _, _, _ in pieces if literal),
-        open=not pieces[0][0] and pieces[0][1] not in PATTERNS,
+        open=not pieces[0][0] and (pieces[0][1] in ANY or pieces[0][1] not in PATTERNS),
     )

@@ -1,13 +1,12 @@
 """`python3 -m tests.words.collect`: texts of pages, reports and commands that a catalogue lacks, and messages that nothing uses.
 
-`--sort` writes the files of all languages again, sorted. Texts are found in templates (`t("…")`, `w.text("…")`) and in Python
-(`.text("…")`, `t("…")`, tables of `Words`); sentences of the core by `tests.words.core`.
+`--sort` writes the files of all languages again, sorted, and takes out of `more.po` what another file has. Texts are found in templates
+(`t("…")`, `w.text("…")`) and in Python (the same, and tables of `Words`); sentences of the core by `tests.words.core`.
 """
 
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,18 +14,20 @@ from typing import Final
 
 from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
+from jinja2 import Environment, nodes
 
+from relay.words import LANGUAGES
 from tests.support.house import ROOT
 
 FOLDER: Final = ROOT / "relay/words/catalogues"
 TEMPLATES: Final = ROOT / "relay/web/templates"
-CALLED: Final = frozenset({"t", "tr", "text"})
-MARKED: Final = frozenset({"Text", "N_"})
-"""Calls that only mark a text which is given later."""
-_IN_TEMPLATE: Final = re.compile(
-    r"""(?<![A-Za-z0-9_])(?:t|tr|(?:[A-Za-z_][A-Za-z0-9_.]*\.)text)\(\s*((?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')(?:\s*~?\s*(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'))*)"""
-)
-_STRING: Final = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""")
+MORE: Final = "more.po"
+"""Texts that a part's own file lacks."""
+CALLED: Final = frozenset({"t", "text"})
+SPEAKERS: Final = frozenset({"_w", "speaker", "speaker_of", "w", "words"})
+"""What `.text(…)` is asked of for a text of a catalogue; of anything else (a form, a table of settings) it asks for something else."""
+TABLES: Final = frozenset({"labels", "meanings", "names", "texts", "words"})
+"""Names of tables that a template sets and takes its texts from."""
 
 
 def po_files(language: str) -> list[Path]:
@@ -46,12 +47,31 @@ def key(message: Message) -> tuple[str, str]:
 
 
 def in_templates(folder: Path = TEMPLATES) -> Iterator[tuple[str, str]]:
-    """(text, place) of every text that a template asks for."""
+    """(text, place) of every text that a template asks for, read by the template language's own parser."""
     for path in sorted(folder.rglob("*.html")) if folder.exists() else []:
-        source = path.read_text("utf-8")
-        for found in _IN_TEMPLATE.finditer(source):
-            text = "".join(ast.literal_eval(one) for one in _STRING.findall(found[1]))
-            yield text, f"{path.relative_to(ROOT)}:{source.count(chr(10), 0, found.start()) + 1}"
+        parsed = Environment(autoescape=True).parse(path.read_text("utf-8"))
+        found = [node for call in parsed.find_all(nodes.Call) if _asks(call) for node in call.args[:1]]
+        for one in parsed.find_all(nodes.Assign):
+            if isinstance(one.target, nodes.Name) and one.target.name in TABLES and isinstance(one.node, nodes.Dict):
+                found += [pair.value for pair in one.node.items]
+        for node in found:
+            for text in _template_literals(node):
+                yield text, f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def _asks(call: nodes.Call) -> bool:
+    if isinstance(call.node, nodes.Name):
+        return call.node.name in CALLED
+    inner = getattr(call.node, "node", None)
+    return getattr(call.node, "attr", "") == "text" and isinstance(inner, nodes.Name) and inner.name in SPEAKERS
+
+
+def _template_literals(node: nodes.Node | None) -> Iterator[str]:
+    if isinstance(node, nodes.Const) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, nodes.CondExpr):
+        yield from _template_literals(node.expr1)
+        yield from _template_literals(node.expr2)
 
 
 def in_python(*folders: str) -> Iterator[tuple[str, str]]:
@@ -59,9 +79,16 @@ def in_python(*folders: str) -> Iterator[tuple[str, str]]:
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if isinstance(node, ast.Call) and node.args and _name(node.func) in CALLED | MARKED:
+                if isinstance(node, ast.Call) and node.args and _spoken(node.func):
                     for text in _literals(node.args[0]):
                         yield text, f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def _spoken(called: ast.expr) -> bool:
+    if isinstance(called, ast.Attribute) and called.attr == "text":
+        asked = called.value.func if isinstance(called.value, ast.Call) else called.value
+        return _name(asked) in SPEAKERS
+    return _name(called) in CALLED
 
 
 def _name(called: ast.expr) -> str:
@@ -102,11 +129,21 @@ def asked_for() -> dict[str, str]:
     return made
 
 
-def sort(path: Path) -> None:
-    """Write a file again with its messages sorted and one head."""
-    body = b"".join(b"\n" + rendered(message) for message in sorted(read(path), key=key))
-    head = f'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n"Language: {path.parent.name.replace("-", "_")}\\n"\n'
+def sort(path: Path, without: frozenset[tuple[str, str]] = frozenset()) -> None:
+    """Write a file again with its messages sorted and one head, without those that stand elsewhere."""
+    kept = sorted((message for message in read(path) if key(message) not in without), key=key)
+    body = b"".join(b"\n" + rendered(message) for message in kept)
+    locale = path.parent.name.replace("-", "_")
+    head = f'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n"Language: {locale}\\n"\n'
     path.write_bytes(head.encode("ascii") + body)
+
+
+def sort_all() -> None:
+    """Every file of every language; MORE keeps only what no other file has."""
+    for language in LANGUAGES:
+        for path in po_files(language):
+            others = [key(m) for other in po_files(language) if other.name != MORE for m in read(other)]
+            sort(path, frozenset(others) if path.name == MORE else frozenset())
 
 
 def rendered(message: Message) -> bytes:
@@ -127,9 +164,7 @@ def main() -> int:
     from tests.words.core import core_shapes, unknown_shapes, unused
 
     if "--sort" in sys.argv[1:]:
-        for language in ("en", "zh-CN"):
-            for path in po_files(language):
-                sort(path)
+        sort_all()
         return 0
     known = {key(message)[1] for path in po_files("zh-CN") for message in read(path) if not message.context}
     missing = {text: place for text, place in asked_for().items() if text not in known}

@@ -38,6 +38,9 @@ NOT_SAID: Final = frozenset(
         "bytes | Sequence[Encodable]",
         "cosignature/v1\ntime {}\n{}",  # bytes that are signed, and lines of files
         "index {}",
+        'data: "',  # how a library's message is cut
+        'reason: "',
+        "{} to {}",  # a period inside a sentence
         "trust roots: ledgers[{}].validators[{}]",  # a place in a file, behind its name
         "not run",  # a step's result: has a name of its own
     }
@@ -82,8 +85,15 @@ def known_shapes() -> dict[str, tuple[str, str]]:
     for path in po_files("zh-CN"):
         for message in read(path):
             if not message.context or message.context == "what":
-                made.setdefault(as_shape(str(message.id)), (path.name, str(message.id)))
+                for shape in tails(str(message.id)):
+                    made.setdefault(shape, (path.name, str(message.id)))
     return made
+
+
+def tails(template: str) -> list[str]:
+    """The shape of a template, and of what stands behind each colon of it: a template may name the document or the place too."""
+    pieces = as_shape(template).split(": ")
+    return [": ".join(pieces[number:]) for number in range(len(pieces))]
 
 
 def unknown_shapes() -> list[tuple[str, str]]:
@@ -109,7 +119,7 @@ LENDER_WORDS: Final = frozenset({MEDIATION, OUT_OF_SCOPE, PRIVILEGED})
 """Why the custodian withholds a record: words of this program in a lender's signed list."""
 NO_LETTERS: Final = frozenset({"{}: {}."})
 """Sentences of places alone."""
-JSON_WORDS: Final = frozenset(
+LIBRARY_WORDS: Final = frozenset(
     {
         "Expecting value",
         "Expecting property name enclosed in double quotes",
@@ -122,25 +132,45 @@ JSON_WORDS: Final = frozenset(
         "Invalid \\uXXXX escape",
         "Illegal trailing comma before end of object",
         "Illegal trailing comma before end of array",
+        "Mismatch between messages",
     }
 )
-"""What Python's JSON parser says; the core passes it on behind `is not JSON: `."""
+"""What Python's JSON parser and the library for timestamps say; the core passes it on."""
+
+
+@cache
+def written() -> frozenset[str]:
+    """Every string and f-string of the program, as shapes: a text that is none of them is said by nobody."""
+    made: set[str] = set()
+    for path in sorted([*(ROOT / "relay").rglob("*.py"), *(ROOT / "adapters").rglob("*.py")]):
+        if "/v1/" not in str(path):
+            shapes, labels = shapes_of(path, ROOT, single=True)
+            made |= {_unnamed(found.shape) for found in (*shapes, *labels)}
+    return frozenset(made)
+
+
+def _unnamed(text: str) -> str:
+    """A template that is kept in a table as a shape; any other text as it is."""
+    try:
+        return as_shape(text)
+    except ValueError:  # braces that are none of a template
+        return text
 
 
 def unused() -> list[tuple[str, str]]:
     """(file, English) of texts that nothing says or asks for."""
-    said = (
-        set(core_shapes())
-        | JSON_WORDS
-        | NO_LETTERS
-        | FILE_WORDS
-        | LENDER_WORDS
-        | {finding.value for finding in Finding}
-    )
+    said = {
+        *core_shapes(),
+        *LIBRARY_WORDS,
+        *FILE_WORDS,
+        *NO_LETTERS,
+        *written(),
+        *(finding.value for finding in Finding),
+    }
     asked = asked_for()
     return [
         (path.name, str(message.id))
         for path in po_files("zh-CN")
         for message in read(path)
-        if not message.context and as_shape(str(message.id)) not in said and key(message)[1] not in asked
+        if not message.context and said.isdisjoint(tails(str(message.id))) and key(message)[1] not in asked
     ]

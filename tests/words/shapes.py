@@ -29,12 +29,13 @@ class Found:
 class _Reader(ast.NodeVisitor):
     """`shapes`: what may reach a person; `labels`: first arguments of errors (the step or the document)."""
 
-    def __init__(self, name: str, tree: ast.Module) -> None:
+    def __init__(self, name: str, tree: ast.Module, single: bool) -> None:
         self.name = name
         self.shapes: list[Found] = []
         self.labels: list[Found] = []
         self._scopes: list[dict[str, list[ast.expr]]] = [_assigned(tree)]
         self._quiet = _quiet(tree)
+        self._single = single
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._scopes.append(_assigned(node))
@@ -66,7 +67,7 @@ class _Reader(ast.NodeVisitor):
         if not _is_text(node):
             return False
         for shape in self._shapes(node):
-            if single or (" " in shape.strip() and any(map(str.isalpha, shape))):
+            if single or self._single or (" " in shape.strip() and any(map(str.isalpha, shape))):
                 self.shapes.append(self._at(node, shape))
         return True
 
@@ -167,10 +168,10 @@ def _quiet(tree: ast.Module) -> set[int]:
     return quiet
 
 
-def shapes_of(path: Path, root: Path) -> tuple[list[Found], list[Found]]:
-    """The shapes of one file, and the labels its errors begin with."""
+def shapes_of(path: Path, root: Path, *, single: bool = False) -> tuple[list[Found], list[Found]]:
+    """The shapes of one file, and the labels its errors begin with. `single`: one word alone counts too."""
     tree = ast.parse(path.read_text("utf-8"))
-    reader = _Reader(str(path.relative_to(root)), tree)
+    reader = _Reader(str(path.relative_to(root)), tree, single)
     reader.visit(tree)
     return reader.shapes, reader.labels
 

@@ -158,7 +158,8 @@ def test_the_scanner_reads_templates(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """The tests above can fail: a text that a page asks for is found, in each way of asking."""
     monkeypatch.setattr("tests.words.collect.ROOT", tmp_path)
     (tmp_path / "a.html").write_text(
-        """{{ t("One") }} {{ w.text('Two {n}', n=3) }} {{ next("no") }} {{ t("a \\"b\\"") }}\n{{ w.text("left " "right") }}"""
+        """{{ t("One") }} {{ w.text('Two {n}', n=3) }} {{ next("no") }} {{ t("a \\"b\\"") }}\n"""
+        """{{ w.text("here" if x == "y" else "there") }}{% if w.text(name) %}{{ w.text("five", n=w.text("six")) }}{% endif %}"""
     )
-    assert [text for text, _ in in_templates(tmp_path)] == ["One", "Two {n}", 'a "b"', "left right"]
+    assert [text for text, _ in in_templates(tmp_path)] == ["One", "Two {n}", 'a "b"', "here", "there", "five", "six"]
     assert quoted('a "b"\n') == '"a \\"b\\"\\n"'
