@@ -38,6 +38,8 @@ class _Template:
     english: str
     translated: str
     pattern: re.Pattern[str]
+    begins: str
+    ends: str
     literals: tuple[str, ...]
     open: bool
     """Whether any text may stand first: such a template is tried after those that say how they begin."""
@@ -130,7 +132,11 @@ class Sentences:
 
     def _by_template(self, templates: Sequence[_Template], sentence: str, depth: int) -> Said | None:
         for template in templates:
-            if all(literal in sentence for literal in template.literals):
+            if (
+                sentence.startswith(template.begins)
+                and sentence.endswith(template.ends)
+                and all(literal in sentence for literal in template.literals)
+            ):
                 self.tried += 1
                 found = template.pattern.fullmatch(sentence)
                 if found is not None:
@@ -171,6 +177,8 @@ def _template(english: str, translated: str) -> _Template:
         english=english,
         translated=translated,
         pattern=compiled(english),
+        begins=pieces[0][0],
+        ends=pieces[-1][0] if pieces[-1][1] is None else "",
         literals=tuple(literal for literal, _, _, _ in pieces if literal),
         open=not pieces[0][0] and (pieces[0][1] in ANY or pieces[0][1] not in PATTERNS),
     )

@@ -8,6 +8,7 @@ whole sentences (details of steps, reasons) is recognised by its template again:
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from relay.core.errors import Malformed
 from relay.core.times import parse_utc
@@ -16,9 +17,12 @@ from relay.words.catalogue import Catalogue, catalogue
 from relay.words.forms import bytes_text, date_text, duration_text, money_text, number_text, time_text
 from relay.words.language import Language
 from relay.words.masks import masked_name, masked_number
-from relay.words.places import LISTS, NAMED, SECONDS, UTC_TIMES
+from relay.words.places import CHARS_MAX, LISTS, NAMED, SECONDS, UTC_TIMES
 from relay.words.sentences import Said, Sentences
 from relay.words.verdicts import VERDICT_WORDS
+
+SAID_KEPT: Final = 512
+"""Sentences whose translation is kept, each of at most CHARS_MAX."""
 
 
 class Speaker:
@@ -29,6 +33,8 @@ class Speaker:
         self._texts = texts.texts
         self._names = texts.names
         self._sentences = Sentences(texts.texts, texts.names, self._give) if language != "en" else None
+        # a dossier's records say the same again and again
+        self._say = lru_cache(maxsize=SAID_KEPT)(self._sentences.say) if self._sentences else _english
 
     def text(self, template: str, **values: object) -> str:
         """A text in this language with its values put in."""
@@ -41,7 +47,7 @@ class Speaker:
 
     def recognised(self, sentence: str) -> Said:
         """As `said`, and whether all of it was known."""
-        return self._sentences.say(sentence) if self._sentences else Said(sentence, True)
+        return self._say(sentence) if len(sentence) <= CHARS_MAX else Said(sentence, self.language == "en")
 
     def time(self, ms: int) -> str:
         """A point in time with date, seconds and zone; empty for 0 (not known)."""
@@ -159,6 +165,10 @@ class Speaker:
     def _sequence(self, run: str) -> str:
         first, _, last = run.removeprefix("seq ").partition(" to ")
         return f"第 {first} 至 {last} 号" if last else f"第 {first} 号"
+
+
+def _english(sentence: str) -> Said:
+    return Said(sentence, True)
 
 
 @lru_cache(maxsize=8)
