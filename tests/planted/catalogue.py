@@ -259,6 +259,7 @@ PLANTS = (
     Plant("packs kept after a refused signature", "relay.store.mirror_log", "        _cut_back(parts)\n        raise\n\n\ndef", "        raise\n\n\ndef", "tests/store/test_court_store.py"),
     Plant("whole checkpoint not compared with the last", "relay.store.court", "    if done.rowcount != 1:\n        raise Conflict(f\"size {old_size}", "    if False:\n        raise Conflict(f\"size {old_size}", "tests/store/test_court_store.py"),
     Plant("announcement of another checkpoint", "relay.services.court.mirror", "if (checkpoint.origin, checkpoint.size) != (origin, size):", "if False:", "tests/services/test_announced_with_entries.py"),
+    Plant("proof from the court's size for the ledger", ADVANCE, "if offer is not None and offer.old_size == old_size:", "if offer is not None:", "tests/services/test_early_answers.py"),
     Plant("memory kept after trouble", ADVANCE, "                self._forget()\n                await", "                await", "tests/services/test_early_answers.py"),
     Plant("final height of another block", "relay.store.rows", "if block.final_height >= block.height", "if block.final_height", "tests/store/test_relay_store.py"),
     Plant("relay believed to be where it was after trouble", "relay.services.custodian.pushing", "self.pushed_size if self.connected and self.pushed_size and not self._left_out else None", "self.pushed_size or None", "tests/services/test_pushes.py"),
