@@ -13,6 +13,7 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from relay.app.adapters import verifiers
+from relay.app.court_cases import CASES_MENU, CourtCases, case_routes, open_cases
 from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, random_bytes
 from relay.config.roles import Common, CourtConfig
@@ -42,7 +43,7 @@ from relay.web.site import MenuEntry, Site, make_templates
 log = logging.getLogger(__name__)
 
 SPOOL = "uploads"
-MENU: tuple[MenuEntry, ...] = ()
+MENU: tuple[MenuEntry, ...] = (CASES_MENU,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,20 +87,30 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
         people=web.people,
         stands=lambda certificate: _stands(lists, certificate),
     )
+    cases = await open_cases(
+        stack,
+        office,
+        identity=common.identity,
+        store=parts.store,
+        retrieval=parts.retrieval,
+        custody=parts.custody,
+        trust=parts.trust,
+    )
     site = Site(url=web.url, court=web.court_name, templates=make_templates(), menu=MENU)
     policy = Policy(spool=_spool(common), uploads={"/check": web.upload_bytes_max})
-    app = make_app(site, _routes(site, sign_in, parts, web), policy, sign_in.whose)
+    app = make_app(site, _routes(site, sign_in, parts, web, cases), policy, sign_in.whose)
     tls = _tls(common, web) if web.secure else None
     serving = await stack.enter_async_context(serving_pages(app, listen=web.listen, tls=tls))
     log.info("pages are served at %s (port %d)", web.url, serving.port)
     return CourtWeb(url=web.url, sign_in=sign_in, workers=(("pages", serving.watch()), ("page lists", lists.watch())))
 
 
-def _routes(site: Site, sign_in: SignIn, parts: CourtParts, web: WebConfig) -> list[BaseRoute]:
+def _routes(site: Site, sign_in: SignIn, parts: CourtParts, web: WebConfig, cases: CourtCases) -> list[BaseRoute]:
     """Every group of pages, each with the services it needs."""
     return [
         *CheckingPages(site, _checking(parts), file_bytes_max=web.upload_bytes_max).routes(),
         *SignInPages(site, sign_in, provider=web.oidc is not None).routes(),
+        *case_routes(site, cases, parts.bundles),
     ]
 
 

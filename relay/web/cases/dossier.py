@@ -97,7 +97,9 @@ class DossierPages:
         bundle = request.path_params["bundle"]
         file = await self._parts.open_bundle(bundle, person.name)
         name = f'attachment; filename="bundle-{bundle}.zip"'
-        return StreamingResponse(_pieces(file), headers={"Content-Type": "application/zip", "Content-Disposition": name})
+        return StreamingResponse(
+            _pieces(file), headers={"Content-Type": "application/zip", "Content-Disposition": name}
+        )
 
 
 async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:

@@ -85,7 +85,9 @@ class ListPages:
             return self._grant_page(request, "")
         form = form_of(request)
         upload = form.file("file")
-        token = upload.file.read(GRANT_BYTES_MAX + 1) if upload else form.text("token", chars_max=GRANT_BYTES_MAX).encode()
+        token = (
+            upload.file.read(GRANT_BYTES_MAX + 1) if upload else form.text("token", chars_max=GRANT_BYTES_MAX).encode()
+        )
         try:
             if not token:
                 raise Malformed("grant", "", "choose a file or paste the grant's text")

@@ -41,7 +41,9 @@ def query_of(request: Request) -> CaseQuery:
     """Search and filters; what is none of the choices counts as no choice."""
     text = request.query_params.get
     state = next((one for one in CASE_STATES if one == text("state", "")), "")
-    return CaseQuery(search=text("search", "").strip()[:SEARCH_CHARS_MAX], verdict=text("verdict", "")[:32], state=state)
+    return CaseQuery(
+        search=text("search", "").strip()[:SEARCH_CHARS_MAX], verdict=text("verdict", "")[:32], state=state
+    )
 
 
 def kind_name(w: Speaker, kind: str) -> str:
