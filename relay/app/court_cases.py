@@ -75,12 +75,10 @@ async def open_cases(
 
 def case_routes(site: Site, services: CourtCases, bundles: Bundles) -> list[BaseRoute]:
     """All pages of cases."""
-    catalogue = KindCatalogue()
     parts = Parts(
         site=site,
         cases=services.cases,
         objections=services.objections,
-        describe=lambda kind, version, member: describe(catalogue, kind, version, member),
         open_bundle=bundles.open,
     )
     groups = (ListPages(parts), JobPages(parts), PayloadPages(parts), ObjectionPages(parts), DossierPages(parts))
@@ -93,12 +91,3 @@ def stage_of(catalogue: KindCatalogue, kind: str) -> str:
         return catalogue.kind(kind, 1).stage
     except Malformed:
         return ""
-
-
-def describe(catalogue: KindCatalogue, kind: str, version: int, member: str) -> str:
-    """What a member means, by its kind's schema; empty for one that is not known."""
-    try:
-        found = catalogue.schema(kind, version)["properties"].get(member, {}).get("description", "")
-    except Malformed:
-        return ""
-    return str(found)

@@ -16,8 +16,8 @@ from starlette.routing import BaseRoute, Route
 from relay.core.errors import Malformed, NotFound, Unverified
 from relay.core.limits import CASE_CHARS_MAX, GRANT_BYTES_MAX, PURPOSE_CHARS_MAX
 from relay.core.verdict import Finding
-from relay.ports.cases import CASE_STATES, DossierRow, GrantFacts
-from relay.web.cases.parts import LOOKERS, READERS, Parts, query_of
+from relay.ports.cases import DossierRow, GrantFacts
+from relay.web.cases.parts import LOOKERS, READERS, STATE_WORDS, Parts, query_of
 from relay.web.site import form_of, need, page
 
 DOSSIERS_SHOWN: Final = 200
@@ -59,7 +59,7 @@ class ListPages:
             "query": query,
             "found": found,
             "verdicts": _VERDICTS,
-            "states": CASE_STATES,
+            "states": STATE_WORDS,
             "kept": kept,
             "next_page": urlencode({**chosen, "after": found.after}) if found.after else "",
             "first": not request.query_params.get("after"),
