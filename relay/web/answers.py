@@ -54,6 +54,7 @@ TITLES: Final[Mapping[int, tuple[str, str]]] = {
     421: ("This address is not that of these pages", "Use the address that the court gave you."),
     422: ("A check did not hold", "What was sent contradicts what is recorded; nothing of it was taken."),
     429: ("Too many requests", "Wait a moment and try again."),
+    431: ("The request's headers are too big", "Delete the cookies of these pages and try again."),
     500: ("Something went wrong here", "Tell the court's IT the number below; they find the cause by it."),
     503: ("This is not available now", "Try again in a few minutes. Nothing was lost."),
 }

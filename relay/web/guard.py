@@ -28,6 +28,9 @@ from relay.web.site import Site
 
 log = logging.getLogger(__name__)
 
+HEAD_BYTES_MAX: Final = 16 * 1024
+"""Of a request's target and headers together."""
+HEADERS_MAX: Final = 100
 API_BODY_BYTES_MAX: Final = 1024 * 1024
 PIECE_WITHIN_S: Final = 20.0
 """A body whose next piece does not come in time is given up."""
@@ -94,7 +97,8 @@ class Guard:
             await self._refuse(request, error, receive, out)
 
     async def _admitted(self, request: Request, scope: Scope, receive: Receive, out: Send) -> None:
-        api = request.url.path.startswith(security.API)
+        api = scope["path"].startswith(security.API)
+        _check_head(scope)
         security.check_path(scope["path"], scope["query_string"])
         self._check_host(request)
         if request.method not in (security.API_METHODS if api else security.PAGE_METHODS):
@@ -190,6 +194,13 @@ class _NoRoom:
 
     async def __aexit__(self, *_: object) -> None:
         return None
+
+
+def _check_head(scope: Scope) -> None:
+    """h11 bounds a head that comes in pieces; one that comes whole is counted here. Raises `Refused`."""
+    size = len(scope["raw_path"]) + len(scope["query_string"]) + sum(len(n) + len(v) for n, v in scope["headers"])
+    if size > HEAD_BYTES_MAX or len(scope["headers"]) > HEADERS_MAX:
+        raise Refused(431)
 
 
 def visitor_cookie(scope: Scope, url: str) -> list[tuple[bytes, bytes]]:
