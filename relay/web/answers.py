@@ -27,6 +27,7 @@ from relay.core.errors import (
 )
 from relay.web.security import API, safe_next
 from relay.web.site import Site, page, person_of
+from relay.words import Words
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ STATUS: Final[Mapping[type[RelayError], int]] = {
     Unavailable: 503,
     Uncertain: 503,
 }
-TITLES: Final[Mapping[int, tuple[str, str]]] = {
+TITLES: Final[Mapping[int, tuple[Words, Words]]] = {
     400: ("This request cannot be understood", "Go back, correct what is named here, and try again."),
     403: ("This form is no longer valid", "Open the page again and send the form from there."),
     404: (
