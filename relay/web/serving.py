@@ -115,8 +115,12 @@ async def serving_pages(
     listen: str,
     tls: ssl.SSLContext | None,
     protocol: type[PageProtocol] = PageProtocol,
+    behind_proxy: bool = False,
 ) -> AsyncIterator[Serving]:
-    """Serve while the body runs. Raises `Malformed` for an address that cannot be used."""
+    """Serve while the body runs. `behind_proxy`: a proxy on the loopback ends TLS and says whom it speaks for (X-Forwarded-For).
+
+    Raises `Malformed` for an address that cannot be used.
+    """
     listening = _listening(listen)
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -137,7 +141,8 @@ async def serving_pages(
         log_config=None,
         log_level="warning",
         access_log=False,
-        proxy_headers=False,
+        proxy_headers=behind_proxy,
+        forwarded_allow_ips=["127.0.0.1", "::1"],
         server_header=False,
         limit_concurrency=CONNECTIONS_MAX,
         backlog=BACKLOG,
