@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from relay.app.adapters import open_court, verifiers
 from relay.app.court_retrieval import named_retrievals
@@ -13,12 +14,15 @@ from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.trust import only, use_trust
 from relay.config.roles import CourtConfig, read_court
+from relay.core.errors import Malformed
 from relay.core.note import VerifierKey
+from relay.core.trust import TrustRoots
 from relay.ports.common import Signer
 from relay.ports.ledgers import CourtRegistry
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.fetching import Bundles
 from relay.services.court.mirror import CourtMirror
+from relay.services.court.once import NamedRetrievals
 from relay.services.court.receipts import ReceiptReader
 from relay.services.court.status import CourtStatus
 from relay.services.custody_reading import CustodyReading
@@ -32,6 +36,9 @@ from relay.wire.custody_server import ALLOW as CUSTODY_ALLOW
 from relay.wire.custody_server import CustodyDesk
 from relay.wire.relay_client import GrpcRetrievalLink
 from relay.wire.v1 import court_pb2_grpc, custody_pb2_grpc
+
+if TYPE_CHECKING:
+    from relay.app.court_web import CourtWeb
 
 
 async def _custody_desk(
@@ -62,6 +69,35 @@ def _custody(config: CourtConfig, store: SqliteCourtStore, registry: CourtRegist
         random_bytes=random_bytes,
         backoff=backoff,
     )
+
+
+async def _pages(
+    stack: AsyncExitStack,
+    config: CourtConfig,
+    store: SqliteCourtStore,
+    trust: TrustRoots,
+    registry: CourtRegistry,
+    custody: CustodyKeeper,
+    retrieval: NamedRetrievals,
+    bundles: Bundles,
+) -> CourtWeb | None:
+    """The court's pages, where there are any."""
+    if config.web is None:
+        return None
+    try:
+        from relay.app.court_web import CourtParts, open_court_web
+    except ImportError as error:
+        raise Malformed("configuration", "web", f"needs the extra courtrelay[web]: {error}") from None
+    parts = CourtParts(
+        config=config,
+        store=store,
+        trust=trust,
+        registry=registry,
+        custody=custody,
+        retrieval=retrieval,
+        bundles=bundles,
+    )
+    return await open_court_web(stack, parts, config.web)
 
 
 async def run_court(path: Path) -> None:
@@ -101,7 +137,10 @@ async def run_court(path: Path) -> None:
             lambda: stating.problem,
         ]
         status = CourtStatus(store, [log.origin for log in trust.logs], problems)
-        mirrored, desk = Mirror(mirror), CourtDesk(retrieval, Bundles(store, custody), status, stating)
+        bundles = Bundles(store, custody)
+        web = await _pages(stack, config, store, trust, registry, custody, retrieval, bundles)
+        make_link = web.make_link if web else None
+        mirrored, desk = Mirror(mirror), CourtDesk(retrieval, bundles, status, stating, make_link)
         custody_desk = await _custody_desk(config, store, custody, custody_signer)
         port = await stack.enter_async_context(
             serving(
@@ -120,12 +159,14 @@ async def run_court(path: Path) -> None:
             )
         )
         await open_court_http(stack, config, store, trust)
+        jobs = () if web is None else web.workers
         await stack.enter_async_context(
             workers(
                 ("receipts", receipts.run()),
                 ("custody", custody.run()),
                 ("timestamps", stamping.run()),
                 ("statements", stating.run()),
+                *jobs,
             )
         )
         announce("court", f"{common.listen.rpartition(':')[0]}:{port}")

@@ -10,6 +10,7 @@ from typing import Final
 from relay.config.http import HttpConfig, read_http
 from relay.config.strict import Table, read_table
 from relay.config.time import AuthorityConfig, read_time
+from relay.config.web import WebConfig, read_web
 from relay.core.errors import Malformed
 from relay.core.identity import Role
 from relay.setup.signers import KeyReference
@@ -118,6 +119,8 @@ class CourtConfig:
     custody_key: KeyReference
     authorities: tuple[AuthorityConfig, ...]
     """Timestamp authorities that are asked; none: checkpoints are not stamped."""
+    web: WebConfig | None
+    """The court's pages; None: there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,6 +281,7 @@ def read_court(path: Path) -> CourtConfig:
         ),
         custody_key=keys.signing_key("custody"),
         authorities=read_time(table.table("time")) if table.has("time") else (),
+        web=read_web(table.table("web")) if table.has("web") else None,
     )
     for one in (table, keys, relay):
         one.done()
