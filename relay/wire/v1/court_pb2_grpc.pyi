@@ -91,6 +91,8 @@ class CourtDeskStub:
     Status: _grpc.UnaryUnaryMultiCallable[_court_pb2.CourtStatusRequest, _court_pb2.CourtStatusReply]
     PublishStatement: _grpc.UnaryUnaryMultiCallable[_court_pb2.PublishStatementRequest, _court_pb2.PublishStatementReply]
     """Takes in the next version of a platform's statement of itself."""
+    MakeLink: _grpc.UnaryUnaryMultiCallable[_court_pb2.MakeLinkRequest, _court_pb2.MakeLinkReply]
+    """A link that signs a person in to the court's pages, once."""
 
 @_typing.type_check_only
 class CourtDeskAsyncStub(CourtDeskStub):
@@ -100,6 +102,8 @@ class CourtDeskAsyncStub(CourtDeskStub):
     Status: _aio.UnaryUnaryMultiCallable[_court_pb2.CourtStatusRequest, _court_pb2.CourtStatusReply]  # type: ignore[assignment]
     PublishStatement: _aio.UnaryUnaryMultiCallable[_court_pb2.PublishStatementRequest, _court_pb2.PublishStatementReply]  # type: ignore[assignment]
     """Takes in the next version of a platform's statement of itself."""
+    MakeLink: _aio.UnaryUnaryMultiCallable[_court_pb2.MakeLinkRequest, _court_pb2.MakeLinkReply]  # type: ignore[assignment]
+    """A link that signs a person in to the court's pages, once."""
 
 class CourtDeskServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -130,5 +134,13 @@ class CourtDeskServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_court_pb2.PublishStatementReply, _abc.Awaitable[_court_pb2.PublishStatementReply]]:
         """Takes in the next version of a platform's statement of itself."""
+
+    @_abc_1.abstractmethod
+    def MakeLink(
+        self,
+        request: _court_pb2.MakeLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_court_pb2.MakeLinkReply, _abc.Awaitable[_court_pb2.MakeLinkReply]]:
+        """A link that signs a person in to the court's pages, once."""
 
 def add_CourtDeskServicer_to_server(servicer: CourtDeskServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
