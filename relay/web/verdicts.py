@@ -21,7 +21,7 @@ NAMES: Final[dict[str, Words]] = {
 MEANINGS: Final[dict[str, Words]] = {
     "CONSISTENT": "Every step ran and held: what is shown is what was anchored, unchanged since.",
     "INCONSISTENT": "A step ran and contradicts: what is shown is not what was anchored.",
-    "NOT_FOUND": "The ledgers were asked and hold nothing of this.",
+    "NOT_FOUND": "The court and its ledger hold nothing of this.",
     "PENDING_FINALITY": "It is recorded, but a ledger has not made it final yet. Check again later.",
     "UNVERIFIABLE": "A step could not run, so nothing is said for or against it.",
     "SUPERSEDED": "It is consistent, and a later record of the lender replaces it. Both stay in the evidence.",

@@ -46,3 +46,8 @@ def test_neither_can_a_deposit_number(pages: Pages, unplugged: Network) -> None:
     page = pages.open(f"/deposit/{number}")
     assert page.locator(".verdict-head .code").inner_text() == "UNVERIFIABLE"
     pages.shoot("number-unplugged", f"/deposit/{number}")
+
+
+def test_nor_is_a_number_called_not_found_that_the_ledger_was_not_asked_for(pages: Pages, unplugged: Network) -> None:
+    page = pages.open(f"/deposit/{deposit_number(unplugged.verdict['origin'], 10_000_000)}")
+    assert page.locator(".verdict-head .code").inner_text() == "UNVERIFIABLE"

@@ -17,6 +17,10 @@ OF_AN_ENTRY: Final[tuple[Words, ...]] = (
     "This result shows that an entry stands at this place of the log. It shows neither what was recorded nor which document it is of.",
     DOES_NOT_PROVE[2],
 )
+OF_NO_ENTRY: Final[tuple[Words, ...]] = (
+    "This result does not show that nothing was ever recorded: the number may be of another court, or its entry may still be on its way.",
+    DOES_NOT_PROVE[2],
+)
 OF_A_DIGEST: Final[tuple[Words, ...]] = (
     "This result shows that the file is, byte for byte, the one that the record names. It does not prove that its content is true.",
     DOES_NOT_PROVE[2],
@@ -62,7 +66,9 @@ class Checked:
 
 
 def together(offline: Finding, live: Sequence[CheckStep]) -> Finding:
-    """The verdict of steps and ledger: what contradicts counts most, and what could not be asked is never green."""
+    """The verdict of steps and ledger: what contradicts counts most, and what could not be asked is never green, nor "not found"."""
+    if offline is Finding.NOT_FOUND and any(step.result is Result.NOT_RUN for step in live):
+        return Finding.UNVERIFIABLE
     found = [offline]
     found += [Finding.INCONSISTENT for step in live if step.result is Result.FAILED]
     found += [Finding.UNVERIFIABLE for step in live if step.result is Result.NOT_RUN]

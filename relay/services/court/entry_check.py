@@ -16,7 +16,7 @@ from relay.core.trust import TrustRoots, Unpinned
 from relay.core.verdict import Finding, Result
 from relay.ports.common import LogFiles
 from relay.ports.court import CourtStore, HeldCheckpoint
-from relay.services.court.checked import OF_AN_ENTRY, Fact
+from relay.services.court.checked import OF_AN_ENTRY, OF_NO_ENTRY, Fact
 from relay.services.court.ledger_now import CheckStep, LedgerNow
 from relay.services.court.said import Text
 
@@ -92,11 +92,13 @@ class EntryCheck:
 
     async def check(self, number: DepositNumber) -> EntryFound:
         """Never raises for what is or is not held."""
-        for origin in self.origins(number):
-            mirror = await self._store.log(origin)
-            if number.index < mirror.size:
+        origins = self.origins(number)
+        for origin in origins:
+            if number.index < (await self._store.log(origin)).size:
                 return await self._held(origin, number.index)
-        return EntryFound(finding=Finding.NOT_FOUND, words=_WORDS[Finding.NOT_FOUND])
+        live = tuple([await self._ledger.ends_before(origin, number.index) for origin in origins])
+        words = _WORDS[Finding.NOT_FOUND]
+        return EntryFound(finding=Finding.NOT_FOUND, words=words, live=live, does_not_prove=OF_NO_ENTRY)
 
     async def _held(self, origin: str, index: int) -> EntryFound:
         steps = _Steps()

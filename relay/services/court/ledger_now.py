@@ -65,6 +65,21 @@ class LedgerNow:
         except RelayError:
             return _unreachable(LEDGER_NOW)
 
+    async def ends_before(self, origin: str, index: int) -> CheckStep:
+        """The newest accepted checkpoint of the log does not reach an entry that is not held here."""
+        try:
+            async with asyncio.timeout(ASK_WITHIN_S):
+                newest = await self._registry.latest(origin)
+        except (TimeoutError, RelayError):
+            return _unreachable(LEDGER_NOW)
+        if newest is not None and newest.size > index:
+            return _open(
+                LEDGER_NOW, Text("The court's copy of the log does not reach the ledger's newest checkpoint yet.")
+            )
+        return CheckStep(
+            name=LEDGER_NOW, result=Result.OK, detail=Text("The ledger's newest checkpoint ends before this place.")
+        )
+
     async def _check(self, newest: Receipt) -> None:
         """A node's word is not enough: the proof shows it in a final block. Raises `Unverified`."""
         proof = await self._registry.prove(newest.tx_id)
