@@ -1,16 +1,15 @@
 """Names and numbers of people, shown so that a reader who knows them recognises them and nobody else learns them.
 
-The surname stays and 某 stands for the given name, as the Supreme People's Court's provisions of 2016 on publishing judgments online (art. 9)
-say. Of a number at most three characters at its beginning and four at its end stay, and never more than half.
+The surname stays and 某 stands for the given name, as the Supreme People's Court's provisions of 2016 on publishing judgments
+online (art. 9) say. Of a number at most three characters at its beginning and four at its end stay, and never more than half.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-COMPOUND: Final = frozenset(
-    "欧阳 上官 司马 诸葛 夏侯 皇甫 尉迟 公孙 慕容 令狐 长孙 宇文 司徒 端木 东方 独孤 南宫 轩辕 澹台 闻人 申屠 呼延".split()
-)
+_COMPOUND: Final = "欧阳上官司马诸葛夏侯皇甫尉迟公孙慕容令狐长孙宇文司徒端木东方独孤南宫轩辕澹台闻人申屠呼延"
+COMPOUND: Final = frozenset(_COMPOUND[place : place + 2] for place in range(0, len(_COMPOUND), 2))
 """Surnames of two characters."""
 _HAN: Final = (0x3400, 0x9FFF)
 

@@ -55,7 +55,7 @@ class Report:
 
     @property
     def number(self) -> str:
-        """Empty on a draft."""
+        """Empty on a draft, and on a report that was sealed outside a register."""
         return str(self.blocks["A"]["number"])
 
     @property
@@ -149,8 +149,10 @@ def parse_report(data: bytes) -> Report:
     fields.literal("format", FORMAT)
     seal = fields.string("seal", chars_max=JWS_BYTES_MAX) if fields.has("seal") else ""
     order, left_out = _letters(fields, "order"), _letters(fields, "left_out", empty=True)
-    if sorted(order + left_out) != sorted(BLOCKS) or not NEVER_LEFT_OUT <= set(order):
-        raise fields.refuse("order", "with left_out must name every block once, and may not leave out what must be there")
+    if sorted(order + left_out) != sorted(BLOCKS) or not NEVER_LEFT_OUT.issubset(order):
+        raise fields.refuse(
+            "order", "with left_out must name every block once, and may not leave out what must be there"
+        )
     inner = fields.nested("blocks")
     read = {letter: read_shape(inner.nested(letter), SHAPES[letter]) for letter in sorted(order)}
     inner.done()
@@ -184,8 +186,8 @@ def _letters(fields: Fields, name: str, *, empty: bool = False) -> tuple[str, ..
 def _check_head(report: Report) -> None:
     head = report.blocks["A"]
     if not head["number"]:
-        if report.seal or head["code"] or head["url"]:
-            raise Malformed(_WHAT, "blocks.A.number", "is missing: only a draft has none")
+        if head["code"] or head["url"]:
+            raise Malformed(_WHAT, "blocks.A.number", "is missing, though there is a retrieval code or an address")
         return
     parse_report_number(head["number"])
     if head["code"]:

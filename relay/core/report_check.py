@@ -129,7 +129,13 @@ class _Open(Exception):
 
 
 def check_pdf(
-    pdf: PdfFacts, trust: TrustRoots, now_ms: int, *, asked: bool, known: KnownReport | None = None, pdf_sha256: str = ""
+    pdf: PdfFacts,
+    trust: TrustRoots,
+    now_ms: int,
+    *,
+    asked: bool,
+    known: KnownReport | None = None,
+    pdf_sha256: str = "",
 ) -> ReportVerdict:
     """The verdict on a PDF. `asked`: whether `known` is the register's word; `pdf_sha256` in hex, compared with it."""
     checking = _Checking(trust=trust, now_ms=now_ms, pdf=pdf, document=pdf.document, steps=[])
@@ -187,7 +193,9 @@ def _document(c: _Checking) -> str:
         raise Unverified("document", c.pdf.attachment_problem)
     c.report = parse_report(c.document)
     if c.pdf is not None and not c.pdf.sealed and c.report.blocks["A"]["certificate"]["sha256"]:
-        raise Unverified("document", "names a certificate that sealed it, and this copy bears no seal: it was taken off")
+        raise Unverified(
+            "document", "names a certificate that sealed it, and this copy bears no seal: it was taken off"
+        )
     return f"report {c.report.number}" if c.report.number else "a draft without a number"
 
 
@@ -210,7 +218,9 @@ def _certificate(c: _Checking, pdf: PdfFacts) -> str:
         raise _Open("needs step 2: no certificate is shown")
     named = report.blocks["A"]["certificate"]
     if found.sha256 != named["sha256"]:
-        raise Unverified("certificate", f"{found.subject} sealed this file; the document names {named['subject'] or 'none'}")
+        raise Unverified(
+            "certificate", f"{found.subject} sealed this file; the document names {named['subject'] or 'none'}"
+        )
     if pdf.usage_problem:
         raise Unverified("certificate", pdf.usage_problem)
     if not found.not_before_ms <= report.issued_ms <= found.not_after_ms:
@@ -221,7 +231,9 @@ def _certificate(c: _Checking, pdf: PdfFacts) -> str:
     if pdf.chain not in ("", "ok"):
         raise Unverified("certificate", pdf.chain)
     if not pdf.chain and not report.seal:
-        raise _Open("nothing pins it: no authority was given, and no pinned court has signed the document that names it")
+        raise _Open(
+            "nothing pins it: no authority was given, and no pinned court has signed the document that names it"
+        )
     return f"{found.subject}, {'issued by the given authority' if pdf.chain else 'named by the document that the court signed'}"
 
 
@@ -236,16 +248,22 @@ def _sealing_time(c: _Checking, pdf: PdfFacts) -> str:
         if stamp.problem:
             raise Unverified("time of sealing", stamp.problem)
         if not found.not_before_ms <= stamp.time_ms <= found.not_after_ms:
-            raise Unverified("time of sealing", f"{stamp.authority} says {_utc(stamp.time_ms)}: the certificate was not valid")
+            raise Unverified(
+                "time of sealing", f"{stamp.authority} says {_utc(stamp.time_ms)}: the certificate was not valid"
+            )
         return f"{_utc(stamp.time_ms)} by {stamp.authority}"
     if c.now_ms > found.not_after_ms:
-        raise _Open(f"the certificate has ended at {_utc(found.not_after_ms)}, and no timestamp shows that the seal is older")
+        raise _Open(
+            f"the certificate has ended at {_utc(found.not_after_ms)}, and no timestamp shows that the seal is older"
+        )
     return f"{_utc(report.issued_ms)} by the court's clock; the certificate is still valid"
 
 
 def _pages(pdf: PdfFacts) -> str:
     if pdf.printed_again is False:
-        raise Unverified("pages", "printing the attached document again gives other pages: what is shown is not what it says")
+        raise Unverified(
+            "pages", "printing the attached document again gives other pages: what is shown is not what it says"
+        )
     if pdf.printed_again:
         return "printing the attached document again gives the same pages, byte for byte"
     if not pdf.sealed:
@@ -276,7 +294,9 @@ def _verdict(c: _Checking, known: KnownReport | None, asked: bool) -> ReportVerd
         verdict = Finding.SUPERSEDED
     else:
         verdict = Finding.CONSISTENT
-    return ReportVerdict(verdict=verdict, steps=tuple(c.steps), report=c.report, known=known if asked else None, asked=asked)
+    return ReportVerdict(
+        verdict=verdict, steps=tuple(c.steps), report=c.report, known=known if asked else None, asked=asked
+    )
 
 
 def _utc(ms: int) -> str:

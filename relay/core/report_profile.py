@@ -88,7 +88,9 @@ def _each_once(fields: Fields, name: str, known: tuple[str, ...]) -> tuple[str, 
 def _words(fields: Fields, name: str) -> dict[str, str]:
     inner = fields.nested(name)
     made = {
-        language: inner.plain(language, chars_max=WORDS_CHARS_MAX) for language in REPORT_LANGUAGES if inner.has(language)
+        language: inner.plain(language, chars_max=WORDS_CHARS_MAX)
+        for language in REPORT_LANGUAGES
+        if inner.has(language)
     }
     inner.done()
     return made

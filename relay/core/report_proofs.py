@@ -51,7 +51,7 @@ def _lag(first: ViewFact | None, then: ViewFact | None) -> int:
 def times(view: DossierView) -> dict[str, Any]:
     """F: the four times, never merged: the lender's statement, timestamp authorities, the lender's ledger, the court's."""
     findings = [record.finding for record in view.records]
-    tokens = [
+    tokens: list[dict[str, Any]] = [
         {"checkpoint": number, "authority": authority, "time_ms": time_ms, "serial": str(serial)}
         for number, anchor in enumerate(view.anchors)
         for authority, time_ms, serial in _timestamped(anchor)

@@ -76,7 +76,9 @@ def _pdf_date(ms: int) -> str:
 
 
 def _output_intent(document: Any) -> PDFDictionary:
-    profile = PDFStream(PDFDictionary({"N": 3}), files("relay.report").joinpath("srgb.icc").read_bytes(), filters=[PDFZCompress])
+    profile = PDFStream(
+        PDFDictionary({"N": 3}), files("relay.report").joinpath("srgb.icc").read_bytes(), filters=[PDFZCompress]
+    )
     return PDFDictionary(
         {
             "Type": PDFName("OutputIntent"),
@@ -92,7 +94,11 @@ def _file(document: Any, attachment: Attachment, made_ms: int) -> PDFDictionary:
     parameters = PDFDictionary({"Size": len(attachment.data), "ModDate": PDFString(_pdf_date(made_ms))})
     stream = PDFStream(
         PDFDictionary(
-            {"Type": PDFName("EmbeddedFile"), "Subtype": "/" + attachment.media_type.replace("/", "#2F"), "Params": parameters}
+            {
+                "Type": PDFName("EmbeddedFile"),
+                "Subtype": "/" + attachment.media_type.replace("/", "#2F"),
+                "Params": parameters,
+            }
         ),
         attachment.data,
         filters=[PDFZCompress],

@@ -86,7 +86,11 @@ def subject(look: Look, report: Report) -> list[Flowable]:
     ]  # fmt: skip
     head = [look.t("Identity check"), look.t("Method"), look.t("By"), look.t("Result"), look.t("When")]
     made.append(space(2))
-    made.append(grid(look, head, checks, (2.4, 5, 4, 2.4, 4)) if checks else look.p(look.t("No identity check is shown."), "soft"))
+    made.append(
+        grid(look, head, checks, (2.4, 5, 4, 2.4, 4))
+        if checks
+        else look.p(look.t("No identity check is shown."), "soft")
+    )
     return made
 
 
@@ -96,7 +100,10 @@ def items(look: Look, report: Report) -> list[Flowable]:
     made: list[Flowable] = [*heading(look, "D", look.t("Records"), None)]
     drawn = timeline(look, rows)
     if drawn is not None:
-        made += [look.p(look.t("By the event times that the lender states. A ring: not shown in this bundle."), "soft"), drawn]
+        made += [
+            look.p(look.t("By the event times that the lender states. A ring: not shown in this bundle."), "soft"),
+            drawn,
+        ]
     head = [look.t("No."), look.t("Record"), look.t("Times"), "", look.t("Verdict")]
     made += [space(2), grid(look, head, [_item(look, row) for row in rows], (9, 78, 61, 6, 23))]
     return made
@@ -121,7 +128,10 @@ def _item(look: Look, row: Block) -> Sequence[Any]:
         (look.t("court's ledger: {time}", time=look.time(row["accepted_ms"])), "plain"),
     ]
     finding = Finding(row["verdict"])
-    said = [(look.words.verdict(finding), "strong"), (look.words.status(row["status"]) if row["status"] != "disclosed" else "", "plain")]
+    said = [
+        (look.words.verdict(finding), "strong"),
+        (look.words.status(row["status"]) if row["status"] != "disclosed" else "", "plain"),
+    ]
     if row["failed_step"]:
         said.append((look.t("step {number} failed", number=row["failed_step"]), "plain"))
     said.append((look.words.said(row["reason"]), "soft"))
@@ -171,7 +181,10 @@ def how_to_check(look: Look, report: Report) -> list[Flowable]:
     rows = [
         (look.t("Command"), block["command"]),
         (look.t("Bundle's SHA-256"), block["bundle_sha256"]),
-        (look.t("Bundle's size"), look.t("{count} bytes", count=f"{block['bundle_bytes']:,}") if block["bundle_bytes"] else ""),
+        (
+            look.t("Bundle's size"),
+            look.t("{count} bytes", count=f"{block['bundle_bytes']:,}") if block["bundle_bytes"] else "",
+        ),
         (look.t("Checkpoint"), _head(look, block["head"])),
         (look.t("Formats"), ", ".join(block["formats"])),
         (look.t("This report online"), block["url"] or look.t("none: a draft")),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal
 
 from reportlab.graphics.barcode.qr import QrCodeWidget
-from reportlab.graphics.shapes import Circle, Drawing, Line, Polygon, Rect, String
+from reportlab.graphics.shapes import Circle, Drawing, Line, Polygon, PolyLine, String
 from reportlab.lib.colors import Color, HexColor, white
 from reportlab.lib.units import mm
 
@@ -16,13 +16,13 @@ from relay.report.layout import INK, LINE, SOFT, WIDTH, Look
 from relay.report.text import plain
 
 COLORS: Final = {
-    Finding.CONSISTENT: HexColor("#1b6b3a"),
-    Finding.INCONSISTENT: HexColor("#a51d24"),
-    Finding.NOT_FOUND: HexColor("#8a3b12"),
-    Finding.PENDING_FINALITY: HexColor("#1f4f8f"),
-    Finding.UNVERIFIABLE: HexColor("#6a5200"),
-    Finding.SUPERSEDED: HexColor("#4a5560"),
-    Finding.ORPHANED: HexColor("#6b2f7a"),
+    Finding.CONSISTENT: HexColor("#14532d"),
+    Finding.INCONSISTENT: HexColor("#8b1a1a"),
+    Finding.NOT_FOUND: HexColor("#4a2b7b"),
+    Finding.PENDING_FINALITY: HexColor("#174a80"),
+    Finding.UNVERIFIABLE: HexColor("#694400"),
+    Finding.SUPERSEDED: HexColor("#37424e"),
+    Finding.ORPHANED: HexColor("#7a1f5c"),
 }
 """Only CONSISTENT is green. The shape differs too: nobody needs to tell colours apart."""
 ROW: Final = 13.0
@@ -30,47 +30,75 @@ LABELS: Final = 30 * mm
 
 
 def shape(finding: Finding, size: float) -> Drawing:
-    """The verdict's shape in a square of `size` points."""
+    """The verdict's shape in a square of `size` points: the same shapes as on the court's pages."""
     drawing = Drawing(size, size)
-    color, middle, half = COLORS[finding], size / 2, size * 0.46
-    stroke = {"strokeColor": white, "strokeWidth": size * 0.09, "strokeLineCap": 1}
-
-    def line(*points: float) -> Line:
-        return Line(*(middle + half * value for value in points), **stroke)
-
-    def polygon(*points: float) -> Polygon:
-        return Polygon([middle + half * value for value in points], fillColor=color, strokeColor=None)
-
-    parts: dict[Finding, list[Any]] = {
-        Finding.CONSISTENT: [_disc(middle, half, color), line(-0.5, 0, -0.12, -0.38), line(-0.12, -0.38, 0.5, 0.38)],
-        Finding.INCONSISTENT: [
-            polygon(-0.42, -1, 0.42, -1, 1, -0.42, 1, 0.42, 0.42, 1, -0.42, 1, -1, 0.42, -1, -0.42),
-            line(-0.4, -0.4, 0.4, 0.4),
-            line(-0.4, 0.4, 0.4, -0.4),
-        ],
-        Finding.NOT_FOUND: [
-            Circle(middle, middle, half * 0.85, fillColor=white, strokeColor=color, strokeWidth=size * 0.1),
-            Line(middle - half * 0.6, middle - half * 0.6, middle + half * 0.6, middle + half * 0.6,
-                 strokeColor=color, strokeWidth=size * 0.1),
-        ],
-        Finding.PENDING_FINALITY: [
-            polygon(-0.8, 1, 0.8, 1, 0.12, 0, 0.8, -1, -0.8, -1, -0.12, 0),
-        ],
-        Finding.UNVERIFIABLE: [polygon(0, 1, 1, -0.85, -1, -0.85), line(0, 0.3, 0, -0.2), line(0, -0.55, 0, -0.56)],
-        Finding.SUPERSEDED: [
-            Rect(middle - half * 0.9, middle - half * 0.3, half * 1.2, half * 1.2, fillColor=white, strokeColor=color,
-                 strokeWidth=size * 0.07),
-            Rect(middle - half * 0.3, middle - half * 0.9, half * 1.2, half * 1.2, fillColor=color, strokeColor=None),
-        ],
-        Finding.ORPHANED: [polygon(0, 1, 1, 0, 0, -1, -1, 0), line(-0.4, 0, -0.12, 0), line(0.12, 0, 0.4, 0)],
-    }  # fmt: skip
-    for part in parts[finding]:
+    pen = _Pen(COLORS[finding], size / 24)
+    for part in _SHAPES[finding](pen):
         drawing.add(part)
     return drawing
 
 
-def _disc(middle: float, half: float, color: Color) -> Circle:
-    return Circle(middle, middle, half, fillColor=color, strokeColor=None)
+class _Pen:
+    """Draws in a square of 24 by 24 whose y grows downwards."""
+
+    def __init__(self, color: Color, scale: float) -> None:
+        self._color = color
+        self._scale = scale
+
+    def _points(self, points: Sequence[float]) -> list[float]:
+        return [self._scale * (24 - value if place % 2 else value) for place, value in enumerate(points)]
+
+    def solid(self, *points: float) -> Any:
+        """A filled polygon."""
+        return Polygon(self._points(points), fillColor=self._color, strokeColor=None)
+
+    def disc(self, x: float, y: float, radius: float) -> Any:
+        """A filled circle."""
+        at = self._points((x, y))
+        return Circle(at[0], at[1], radius * self._scale, fillColor=self._color, strokeColor=None)
+
+    def ring(self, x: float, y: float, radius: float) -> Any:
+        """A circle's line."""
+        at = self._points((x, y))
+        width = 2.6 * self._scale
+        return Circle(at[0], at[1], radius * self._scale, fillColor=None, strokeColor=self._color, strokeWidth=width)
+
+    def line(self, *points: float, hollow: bool = False) -> Any:
+        """A line in white, on what is filled; `hollow`: in the colour itself."""
+        color, width = self._color if hollow else white, 2.6 * self._scale
+        return PolyLine(self._points(points), strokeColor=color, strokeWidth=width, strokeLineCap=1, strokeLineJoin=1)
+
+    def edged(self, *points: float) -> Any:
+        """A filled polygon with a white edge."""
+        return Polygon(self._points(points), fillColor=self._color, strokeColor=white, strokeWidth=1.5 * self._scale)
+
+
+_SHAPES: Final[Mapping[Finding, Callable[[_Pen], list[Any]]]] = {
+    Finding.CONSISTENT: lambda pen: [pen.disc(12, 12, 11), pen.line(6.5, 12.5, 10.5, 16.5, 17.5, 8.5)],
+    Finding.INCONSISTENT: lambda pen: [
+        pen.solid(7.6, 1, 16.4, 1, 23, 7.6, 23, 16.4, 16.4, 23, 7.6, 23, 1, 16.4, 1, 7.6),
+        pen.line(7.5, 7.5, 16.5, 16.5),
+        pen.line(16.5, 7.5, 7.5, 16.5),
+    ],
+    Finding.NOT_FOUND: lambda pen: [
+        pen.ring(10, 10, 8), pen.line(16, 16, 23, 23, hollow=True), pen.line(6.5, 10, 13.5, 10, hollow=True),
+    ],
+    Finding.PENDING_FINALITY: lambda pen: [
+        pen.solid(4, 1, 20, 1, 20, 5, 14, 12, 20, 19, 20, 23, 4, 23, 4, 19, 10, 12, 4, 5), pen.line(8, 19.5, 16, 19.5),
+    ],
+    Finding.UNVERIFIABLE: lambda pen: [
+        pen.solid(12, 0, 24, 12, 12, 24, 0, 12),
+        pen.line(8.8, 9.2, 10, 6.8, 12.4, 6.2, 14.6, 7.2, 15.2, 9.2, 14, 11.2, 12.2, 12.4, 12, 14),
+        pen.line(12, 17.6, 12, 18),
+    ],
+    Finding.SUPERSEDED: lambda pen: [
+        pen.solid(1, 1, 15, 1, 15, 15, 1, 15), pen.edged(9, 9, 23, 9, 23, 23, 9, 23), pen.line(12.5, 16, 19.5, 16),
+        pen.line(16.5, 13, 19.5, 16, 16.5, 19),
+    ],
+    Finding.ORPHANED: lambda pen: [
+        pen.solid(12, 1, 23.5, 22, 0.5, 22), pen.line(12, 8.5, 12, 15), pen.line(12, 18.4, 12, 18.8),
+    ],
+}  # fmt: skip
 
 
 def qr(text: str, size: float) -> Drawing:
@@ -101,7 +129,11 @@ def timeline(look: Look, items: Sequence[dict[str, Any]]) -> Drawing | None:
         drawing.add(_label(look, 0, y - 2.5, name, INK))
         for item in known:
             if item["stage"] == stage or (not stage and item["stage"] not in stages):
-                drawing.add(_mark(LABELS + 4 + (WIDTH - LABELS - 8) * (item["event_ms"] - first) / max(last - first, 1), y, item))
+                drawing.add(
+                    _mark(
+                        LABELS + 4 + (WIDTH - LABELS - 8) * (item["event_ms"] - first) / max(last - first, 1), y, item
+                    )
+                )
     days = [look.words.time(ms)[:10] for ms in (first, last)]
     drawing.add(_label(look, LABELS, 3, days[0], SOFT))
     drawing.add(_label(look, WIDTH, 3, days[1], SOFT, anchor="end"))
@@ -115,7 +147,9 @@ def _mark(x: float, y: float, item: dict[str, Any]) -> Any:
     return Circle(x, y, 2.6, fillColor=color if shown else white, strokeColor=color, strokeWidth=0.8)
 
 
-def _label(look: Look, x: float, y: float, text: str, color: Color, anchor: str = "start") -> String:
+def _label(
+    look: Look, x: float, y: float, text: str, color: Color, anchor: Literal["start", "end"] = "start"
+) -> String:
     return String(
         x, y, plain(text, look.fonts), fontName=look.fonts.regular, fontSize=7.5, fillColor=color, textAnchor=anchor
     )

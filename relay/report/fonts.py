@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -50,7 +49,10 @@ def find_fonts(configured: Path | None, language: str) -> Fonts:
             raise Malformed(str(configured), "report.font", "has no Chinese characters")
         return found
     noto = Path(sys.prefix) / "tools" / NOTO
-    places = ((DEBIAN, DEBIAN), (noto / "400Regular/NotoSansSC_400Regular.ttf", noto / "700Bold/NotoSansSC_700Bold.ttf"))
+    places = (
+        (DEBIAN, DEBIAN),
+        (noto / "400Regular/NotoSansSC_400Regular.ttf", noto / "700Bold/NotoSansSC_700Bold.ttf"),
+    )
     for regular, bold in places:
         if regular.is_file() and bold.is_file():
             return load(regular, bold, language)
@@ -86,9 +88,6 @@ def _register(path: Path) -> str:
 
 
 def _glyphs(name: str) -> Any:
-    return pdfmetrics.getFont(name).face.charToGlyph
+    font: Any = pdfmetrics.getFont(name)
+    return font.face.charToGlyph
 
-
-def widths(name: str, texts: Sequence[str], size: float) -> float:
-    """Width in points of the widest."""
-    return max((pdfmetrics.stringWidth(text, name, size) for text in texts), default=0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Table, TableStyle
@@ -22,7 +22,9 @@ def head(look: Look, report: Report) -> list[Flowable]:
     left = [
         look.p(a["issuer_name"] or a["issuer"] or look.t("issuer not known"), "over"),
         look.p(look.t("Deposit report"), "title"),
-        look.p(look.t("Report number {number}", number=a["number"]) if a["number"] else look.t("DRAFT, not issued"), "body"),
+        look.p(
+            look.t("Report number {number}", number=a["number"]) if a["number"] else look.t("DRAFT, not issued"), "body"
+        ),
         look.p(look.t("Issued {time}", time=look.time(a["issued_ms"])), "soft"),
     ]
     if a["supersedes"]:
@@ -58,7 +60,7 @@ def verdict_panel(look: Look, report: Report) -> Flowable:
         ),
     ]
     panel = Table([[shape(finding, SHAPE), words]], colWidths=[SHAPE + 6 * mm, WIDTH - SHAPE - 6 * mm])
-    commands = [
+    commands: list[Any] = [
         ("BACKGROUND", (0, 0), (-1, -1), tint_of(COLORS[finding])),
         ("LINEBEFORE", (0, 0), (0, -1), 3, COLORS[finding]),
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -70,6 +72,4 @@ def verdict_panel(look: Look, report: Report) -> Flowable:
     return panel
 
 
-_NO_PADDING: Final = [
-    (f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")
-]
+_NO_PADDING: Final[list[Any]] = [(f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")]

@@ -90,7 +90,9 @@ def make_look(fonts: Fonts, words: Speaker) -> Look:
 
 def facts(look: Look, rows: Sequence[tuple[str, str]]) -> Flowable:
     """A table of labels and values; an empty value is said to be not known."""
-    cells = [[look.p(label, "label"), look.p(look.known(value), "value" if value else "label")] for label, value in rows]
+    cells = [
+        [look.p(label, "label"), look.p(look.known(value), "value" if value else "label")] for label, value in rows
+    ]
     table = Table(cells, colWidths=[LABEL_WIDTH, WIDTH - LABEL_WIDTH], hAlign="LEFT")
     table.setStyle(TableStyle([*_BASE, ("LEFTPADDING", (0, 0), (0, -1), 0)]))
     return table
@@ -106,7 +108,7 @@ def grid(look: Look, head: Sequence[str], rows: Sequence[Sequence[Any]], widths:
     return table
 
 
-_BASE: Final = [
+_BASE: Final[list[Any]] = [
     ("VALIGN", (0, 0), (-1, -1), "TOP"),
     ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
     ("TOPPADDING", (0, 0), (-1, -1), 2.5),

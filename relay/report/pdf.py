@@ -56,7 +56,14 @@ class _Template(BaseDocTemplate):
 
     def __init__(self, out: io.BytesIO, look: Look, report: Report, document: bytes, title: str) -> None:
         super().__init__(
-            out, pagesize=A4, invariant=1, pageCompression=1, title=title, author="", leftMargin=MARGIN, rightMargin=MARGIN
+            out,
+            pagesize=A4,
+            invariant=1,
+            pageCompression=1,
+            title=title,
+            author="",
+            leftMargin=MARGIN,
+            rightMargin=MARGIN,
         )
         frame = Frame(MARGIN, FOOT + 16, WIDTH, A4[1] - FOOT - 16 - MARGIN, 0, 0, 0, 0)
         self.addPageTemplates(PageTemplate(frames=[frame]))
@@ -71,7 +78,10 @@ class _Template(BaseDocTemplate):
             made_ms=report.issued_ms,
             attachments=(
                 Attachment(
-                    name=ATTACHMENT, media_type=MEDIA_TYPE, data=document, description=look.t("The same report for programs")
+                    name=ATTACHMENT,
+                    media_type=MEDIA_TYPE,
+                    data=document,
+                    description=look.t("The same report for programs"),
                 ),
             ),
         )

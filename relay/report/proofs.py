@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from reportlab.platypus import Flowable
 
@@ -59,13 +59,20 @@ def times(look: Look, report: Report) -> list[Flowable]:
     }
     spans = [(name, look.time(f[key]["first_ms"]), look.time(f[key]["last_ms"])) for key, name in whose.items()]
     head = [look.t("Whose time"), look.t("First"), look.t("Last")]
-    made: list[Flowable] = [*heading(look, "F", look.t("Times, each by its own clock"), grid(look, head, spans, (5, 4, 4)))]
+    made: list[Flowable] = [
+        *heading(look, "F", look.t("Times, each by its own clock"), grid(look, head, spans, (5, 4, 4)))
+    ]
     tokens = [
-        (str(t["checkpoint"]), look.known(t["authority"]), look.time(t["time_ms"]), look.known(t["serial"])) for t in f["tokens"]
+        (str(t["checkpoint"]), look.known(t["authority"]), look.time(t["time_ms"]), look.known(t["serial"]))
+        for t in f["tokens"]
     ]
     head = [look.t("Checkpoint"), look.t("Timestamp authority"), look.t("Time"), look.t("Serial number")]
     made.append(space(2))
-    made.append(grid(look, head, tokens, (2, 6, 5, 5)) if tokens else look.p(look.t("No timestamp of an authority is shown."), "soft"))
+    made.append(
+        grid(look, head, tokens, (2, 6, 5, 5))
+        if tokens
+        else look.p(look.t("No timestamp of an authority is shown."), "soft")
+    )
     made.append(facts(look, [(look.t("Clock source"), f["clock_source"])]))
     return made
 
@@ -87,26 +94,45 @@ def signatures(look: Look, report: Report) -> list[Flowable]:
          look.known(row["signed_at"]), look.known(row["revocation"]))
         for row in g["signatures"]
     ]  # fmt: skip
-    head = [look.t("No."), look.t("Document"), look.t("Signer"), look.t("Certificate"), look.t("Signed at"), look.t("Revoked at signing")]
+    head = [
+        look.t("No."),
+        look.t("Document"),
+        look.t("Signer"),
+        look.t("Certificate"),
+        look.t("Signed at"),
+        look.t("Revoked at signing"),
+    ]
     made.append(space(2))
-    made.append(grid(look, head, rows, (1.2, 4, 3, 6, 4, 3)) if rows else look.p(look.t("No signature of the borrower is shown."), "soft"))
+    made.append(
+        grid(look, head, rows, (1.2, 4, 3, 6, 4, 3))
+        if rows
+        else look.p(look.t("No signature of the borrower is shown."), "soft")
+    )
     return made
 
 
 def provenance(look: Look, report: Report) -> list[Flowable]:
     """H: the six headings; records that state the same stand in one row."""
     h = report.blocks["H"]
-    note = look.p(look.t("What the lender states of the time before anchoring. Nothing here was checked by technical means."), "soft")
+    note = look.p(
+        look.t("What the lender states of the time before anchoring. Nothing here was checked by technical means."),
+        "soft",
+    )
     made: list[Flowable] = [*heading(look, "H", look.t("Provenance (Online Litigation Rules, article 18)"), note)]
     same: dict[tuple[str, ...], list[int]] = {}
     for row in h["records"]:
         same.setdefault(tuple(row[name] for name in PROVENANCE), []).append(row["seq"])
     for stated, seqs in same.items():
         rows = [(look.t("Records"), seqs_text(seqs))]
-        rows += [(look.words.provenance(name), value or look.t("nothing stated")) for name, value in zip(PROVENANCE, stated, strict=True)]
+        rows += [
+            (look.words.provenance(name), value or look.t("nothing stated"))
+            for name, value in zip(PROVENANCE, stated, strict=True)
+        ]
         made += [facts(look, rows), space(2)]
     if h["not_shown"]:
-        made.append(look.p(look.t("Of records not shown nothing is known: {seqs}", seqs=seqs_text(h["not_shown"])), "soft"))
+        made.append(
+            look.p(look.t("Of records not shown nothing is known: {seqs}", seqs=seqs_text(h["not_shown"])), "soft")
+        )
     return made
 
 
@@ -131,9 +157,19 @@ def verification(look: Look, report: Report) -> list[Flowable]:
     """J: steps, counts, limits."""
     j = report.blocks["J"]
     rows: Sequence[Sequence[str]] = [
-        (str(step["number"]), look.words.step(step["name"]), look.words.result(step["result"]), look.words.said(step["detail"])) for step in j["steps"]
+        (
+            str(step["number"]),
+            look.words.step(step["name"]),
+            look.words.result(step["result"]),
+            look.words.said(step["detail"]),
+        )
+        for step in j["steps"]
     ]
-    counts = ", ".join(f"{look.words.verdict(finding)} {j['counts'][finding.value]}" for finding in Finding if j["counts"][finding.value])
+    counts = ", ".join(
+        f"{look.words.verdict(finding)} {j['counts'][finding.value]}"
+        for finding in Finding
+        if j["counts"][finding.value]
+    )
     about = facts(
         look,
         [

@@ -24,7 +24,9 @@ from relay.core.report import REPORT_BYTES_MAX, parse_report
 from relay.core.report_check import PdfFacts, TimeFacts
 from relay.report.certificates import facts_of, usage_problem
 from relay.report.fonts import find_fonts
+from relay.report.needs import need_pyhanko
 from relay.report.pdf import ATTACHMENT, print_report
+from relay.report.spelling import spelling_problem
 
 PDF_BYTES_MAX: Final = 64 * 1024 * 1024
 for _name in ("pyhanko", "pyhanko_certvalidator"):
@@ -45,7 +47,8 @@ class PdfReader:
     font: Path | None = None
 
     def read(self, data: bytes) -> PdfFacts:
-        """What the file shows. Never raises for what the bytes are. Takes tenths of a second: call it off the loop."""
+        """What the file shows. Never raises for what the bytes are; `Malformed` where pyHanko is not installed. Call it off the loop."""
+        need_pyhanko()
         if problem := _shape_problem(data):
             return PdfFacts(unreadable=problem)
         try:
@@ -144,17 +147,13 @@ def _coverage_problem(signature: Any, data: bytes) -> str:
         return "the seal does not cover the whole file: something was added behind it, or was left out of it"
     if data.count(_END) > REVISIONS:
         return "the file has more revisions than the report and its seal"
-    begin, end = signature.byte_range[1], signature.byte_range[2]
-    written = signature.pkcs7_content.hex().encode()
-    if data[begin:end] != b"<" + written.ljust(end - begin - 2, b"0") + b">":
-        return "the place of the seal holds more than the seal, or another spelling of it"
-    return ""
+    return spelling_problem(data, signature.byte_range[1], signature.byte_range[2])
 
 
 def _attachment(reader: Any) -> tuple[bytes, str]:
     """The one attached document, and what is wrong with it."""
     root = reader.root
-    listed = root["/AF"] if "/AF" in root else []
+    listed = root.get("/AF", [])
     if len(listed) != 1:
         return b"", f"{len(listed)} files are attached; a report has one, {ATTACHMENT}"
     spec = listed[0].get_object() if hasattr(listed[0], "get_object") else listed[0]

@@ -11,7 +11,9 @@ from typing import Final
 
 _TAIL: Final = b"endstream\nendobj\n"
 _START: Final = re.compile(rb"startxref\n([0-9]+)\n%%EOF\n\Z")
-_TABLE: Final = re.compile(rb"xref\n0 ([0-9]+)\n0000000000 65535 f \n((?:[0-9]{10} 00000 n \n)*)(trailer\n.*)startxref\n", re.DOTALL)
+_TABLE: Final = re.compile(
+    rb"xref\n0 ([0-9]+)\n0000000000 65535 f \n((?:[0-9]{10} 00000 n \n)*)(trailer\n.*)startxref\n", re.DOTALL
+)
 
 
 def archived(data: bytes) -> bytes:

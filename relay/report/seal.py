@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from relay.core.errors import Malformed, Unavailable
 from relay.core.report_inputs import CertificateFacts
 from relay.report.certificates import facts_of, read_certificates, usage_problem
+from relay.report.needs import need_pyhanko
 
 FIELD: Final = "Seal"
 TIMEOUT_S: Final = 20
@@ -54,6 +55,7 @@ class PdfSealer:
 
     def seal(self, pdf: bytes, *, issuer: str, reason: str) -> bytes:
         """The PDF with the seal behind it; its own bytes stay as they are. Raises `Unavailable` without a timestamp that was asked for."""
+        need_pyhanko()
         from asn1crypto import keys, x509
         from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
         from pyhanko.sign import signers
@@ -62,7 +64,7 @@ class PdfSealer:
         from pyhanko_certvalidator.registry import SimpleCertificateStore
 
         certificates = [x509.Certificate.load(der) for der in self._chain]
-        store = SimpleCertificateStore()
+        store: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]  # pyHanko left this one out
         store.register_multiple(certificates[1:])
         signer = signers.SimpleSigner(
             signing_cert=certificates[0],

@@ -152,7 +152,8 @@ REPORT_DAYS: Final = 365
 def issue_report_seal(authority: Path, court: Identity, name: str, out: Path, now: datetime.datetime) -> None:
     """Write `report.pem` (with the authority behind it) and `report.key`: a court's certificate for sealing documents.
 
-    Key usage contentCommitment alone (RFC 5280 section 4.2.1.3), extended key usage document signing (RFC 9336). Raises `Malformed`, `Conflict`.
+    Key usage contentCommitment alone (RFC 5280 section 4.2.1.3), extended key usage document signing (RFC 9336). Raises
+    `Malformed`, `Conflict`.
     """
     ca, ca_key = _authority(authority)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -178,9 +179,7 @@ def issue_report_seal(authority: Path, court: Identity, name: str, out: Path, no
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.ExtendedKeyUsage([_DOCUMENT_SIGNING]), critical=False)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(str(court))]), critical=False
-        )
+        .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(str(court))]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
