@@ -35,8 +35,9 @@ from relay.transport.revocation import RevocationLists
 from relay.web.app import make_app
 from relay.web.checking.pages import CheckingPages
 from relay.web.guard import Policy
+from relay.web.oidc import Provider, ProviderSettings
 from relay.web.serving import pages_context, serving_pages
-from relay.web.signin import SignInPages
+from relay.web.signin import CALLBACK, SignInPages
 from relay.web.site import MenuEntry, Site, make_templates
 
 log = logging.getLogger(__name__)
@@ -87,19 +88,24 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
         stands=lambda certificate: _stands(lists, certificate),
     )
     site = Site(url=web.url, court=web.court_name, templates=make_templates(), menu=MENU)
+    provider = _provider(web)
+    if provider is not None:
+        stack.push_async_callback(provider.close)
     policy = Policy(spool=_spool(common), uploads={"/check": web.upload_bytes_max})
-    app = make_app(site, _routes(site, sign_in, parts, web), policy, sign_in.whose)
+    app = make_app(site, _routes(site, sign_in, provider, parts, web), policy, sign_in.whose)
     tls = _tls(common, web) if web.secure else None
     serving = await stack.enter_async_context(serving_pages(app, listen=web.listen, tls=tls))
     log.info("pages are served at %s (port %d)", web.url, serving.port)
     return CourtWeb(url=web.url, sign_in=sign_in, workers=(("pages", serving.watch()), ("page lists", lists.watch())))
 
 
-def _routes(site: Site, sign_in: SignIn, parts: CourtParts, web: WebConfig) -> list[BaseRoute]:
+def _routes(
+    site: Site, sign_in: SignIn, provider: Provider | None, parts: CourtParts, web: WebConfig
+) -> list[BaseRoute]:
     """Every group of pages, each with the services it needs."""
     return [
         *CheckingPages(site, _checking(parts), file_bytes_max=web.upload_bytes_max).routes(),
-        *SignInPages(site, sign_in, provider=web.oidc is not None).routes(),
+        *SignInPages(site, sign_in, provider).routes(),
     ]
 
 
@@ -114,6 +120,21 @@ def _checking(parts: CourtParts) -> Checking:
         clock=SystemClock(),
         identity=identity,
     )
+
+
+def _provider(web: WebConfig) -> Provider | None:
+    if web.oidc is None:
+        return None
+    settings = ProviderSettings(
+        issuer=web.oidc.issuer,
+        client_id=web.oidc.client_id,
+        client_secret=web.oidc.client_secret,
+        scope=web.oidc.scope,
+        claim=web.oidc.claim,
+        roles=web.oidc.roles,
+        redirect=web.url + CALLBACK,
+    )
+    return Provider(settings, SystemClock())
 
 
 def _stands(lists: RevocationLists, certificate: bytes) -> Identity:
