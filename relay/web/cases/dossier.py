@@ -15,16 +15,16 @@ from relay.core.amounts import COLUMNS, PARTS, Amounts, Comparison, Figure, Said
 from relay.core.timeline import completeness_of, timeline
 from relay.core.verdict import DOES_NOT_PROVE
 from relay.core.view import DossierView
-from relay.ports.cases import GROUNDS, OUTCOMES, KeptView, Objection
-from relay.web.cases.parts import READERS, Parts, kind_name
-from relay.web.cases.shown import PROVENANCE_NAMES, STAGES, Filter, Showing, facts_in_words, money
+from relay.ports.cases import KeptView, Objection
+from relay.web.cases.parts import GROUND_WORDS, OUTCOME_WORDS, READERS, Parts
+from relay.web.cases.shown import Filter, Showing, facts_in_words, money
 from relay.web.site import Person, language_of, need, page
-from relay.words import Speaker, speaker
+from relay.words import Speaker, Words, speaker
 
-PART_NAMES: Final = {
+PART_NAMES: Final[dict[str, Words]] = {
     "principal": "Principal", "interest": "Interest", "penalty": "Penalty interest", "fee": "Fees", "total": "Total",
 }  # fmt: skip
-COLUMN_NAMES: Final = {
+COLUMN_NAMES: Final[dict[str, Words]] = {
     "contracted": "Contracted", "disbursed": "Paid out", "due": "Due", "paid": "Paid", "outstanding": "Outstanding",
 }  # fmt: skip
 COPY_BYTES: Final = 256 * 1024
@@ -67,8 +67,8 @@ class DossierPages:
         view: DossierView,
         objections: Sequence[Objection],
     ) -> dict[str, object]:
-        text = request.query_params.get
-        chosen = Filter(stage=text("stage", ""), kind=text("kind", ""), verdict=text("verdict", ""))
+        wanted = request.query_params.get
+        chosen = Filter(stage=wanted("stage", ""), kind=wanted("kind", ""), verdict=wanted("verdict", ""))
         stages = timeline(view)
         kinds = sorted({record.finding.kind for record in view.records})
         return {
@@ -76,16 +76,15 @@ class DossierPages:
             "view": view,
             "verdict": view.verdict,
             "counts": completeness_of(view),
-            "stages": Showing(w, view, self._parts.describe, objections).stages(stages, chosen),
+            "stages": Showing(w, view, objections).stages(stages, chosen),
             "chosen": chosen,
-            "stage_choices": [(stage.stage, w.text(STAGES[stage.stage])) for stage in stages],
-            "kind_choices": [(kind, kind_name(w, kind)) for kind in kinds if kind],
+            "stage_choices": [(stage.stage, w.stage(stage.stage)) for stage in stages if stage.stage],
+            "kind_choices": [(kind, w.kind(kind)) for kind in kinds if kind],
             "verdict_choices": sorted({record.finding.verdict.value for record in view.records}),
-            "provenance_names": PROVENANCE_NAMES,
-            "panel": _panel(w, view, text("cut_off", "")),
+            "ground_words": GROUND_WORDS,
+            "outcome_words": OUTCOME_WORDS,
+            "panel": _panel(w, view, wanted("cut_off", "")),
             "objections": objections,
-            "grounds": GROUNDS,
-            "outcomes": OUTCOMES,
             "may_answer": "judge" in person.roles,
             "does_not_prove": [w.said(sentence) for sentence in DOES_NOT_PROVE],
             "numbers": {record.finding.seq: record.deposit_number for record in view.records},
@@ -97,7 +96,9 @@ class DossierPages:
         bundle = request.path_params["bundle"]
         file = await self._parts.open_bundle(bundle, person.name)
         name = f'attachment; filename="bundle-{bundle}.zip"'
-        return StreamingResponse(_pieces(file), headers={"Content-Type": "application/zip", "Content-Disposition": name})
+        return StreamingResponse(
+            _pieces(file), headers={"Content-Type": "application/zip", "Content-Disposition": name}
+        )
 
 
 async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
@@ -116,6 +117,7 @@ def _panel(w: Speaker, view: DossierView, wanted: str) -> dict[str, object]:
     found = amounts(view, cut_off)
     return {
         "cut_off": cut_off.isoformat(),
+        "cut_off_words": w.date(cut_off.isoformat()),
         "columns": [(column, w.text(COLUMN_NAMES[column])) for column in COLUMNS],
         "rows": [
             (part, w.text(PART_NAMES[part]), [_cell(w, found, found.figure(part, column)) for column in COLUMNS])
@@ -173,9 +175,9 @@ def _compared(w: Speaker, one: Comparison, currency: str) -> dict[str, object]:
         for row in one.rows
     ]
     return {
-        "name": kind_name(w, one.kind),
+        "name": w.kind(one.kind),
         "seq": one.seq,
-        "as_of": one.as_of.isoformat() if one.as_of else "",
+        "as_of": w.date(one.as_of.isoformat()) if one.as_of else "",
         "rows": rows,
         "why_not": [_said(w, said, currency) for said in one.why_not],
     }

@@ -6,9 +6,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from relay.web.cases.parts import LOOKERS, READERS, Parts, kind_name
-from relay.web.site import language_of, need, page
-from relay.words import speaker
+from relay.web.cases.parts import LOOKERS, READERS, Parts
+from relay.web.site import need, page
 
 
 class JobPages:
@@ -28,13 +27,12 @@ class JobPages:
         """As it stands: without script the page comes again by itself, with script its middle is exchanged."""
         person = need(request, *LOOKERS)
         state = await self._parts.cases.job(request.path_params["job"])
-        w = speaker(language_of(request))
         progress = state.progress
         values = {
             "state": state,
             "job": state.row,
             "under_way": state.row.phase == "begun",
-            "rows": [(seen, kind_name(w, seen.kind)) for seen in state.seen],
+            "rows": state.seen,
             "percent": progress.bytes * 100 // progress.bytes_total if progress and progress.bytes_total else 0,
             "may_read": bool(person.roles & set(READERS)),
         }

@@ -16,8 +16,8 @@ from starlette.routing import BaseRoute, Route
 from relay.core.errors import Malformed, NotFound, Unverified
 from relay.core.limits import CASE_CHARS_MAX, GRANT_BYTES_MAX, PURPOSE_CHARS_MAX
 from relay.core.verdict import Finding
-from relay.ports.cases import CASE_STATES, DossierRow, GrantFacts
-from relay.web.cases.parts import LOOKERS, READERS, Parts, query_of
+from relay.ports.cases import DossierRow, GrantFacts
+from relay.web.cases.parts import LOOKERS, READERS, STATE_WORDS, Parts, query_of
 from relay.web.site import form_of, need, page
 
 DOSSIERS_SHOWN: Final = 200
@@ -59,7 +59,7 @@ class ListPages:
             "query": query,
             "found": found,
             "verdicts": _VERDICTS,
-            "states": CASE_STATES,
+            "states": STATE_WORDS,
             "kept": kept,
             "next_page": urlencode({**chosen, "after": found.after}) if found.after else "",
             "first": not request.query_params.get("after"),
@@ -85,7 +85,9 @@ class ListPages:
             return self._grant_page(request, "")
         form = form_of(request)
         upload = form.file("file")
-        token = upload.file.read(GRANT_BYTES_MAX + 1) if upload else form.text("token", chars_max=GRANT_BYTES_MAX).encode()
+        token = (
+            upload.file.read(GRANT_BYTES_MAX + 1) if upload else form.text("token", chars_max=GRANT_BYTES_MAX).encode()
+        )
         try:
             if not token:
                 raise Malformed("grant", "", "choose a file or paste the grant's text")

@@ -1,4 +1,4 @@
-"""What the groups of case pages share: the services, words for kinds and members, and reading queries."""
+"""What the groups of case pages share: the services, words for what is chosen from lists, and reading queries."""
 
 from __future__ import annotations
 
@@ -9,19 +9,28 @@ from typing import BinaryIO, Final
 from starlette.requests import Request
 
 from relay.core.errors import NotFound
-from relay.ports.cases import CASE_STATES, CaseQuery
+from relay.ports.cases import CASE_STATES, CaseQuery, CaseState, Ground, Outcome
 from relay.services.court.cases import Cases
 from relay.services.court.objections import Objections
 from relay.web.site import PersonRole, Site
-from relay.words import Speaker
+from relay.words import Words
 
 READERS: Final[tuple[PersonRole, ...]] = ("judge", "clerk")
 """Who may see dossiers."""
 LOOKERS: Final[tuple[PersonRole, ...]] = ("judge", "clerk", "auditor")
 """Who may see lists and verdicts."""
 SEARCH_CHARS_MAX: Final = 128
-Describe = Callable[[str, int, str], str]
-"""(kind, version, member) → what the member means, in English; empty when that is not known."""
+STATE_WORDS: Final[dict[CaseState, Words]] = {
+    "waiting": "None retrieved yet",
+    "partly": "Some retrieved",
+    "retrieved": "All retrieved",
+}
+GROUND_WORDS: Final[dict[Ground, Words]] = {
+    "platform": "Against the platform (art. 17)",
+    "before_anchoring": "Untrue before anchoring (art. 18)",
+    "other": "Another ground",
+}
+OUTCOME_WORDS: Final[dict[Outcome, Words]] = {"sustained": "Sustained", "overruled": "Overruled", "noted": "Noted"}
 OpenBundle = Callable[[str, str], Awaitable[BinaryIO]]
 """(bundle id, person) → the bundle's file, after the custody log says who took it. Raises `NotFound`."""
 
@@ -33,20 +42,18 @@ class Parts:
     site: Site
     cases: Cases
     objections: Objections
-    describe: Describe
     open_bundle: OpenBundle
 
 
 def query_of(request: Request) -> CaseQuery:
     """Search and filters; what is none of the choices counts as no choice."""
-    text = request.query_params.get
-    state = next((one for one in CASE_STATES if one == text("state", "")), "")
-    return CaseQuery(search=text("search", "").strip()[:SEARCH_CHARS_MAX], verdict=text("verdict", "")[:32], state=state)
-
-
-def kind_name(w: Speaker, kind: str) -> str:
-    """A kind as people call it: `overdue_notice` is "Overdue notice"."""
-    return w.text(kind.replace("_", " ").capitalize()) if kind else w.text("Kind not known")
+    wanted = request.query_params.get
+    states: dict[str, CaseState] = {one: one for one in CASE_STATES}
+    return CaseQuery(
+        search=wanted("search", "").strip()[:SEARCH_CHARS_MAX],
+        verdict=wanted("verdict", "")[:32],
+        state=states.get(wanted("state", ""), ""),
+    )
 
 
 def number_of(text: str) -> int:
@@ -54,19 +61,3 @@ def number_of(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > 6 or str(int(text)) != text:
         raise NotFound("no such page")
     return int(text)
-
-
-def lasted(w: Speaker, ms: int) -> str:
-    """A length of time in its two greatest units, such as "3 days 4 hours"."""
-    seconds = abs(ms) // 1000
-    if not seconds:
-        return w.text("{count} ms", count=abs(ms))
-    units = (("{count} days", 86_400), ("{count} hours", 3600), ("{count} minutes", 60), ("{count} seconds", 1))
-    said = []
-    for text, size in units:
-        count, seconds = divmod(seconds, size)
-        if count or said:
-            said.append(w.text(text, count=count) if count else "")
-        if len(said) == 2:
-            break
-    return " ".join(part for part in said if part)

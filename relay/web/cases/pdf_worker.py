@@ -55,7 +55,9 @@ def _png(width: int, height: int, stride: int, data: bytes, channels: int) -> by
     colour = {1: 0, 3: 2, 4: 6}[channels]
     rows = b"".join(b"\0" + data[y * stride : y * stride + width * channels] for y in range(height))
     header = struct.pack(">2I5B", width, height, 8, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows, 6)) + _chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows, 6)) + _chunk(b"IEND", b"")
+    )
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -4,52 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from relay.core.errors import Malformed
-from relay.core.times import parse_utc
 from relay.core.timeline import LAG_LIMITS_MS, Mark, TimelineEntry, TimelineStage
+from relay.core.times import parse_utc
 from relay.core.view import DossierView, ViewMember, ViewRecord
 from relay.ports.cases import Objection
-from relay.web.cases.parts import Describe, kind_name, lasted
-from relay.words import Speaker
+from relay.words import Speaker, Words
 
-STAGES: Final[Mapping[str, str]] = {
-    "apply": "Application",
-    "decide": "Decision",
-    "contract": "Contract",
-    "disburse": "Disbursement",
-    "service": "Repayment",
-    "collect": "Collection",
-    "letter": "Lawyer's letter",
-    "mediate": "Mediation",
-    "notary": "Notary",
-    "file": "Filing",
-    "try": "Trial",
-    "enforce": "Enforcement",
-    "": "Stage not known",
-}
-STATUSES: Final[Mapping[str, str]] = {
-    "disclosed": "Disclosed",
-    "withheld": "Withheld",
-    "erased": "Erased",
-    "missing": "Missing",
-}
-PROVENANCE_NAMES: Final[Mapping[str, str]] = {
-    "source": "Source",
-    "generation": "How it was generated",
-    "storage": "How it was stored",
-    "notarisation": "Notarisation",
-    "witnesses": "Third-party witnesses",
-    "corroboration": "Corroborating records",
-}
-CLASSES: Final[Mapping[str, str]] = {
-    "ordinary": "Ordinary",
-    "mediation_privileged": "Privileged: said in mediation",
-}
-MARKS: Final[Mapping[Mark, str]] = {
+MARKS: Final[dict[Mark, Words]] = {
     Mark.NO_PROVENANCE: "No pre-anchoring provenance stated",
     Mark.LATE_ADDITION: "Late addition",
     Mark.LONG_LAG: "Anchored long after the event",
@@ -57,6 +23,7 @@ MARKS: Final[Mapping[Mark, str]] = {
     Mark.SUPERSEDED: "Replaced by a later record",
 }
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_DAY: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _ROWS_MAX: Final = 600
 
@@ -125,10 +92,9 @@ class Filter:
 class Showing:
     """Words for one dossier in one language."""
 
-    def __init__(self, w: Speaker, view: DossierView, describe: Describe, objections: Sequence[Objection]) -> None:
+    def __init__(self, w: Speaker, view: DossierView, objections: Sequence[Objection]) -> None:
         self._w = w
         self._view = view
-        self._describe = describe
         self._objections = objections
 
     def stages(self, stages: Sequence[TimelineStage], chosen: Filter) -> list[ShownStage]:
@@ -137,7 +103,7 @@ class Showing:
         for stage in stages:
             entries = tuple(self.record(entry) for entry in stage.entries if chosen.passes(entry.record))
             if entries:
-                name = self._w.text(STAGES[stage.stage])
+                name = self._w.stage(stage.stage) if stage.stage else self._w.text("Stage not known")
                 made.append(ShownStage(stage.stage, name, entries, len(stage.entries)))
         return made
 
@@ -145,15 +111,15 @@ class Showing:
         """One entry."""
         record, finding = entry.record, entry.record.finding
         anchor = self._view.anchors[record.anchor] if record.anchor >= 0 else None
-        withheld = [self.label(finding.kind, record.kind_version or 1, name) for name in finding.withheld_members]
+        withheld = [self._w.member(name) for name in finding.withheld_members]
         return ShownRecord(
             record=record,
-            kind=kind_name(self._w, finding.kind),
-            status=self._w.text(STATUSES[finding.status]),
+            kind=self._w.kind(finding.kind) if finding.kind else self._w.text("Kind not known"),
+            status=self._w.status(finding.status),
             reason=self._w.said(finding.reason) if finding.reason else "",
             marks=tuple(self._mark(mark, entry) for mark in entry.marks),
-            lag=lasted(self._w, record.lag_ms) if record.lag_ms else "",
-            confidentiality=self._w.text(CLASSES.get(record.confidentiality, record.confidentiality)),
+            lag=self._w.duration(record.lag_ms) if record.lag_ms else "",
+            confidentiality=self._w.confidentiality(record.confidentiality),
             members=tuple(self._member(record, member) for member in record.members),
             withheld=(*withheld, *finding.withheld_payloads),
             superseded_by=entry.superseded_by,
@@ -169,12 +135,12 @@ class Showing:
             Mark.LATE_ADDITION: lambda: w.said(record.finding.late),
             Mark.LONG_LAG: lambda: w.text(
                 "{lag} between event and anchoring; of this stage more than {limit} is marked.",
-                lag=lasted(w, record.lag_ms),
-                limit=lasted(w, LAG_LIMITS_MS.get(record.stage, LAG_LIMITS_MS["apply"])),
+                lag=w.duration(record.lag_ms),
+                limit=w.duration(LAG_LIMITS_MS.get(record.stage, LAG_LIMITS_MS["apply"])),
             ),
             Mark.EVENT_AFTER_ANCHORING: lambda: w.text(
                 "The lender dates the event {lag} later than the ledger that anchored it: a wrong clock, or a wrong date.",
-                lag=lasted(w, record.lag_ms),
+                lag=w.duration(-record.lag_ms),
             ),
             Mark.SUPERSEDED: lambda: w.text(
                 "By record {seqs}.", seqs=", ".join(str(seq) for seq in entry.superseded_by)
@@ -182,15 +148,11 @@ class Showing:
         }
         return w.text(MARKS[mark]), details[mark]()
 
-    def label(self, kind: str, version: int, name: str) -> str:
-        """What a member means; its own name where that is not known."""
-        found = self._describe(kind, version, name)
-        return self._w.text(found.removesuffix(".")) if found else name
-
     def _member(self, record: ViewRecord, member: ViewMember) -> ShownMember:
-        label = self.label(record.finding.kind, record.kind_version, member.name)
         currency = next((m.value for m in record.members if m.name == "currency"), "")
-        return ShownMember(label, self._value(member.name, member.value, currency), member.personal)
+        return ShownMember(
+            self._w.member(member.name), self._value(member.name, member.value, currency), member.personal
+        )
 
     def _value(self, name: str, value: object, currency: object) -> str | Cells:
         if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
@@ -202,7 +164,7 @@ class Showing:
     def _table(self, rows: Sequence[Mapping[str, object]], currency: object) -> Cells:
         heads = tuple(rows[0])
         cells = tuple(tuple(self._plain(h, row.get(h, ""), currency) for h in heads) for row in rows[:_ROWS_MAX])
-        return Cells(tuple(self._w.text(_head(h)) for h in heads), cells)
+        return Cells(tuple(self._w.member(h) for h in heads), cells)
 
     def _plain(self, name: str, value: object, currency: object) -> str:
         w = self._w
@@ -222,23 +184,29 @@ def money(w: Speaker, cents: int, currency: object) -> str:
     return w.text("{cents} cents", cents=cents)
 
 
+_FORMS: Final[dict[str, Callable[[Speaker, str], str]]] = {
+    "kind": lambda w, kind: w.kind(kind),
+    "day": lambda w, day: w.date(day),
+    "verdict": lambda w, verdict: w.verdict(verdict),
+    "reason": lambda w, reason: w.said(reason),
+}
+
+
 def facts_in_words(w: Speaker, facts: Sequence[tuple[str, str | int]], currency: str) -> dict[str, object]:
-    """Values of a sentence about amounts: `…_cents` as money, kinds by their names."""
+    """Values of a sentence about amounts: `…_cents` as money, kinds, days and verdicts as each is said."""
     said: dict[str, object] = {}
     for name, value in facts:
         said[name] = value
         if name.endswith("_cents") and isinstance(value, int):
             said[name] = money(w, value, currency)
-        elif name == "kind":
-            said[name] = kind_name(w, str(value))
+        elif name in _FORMS:
+            said[name] = _FORMS[name](w, str(value))
     return said
 
 
-def _head(name: str) -> str:
-    return name.removesuffix("_cents").replace("_", " ").capitalize()
-
-
 def _moment(w: Speaker, text: str) -> str:
+    if _DAY.fullmatch(text):
+        return w.date(text)
     if not _TIME.fullmatch(text):
         return text
     try:
