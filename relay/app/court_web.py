@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 
 from relay.app.adapters import verifiers
 from relay.app.court_cases import CASES_MENU, case_routes, open_cases
+from relay.app.court_reports import REPORTS_MENU, check_by_form, open_court_reports, report_routes
 from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, random_bytes
 from relay.config.roles import Common, CourtConfig
@@ -22,11 +23,12 @@ from relay.core.identity import Identity
 from relay.core.trust import TrustRoots
 from relay.durable.files import make_folder
 from relay.ports.ledgers import CourtRegistry
-from relay.services.court.checking import Checking
+from relay.services.court.checking import Checking, no_codes
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.fetching import Bundles
 from relay.services.court.ledger_now import LedgerNow
 from relay.services.court.once import NamedRetrievals
+from relay.services.court.reports import Reports
 from relay.services.court.signing_in import SignIn
 from relay.store.court import SqliteCourtStore
 from relay.store.office import SqliteOffice
@@ -44,7 +46,7 @@ from relay.web.site import MenuEntry, Site, make_templates
 log = logging.getLogger(__name__)
 
 SPOOL = "uploads"
-MENU: tuple[MenuEntry, ...] = (CASES_MENU,)
+MENU: tuple[MenuEntry, ...] = (CASES_MENU, REPORTS_MENU)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,12 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
     if provider is not None:
         stack.push_async_callback(provider.close)
     policy = Policy(spool=_spool(common), uploads={"/check": web.upload_bytes_max})
-    routes = [*_routes(site, sign_in, provider, parts, web), *case_routes(site, cases, parts.bundles)]
+    reports = open_court_reports(parts.config, office.database, parts.store, parts.trust, parts.custody, cases.cases)
+    routes = [
+        *_routes(site, sign_in, provider, parts, web, reports),
+        *case_routes(site, cases, parts.bundles),
+        *report_routes(site, reports),
+    ]
     app = make_app(site, routes, policy, sign_in.whose)
     tls = _tls(common, web) if web.secure else None
     behind_proxy = not web.secure and web.url.startswith("https://")
@@ -113,16 +120,21 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
 
 
 def _routes(
-    site: Site, sign_in: SignIn, provider: Provider | None, parts: CourtParts, web: WebConfig
+    site: Site, sign_in: SignIn, provider: Provider | None, parts: CourtParts, web: WebConfig, reports: Reports | None
 ) -> list[BaseRoute]:
     """Every group of pages, each with the services it needs."""
     return [
-        *CheckingPages(site, _checking(parts), file_bytes_max=web.upload_bytes_max).routes(),
+        *CheckingPages(
+            site,
+            _checking(parts, reports),
+            file_bytes_max=web.upload_bytes_max,
+            reports=check_by_form(reports, parts.trust),
+        ).routes(),
         *SignInPages(site, sign_in, provider).routes(),
     ]
 
 
-def _checking(parts: CourtParts) -> Checking:
+def _checking(parts: CourtParts, reports: Reports | None) -> Checking:
     identity = parts.config.common.identity
     return Checking(
         store=parts.store,
@@ -132,6 +144,7 @@ def _checking(parts: CourtParts) -> Checking:
         custody=parts.custody,
         clock=SystemClock(),
         identity=identity,
+        bundle_of_code=reports.bundle_of_code if reports else no_codes,
     )
 
 

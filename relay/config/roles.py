@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.config.http import HttpConfig, read_http
+from relay.config.report import ReportConfig, read_report
 from relay.config.strict import Table, read_table
 from relay.config.time import AuthorityConfig, read_time
 from relay.config.web import WebConfig, read_web
@@ -121,6 +122,8 @@ class CourtConfig:
     """Timestamp authorities that are asked; none: checkpoints are not stamped."""
     web: WebConfig | None
     """The court's pages; None: there are none."""
+    report: ReportConfig | None
+    """Its deposit reports; None: it issues none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,6 +285,7 @@ def read_court(path: Path) -> CourtConfig:
         custody_key=keys.signing_key("custody"),
         authorities=read_time(table.table("time")) if table.has("time") else (),
         web=read_web(table.table("web")) if table.has("web") else None,
+        report=read_report(table.table("report")) if table.has("report") else None,
     )
     for one in (table, keys, relay):
         one.done()

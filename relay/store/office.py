@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.durable.database import Database
-from relay.store import office_cases, office_jobs
+from relay.store import office_cases, office_jobs, office_reports
 from relay.store.office_sessions import SESSIONS
 
 APPLICATION: Final = 0x43524F46  # "CROF"
@@ -17,6 +17,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     "CREATE TABLE office (made_ms INTEGER NOT NULL) STRICT;",
     SESSIONS,
     office_cases.SCHEMA + office_jobs.SCHEMA,
+    office_reports.SCHEMA,
 )
 
 
