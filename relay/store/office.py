@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from relay.durable.database import Database
+from relay.store.office_parties import SCHEMA as PARTIES
 
 APPLICATION: Final = 0x43524F46  # "CROF"
-MIGRATIONS: Final[tuple[str, ...]] = ("CREATE TABLE office (made_ms INTEGER NOT NULL) STRICT;",)
+MIGRATIONS: Final[tuple[str, ...]] = (
+    "CREATE TABLE office (made_ms INTEGER NOT NULL) STRICT;",
+    PARTIES,
+)
 
 
 class SqliteOffice:
