@@ -77,7 +77,9 @@ class Reader:
         try:
             value = loads_strict(bytes(data), what="body", bytes_max=body.bytes_max)
         except Malformed as error:
-            raise malformed(f"body {error.field}".strip(), error.reason) from None
+            if error.field:  # a place in the text: it is no JSON at all
+                raise malformed(f"body, {error.field}", error.reason) from None
+            raise  # JSON, but in a spelling that readers may understand differently
         fault = first_fault(self._validators["body"], value)
         if fault:
             raise malformed(*fault)

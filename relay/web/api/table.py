@@ -97,5 +97,5 @@ class Route:
         if any(one.place == "path" for one in self.params):
             names.add("not-found")
         if self.body is not None:
-            names |= {"too-large", "media-type"}
+            names |= {"too-large", "media-type", "unusable"}
         return tuple(sorted(names))

@@ -1,0 +1,24 @@
+"""Loaded by schemathesis in its own process: how values of this project's formats are drawn."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import schemathesis
+from hypothesis import strategies as st
+
+from relay.core.deposit_number import deposit_number
+
+LETTERS = st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp", "Zs"))
+
+
+def _plain(text: str) -> bool:
+    """As `relay.core.fields.check_plain` wants it; what is drawn may compose to something else."""
+    return text.isprintable() and text == text.strip() and unicodedata.is_normalized("NFC", text)
+
+
+schemathesis.openapi.format("plain-text", st.text(LETTERS, min_size=1, max_size=40).filter(_plain))
+schemathesis.openapi.format(
+    "deposit-number",
+    st.builds(lambda log, index: str(deposit_number(log, index)), st.text(max_size=8), st.integers(0, 2**40)),
+)
