@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from relay.app.adapters import open_court, verifiers
 from relay.app.court_retrieval import named_retrievals
@@ -12,11 +13,15 @@ from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.trust import only, use_trust
 from relay.config.roles import CourtConfig, read_court
+from relay.core.errors import Malformed
 from relay.core.note import VerifierKey
+from relay.core.trust import TrustRoots
 from relay.ports.common import Signer
+from relay.ports.ledgers import CourtRegistry
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.fetching import Bundles
 from relay.services.court.mirror import CourtMirror
+from relay.services.court.once import NamedRetrievals
 from relay.services.court.receipts import ReceiptReader
 from relay.services.court.status import CourtStatus
 from relay.services.custody_reading import CustodyReading
@@ -30,6 +35,9 @@ from relay.wire.custody_server import ALLOW as CUSTODY_ALLOW
 from relay.wire.custody_server import CustodyDesk
 from relay.wire.relay_client import GrpcRetrievalLink
 from relay.wire.v1 import court_pb2_grpc, custody_pb2_grpc
+
+if TYPE_CHECKING:
+    from relay.app.court_web import CourtWeb
 
 
 async def _custody_desk(
@@ -47,6 +55,35 @@ async def _custody_desk(
         ask_ledger=custody.ledger_word,
     )
     return CustodyDesk(reading, None)
+
+
+async def _pages(
+    stack: AsyncExitStack,
+    config: CourtConfig,
+    store: SqliteCourtStore,
+    trust: TrustRoots,
+    registry: CourtRegistry,
+    custody: CustodyKeeper,
+    retrieval: NamedRetrievals,
+    bundles: Bundles,
+) -> CourtWeb | None:
+    """The court's pages, where there are any."""
+    if config.web is None:
+        return None
+    try:
+        from relay.app.court_web import CourtParts, open_court_web
+    except ImportError as error:
+        raise Malformed("configuration", "web", f"needs the extra courtrelay[web]: {error}") from None
+    parts = CourtParts(
+        config=config,
+        store=store,
+        trust=trust,
+        registry=registry,
+        custody=custody,
+        retrieval=retrieval,
+        bundles=bundles,
+    )
+    return await open_court_web(stack, parts, config.web)
 
 
 async def run_court(path: Path) -> None:
@@ -85,7 +122,9 @@ async def run_court(path: Path) -> None:
         stack.push_async_callback(retrieval.close)
         problems = [lambda: receipts.problem, lambda: custody.problem, lambda: trust.why_stale(clock.now_ms() // 1000)]
         status = CourtStatus(store, [log.origin for log in trust.logs], problems)
-        mirrored, desk = Mirror(mirror), CourtDesk(retrieval, Bundles(store, custody), status)
+        bundles = Bundles(store, custody)
+        web = await _pages(stack, config, store, trust, registry, custody, retrieval, bundles)
+        mirrored, desk = Mirror(mirror), CourtDesk(retrieval, bundles, status, web.make_link if web else None)
         custody_desk = await _custody_desk(config, store, custody, custody_signer)
         port = await stack.enter_async_context(
             serving(
@@ -104,6 +143,7 @@ async def run_court(path: Path) -> None:
             )
         )
         await open_court_http(stack, config, store, trust)
-        await stack.enter_async_context(workers(("receipts", receipts.run()), ("custody", custody.run())))
+        jobs = () if web is None else web.workers
+        await stack.enter_async_context(workers(("receipts", receipts.run()), ("custody", custody.run()), *jobs))
         announce("court", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()

@@ -255,6 +255,12 @@ async def _retrieved(
             await asyncio.sleep(RETRIEVE_WAIT_S)
 
 
+async def sign_in_link(home: Path, name: str, role: str) -> str:
+    """The address that signs a person in to the court's pages once, within ten minutes."""
+    async with open_desk(home, "court-desk") as (opened, _):
+        return await CourtDeskClient(opened).make_link(name, role)
+
+
 async def status(home: Path) -> dict[str, dict[str, Any]]:
     """Every role's own words; a role that cannot be asked says why."""
     return {

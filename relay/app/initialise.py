@@ -39,7 +39,7 @@ LENDER_CUSTODY: Final = "lender.courtrelay.example/custody/1"
 KEY_YEARS: Final = 30
 TRUST_DAYS: Final = 366
 """After so many days disclosures and retrievals stop until there are newer trust roots."""
-PORTS: Final = ("lender-ledger", "court-ledger", "custodian", "relay", "court", *CHAIN_PORTS.values())
+PORTS: Final = ("lender-ledger", "court-ledger", "custodian", "relay", "court", *CHAIN_PORTS.values(), "court-pages")
 OpenMaker = Callable[[Path, int, int, Mapping[str, int]], LedgerMaker]
 """(home, validators, threshold, ports)."""
 
@@ -88,8 +88,8 @@ def initialise(
         raise Malformed("init", "--ledger", f"must be one of {', '.join(makers)}")
     if not 1 <= threshold <= validators:
         raise Malformed("init", "--threshold", f"must be 1 to the number of validators ({validators})")
-    if base_port != 0 and not 1024 <= base_port <= 65_528:
-        raise Malformed("init", "--base-port", "must be 0 (free ports) or 1024 to 65528")
+    if base_port != 0 and not 1024 <= base_port <= 65_527:
+        raise Malformed("init", "--base-port", "must be 0 (free ports) or 1024 to 65527")
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise Conflict(f"{home} exists and is not an empty folder; nothing is ever overwritten: choose another one")
     if "evm" in ledger:
@@ -130,7 +130,12 @@ IDENTITIES: Final = {
     "lender-desk": _identity(Role.OPERATOR, "lender-desk"),
     "relay-desk": _identity(Role.OPERATOR, "relay-desk"),
     "court-desk": _identity(Role.OPERATOR, "court-desk"),
+    "court-judge": _identity(Role.PERSON, "court-judge"),
+    "court-clerk": _identity(Role.PERSON, "court-clerk"),
+    "court-auditor": _identity(Role.PERSON, "court-auditor"),
 }
+PEOPLE: Final = ("judge", "clerk", "auditor")
+"""Who signs in to the court's pages, one of each role."""
 
 
 class _Maker:
@@ -275,8 +280,24 @@ class _Maker:
                 f'address = "127.0.0.1:{self._ports["relay"]}"',
                 "",
                 *self._ledgers.table("court", "court_ledger", "court-ledger"),
+                *self._pages(),
             ],
         )
+
+    def _pages(self) -> list[str]:
+        """The court's pages, on the loopback without TLS; docs/court-pages.md says what to change for others."""
+        address = f"127.0.0.1:{self._ports['court-pages']}"
+        return [
+            "[web]",
+            f'listen = "{address}"',
+            'tls = "none"',
+            f'url = "http://{address}"',
+            'court_name = "Court of Courtrelay Example"',
+            "",
+            "[web.people]",
+            *(f'"{IDENTITIES[f"court-{role}"]}" = ["{role}"]' for role in PEOPLE),
+            "",
+        ]
 
     def _common(self, role: str, desk: str) -> list[str]:
         return [

@@ -19,6 +19,7 @@ from relay.cli import output
 from relay.cli.adapter_tools import adapter_app
 from relay.cli.batch_tools import batch_app
 from relay.cli.common import DEFAULT_HOME, Home, Json, check_arguments, run
+from relay.cli.court_tools import court_app
 from relay.cli.custody_tools import custody_app
 from relay.cli.key_tools import identity_app, key_app
 from relay.cli.relay_tools import relay_app
@@ -32,6 +33,7 @@ app.add_typer(adapter_app, name="adapter")
 app.add_typer(batch_app, name="batch")
 app.add_typer(relay_app, name="relay")
 app.add_typer(custody_app, name="custody")
+app.add_typer(court_app, name="court")
 app.add_typer(key_app, name="key")
 app.add_typer(identity_app, name="identity")
 app.add_typer(retention_app, name="retention")
@@ -41,7 +43,7 @@ app.add_typer(dossier_app, name="dossier")
 @app.command("init")
 def init_command(
     home: Annotated[Path, typer.Argument(help="Folder to make; must not exist or be empty.")] = DEFAULT_HOME,
-    base_port: Annotated[int, typer.Option(help="First of seven loopback ports; 0 picks free ones.")] = 7400,
+    base_port: Annotated[int, typer.Option(help="First of eight loopback ports; 0 picks free ones.")] = 7400,
     validators: Annotated[int, typer.Option(min=1, max=64, help="Validators, or attesters, of each ledger.")] = 4,
     threshold: Annotated[int, typer.Option(min=1, max=64, help="Signatures a block needs.")] = 3,
     ledger: Annotated[

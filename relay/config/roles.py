@@ -9,6 +9,7 @@ from typing import Final
 
 from relay.config.http import HttpConfig, read_http
 from relay.config.strict import Table, read_table
+from relay.config.web import WebConfig, read_web
 from relay.core.errors import Malformed
 from relay.core.identity import Role
 from relay.setup.signers import KeyReference
@@ -113,6 +114,8 @@ class CourtConfig:
     seal_key: KeyReference
     request_keys: tuple[KeyReference, ...]
     custody_key: KeyReference
+    web: WebConfig | None
+    """The court's pages; None: there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +269,7 @@ def read_court(path: Path) -> CourtConfig:
             *(keys.signing_keys("request_old") if keys.has("request_old") else ()),
         ),
         custody_key=keys.signing_key("custody"),
+        web=read_web(table.table("web")) if table.has("web") else None,
     )
     for one in (table, keys, relay):
         one.done()

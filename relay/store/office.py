@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from relay.durable.database import Database
-from relay.store.office_parties import SCHEMA as PARTIES
+from relay.store.office_parties import PARTIES
+from relay.store.office_sessions import SESSIONS
 
 APPLICATION: Final = 0x43524F46  # "CROF"
 MIGRATIONS: Final[tuple[str, ...]] = (
     "CREATE TABLE office (made_ms INTEGER NOT NULL) STRICT;",
+    SESSIONS,
     PARTIES,
 )
 

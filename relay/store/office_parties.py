@@ -10,7 +10,7 @@ from relay.core.invitation import ScryptCost
 from relay.durable.database import Database
 from relay.ports.parties import TRIES_MAX, Invitation
 
-SCHEMA: Final = f"""
+PARTIES: Final = f"""
 CREATE TABLE invitation (
     id TEXT PRIMARY KEY,
     case_number TEXT NOT NULL,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import grpc.aio
 
-from relay.core.errors import Malformed
+from relay.core.errors import Malformed, NotFound
 from relay.core.identity import Role
 from relay.core.package import Package
 from relay.ports.forwarding import Announcement
@@ -33,10 +33,13 @@ ALLOW: Final[Mapping[str, frozenset[Role]]] = {
     "/relay.wire.v1.CourtDesk/Retrieve": frozenset({Role.OPERATOR}),
     "/relay.wire.v1.CourtDesk/FetchBundle": frozenset({Role.OPERATOR}),
     "/relay.wire.v1.CourtDesk/Status": frozenset({Role.OPERATOR}),
+    "/relay.wire.v1.CourtDesk/MakeLink": frozenset({Role.OPERATOR}),
 }
 LONG_LIVED: Final[frozenset[str]] = frozenset()
 
 Context = grpc.aio.ServicerContext[Any, Any]
+MakeLink = Callable[[str, str, str], Awaitable[str]]
+"""(name, role, operator) → the address of a link for signing in once. Raises `Malformed`."""
 
 
 class Mirror(court_pb2_grpc.MirrorServicer):
@@ -91,10 +94,13 @@ async def _packages(requests: AsyncIterator[court_pb2.AddEntriesRequest]) -> Asy
 class CourtDesk(court_pb2_grpc.CourtDeskServicer):
     """What the court's own people and systems call."""
 
-    def __init__(self, retrieval: NamedRetrievals, bundles: Bundles, status: CourtStatus) -> None:
+    def __init__(
+        self, retrieval: NamedRetrievals, bundles: Bundles, status: CourtStatus, make_link: MakeLink | None = None
+    ) -> None:
         self._retrieval = retrieval
         self._bundles = bundles
         self._status = status
+        self._make_link = make_link
 
     async def Retrieve(
         self, request: court_pb2.DeskRetrieveRequest, context: Context
@@ -135,6 +141,13 @@ class CourtDesk(court_pb2_grpc.CourtDeskServicer):
             retrievals=report.retrievals,
             last_problem=report.problem,
         )
+
+    async def MakeLink(self, request: court_pb2.MakeLinkRequest, context: Context) -> court_pb2.MakeLinkReply:
+        """A link for signing in to the pages."""
+        if self._make_link is None:
+            raise NotFound("this gateway has no pages: its configuration has no [web]")
+        url = await self._make_link(request.name, request.role, str(peer_identity(context)))
+        return court_pb2.MakeLinkReply(url=url)
 
 
 def _event(event: Progress | Seen | Done) -> court_pb2.DeskRetrieveEvent:

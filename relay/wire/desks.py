@@ -202,6 +202,11 @@ class CourtDeskClient:
             raise Malformed(str(out), "", f"cannot be written: {error.strerror}") from None
         return size
 
+    async def make_link(self, name: str, role: str) -> str:
+        """The address of a link that signs a person in to the court's pages, once."""
+        request = court_pb2.MakeLinkRequest(name=name, role=role)
+        return (await call(self._stub.MakeLink(request, timeout=CALL_DEADLINE_S))).url
+
     async def status(self) -> court_pb2.CourtStatusReply:
         """What the court gateway says of itself."""
         return await call(self._stub.Status(court_pb2.CourtStatusRequest(), timeout=CALL_DEADLINE_S))

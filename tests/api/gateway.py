@@ -97,7 +97,7 @@ async def open_gateway(folder: Path) -> AsyncIterator[Gateway]:
         stored = await way.deposit("loan", small_dossier(3))
         await way.forward()
         grant = await way.grant(stored.dossier)
-        _, done, _ = await way.retrieve(grant)
+        await way.retrieve(grant)
         office = await SqliteOffice.open(folder / "office")
         tokens, count = Tokens(), [0]
         parties = _parties(

@@ -18,6 +18,7 @@ from relay.web.api.forms import Strict, checker
 from relay.web.api.problems import NOTHING, Problem, problem_of
 from relay.web.api.reading import Reader
 from relay.web.api.table import Asked, Route, Schema
+from relay.web.lingering import linger
 from relay.web.site import Person
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,10 @@ class _Endpoint:
             response = await operation.run(request)
         except Exception as error:
             response = problem_of(error, name).response()
+            if request.method not in ("GET", "HEAD") and not getattr(request.state, "body_read", False):
+                response.headers["connection"] = "close"
+                await linger(response, scope, receive, send)
+                return
         await response(scope, receive, send)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from relay.core.errors import (
@@ -49,11 +50,13 @@ KINDS: Final = (
     Kind(name="role", status=403, title="None of the caller's roles may use this operation"),
     Kind(name="not-found", status=404, title="There is nothing here for this caller"),
     Kind(name="method", status=405, title="This path does not know the method"),
+    Kind(name="timeout", status=408, title="The body came too slowly, or not to its end"),
     Kind(name="conflict", status=409, title="The request contradicts what is stored"),
     Kind(name="too-large", status=413, title="The body is larger than this operation takes"),
     Kind(name="uri-too-long", status=414, title="The query is longer than any operation takes"),
     Kind(name="media-type", status=415, title="The body is not of a media type that this operation takes"),
     Kind(name="range", status=416, title="No byte of the content is in the range"),
+    Kind(name="host", status=421, title="The request names another host than this gateway"),
     Kind(name="unusable", status=422, title="The request has the right form, but its content cannot be used"),
     Kind(name="unverified", status=422, title="A signature or proof in the request does not hold"),
     Kind(name="busy", status=429, title="Too much was asked for at once; nothing was done"),
@@ -117,6 +120,9 @@ def problem_of(error: BaseException, operation: str) -> Problem:
         error = error.exceptions[0]
     if isinstance(error, Problem):
         return error
+    if isinstance(error, HTTPException):
+        name = next((kind.name for kind in KINDS if kind.status == error.status_code), "malformed")
+        return Problem(name=name, detail=_BY_NAME[name].title, headers=error.headers or {})
     kind = next((k for k in _OF_ERROR if isinstance(error, k)), None)
     if kind is None:
         number = secrets.token_hex(4)

@@ -188,4 +188,5 @@ async def _bounded(request: Request, bytes_max: int) -> AsyncIterator[bytes]:
                 raise too_large
             yield part
     except ClientDisconnect:
-        raise malformed("body", "ended before its announced length") from None
+        raise Problem(name="timeout", detail="the body ended before its announced length") from None
+    request.state.body_read = True

@@ -91,11 +91,11 @@ class Route:
 
     def every_problem(self) -> tuple[str, ...]:
         """All problems this operation may answer with."""
-        names = {"malformed", "uri-too-long", "internal", *self.problems}
+        names = {"malformed", "uri-too-long", "internal", "host", *self.problems}
         if self.roles:
             names |= {"unauthenticated", "role"}
         if any(one.place == "path" for one in self.params):
             names.add("not-found")
         if self.body is not None:
-            names |= {"too-large", "media-type", "unusable"}
+            names |= {"too-large", "media-type", "unusable", "timeout"}
         return tuple(sorted(names))

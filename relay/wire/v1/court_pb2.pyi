@@ -166,3 +166,17 @@ class CourtStatusReply(_message.Message):
     retrievals: int
     last_problem: str
     def __init__(self, origins: _Optional[_Iterable[_Union[CourtOriginStatus, _Mapping]]] = ..., bundles: _Optional[int] = ..., retrievals: _Optional[int] = ..., last_problem: _Optional[str] = ...) -> None: ...
+
+class MakeLinkRequest(_message.Message):
+    __slots__ = ("role", "name")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    name: str
+    def __init__(self, role: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class MakeLinkReply(_message.Message):
+    __slots__ = ("url",)
+    URL_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    def __init__(self, url: _Optional[str] = ...) -> None: ...

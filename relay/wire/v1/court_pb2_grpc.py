@@ -211,6 +211,11 @@ class CourtDeskStub:
                 request_serializer=relay_dot_wire_dot_v1_dot_court__pb2.CourtStatusRequest.SerializeToString,
                 response_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.CourtStatusReply.FromString,
                 _registered_method=True)
+        self.MakeLink = channel.unary_unary(
+                '/relay.wire.v1.CourtDesk/MakeLink',
+                request_serializer=relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkReply.FromString,
+                _registered_method=True)
 
 
 class CourtDeskServicer:
@@ -234,6 +239,13 @@ class CourtDeskServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MakeLink(self, request, context):
+        """A link that signs a person in to the court's pages, once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CourtDeskServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -251,6 +263,11 @@ def add_CourtDeskServicer_to_server(servicer, server):
                     servicer.Status,
                     request_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.CourtStatusRequest.FromString,
                     response_serializer=relay_dot_wire_dot_v1_dot_court__pb2.CourtStatusReply.SerializeToString,
+            ),
+            'MakeLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.MakeLink,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -334,6 +351,33 @@ class CourtDesk:
             '/relay.wire.v1.CourtDesk/Status',
             relay_dot_wire_dot_v1_dot_court__pb2.CourtStatusRequest.SerializeToString,
             relay_dot_wire_dot_v1_dot_court__pb2.CourtStatusReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MakeLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.CourtDesk/MakeLink',
+            relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkReply.FromString,
             options,
             channel_credentials,
             insecure,

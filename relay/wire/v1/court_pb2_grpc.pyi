@@ -89,6 +89,8 @@ class CourtDeskStub:
     Retrieve: _grpc.UnaryStreamMultiCallable[_court_pb2.DeskRetrieveRequest, _court_pb2.DeskRetrieveEvent]
     FetchBundle: _grpc.UnaryStreamMultiCallable[_court_pb2.FetchBundleRequest, _court_pb2.BundleChunk]
     Status: _grpc.UnaryUnaryMultiCallable[_court_pb2.CourtStatusRequest, _court_pb2.CourtStatusReply]
+    MakeLink: _grpc.UnaryUnaryMultiCallable[_court_pb2.MakeLinkRequest, _court_pb2.MakeLinkReply]
+    """A link that signs a person in to the court's pages, once."""
 
 @_typing.type_check_only
 class CourtDeskAsyncStub(CourtDeskStub):
@@ -96,6 +98,8 @@ class CourtDeskAsyncStub(CourtDeskStub):
     Retrieve: _aio.UnaryStreamMultiCallable[_court_pb2.DeskRetrieveRequest, _court_pb2.DeskRetrieveEvent]  # type: ignore[assignment]
     FetchBundle: _aio.UnaryStreamMultiCallable[_court_pb2.FetchBundleRequest, _court_pb2.BundleChunk]  # type: ignore[assignment]
     Status: _aio.UnaryUnaryMultiCallable[_court_pb2.CourtStatusRequest, _court_pb2.CourtStatusReply]  # type: ignore[assignment]
+    MakeLink: _aio.UnaryUnaryMultiCallable[_court_pb2.MakeLinkRequest, _court_pb2.MakeLinkReply]  # type: ignore[assignment]
+    """A link that signs a person in to the court's pages, once."""
 
 class CourtDeskServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -118,5 +122,13 @@ class CourtDeskServicer(metaclass=_abc_1.ABCMeta):
         request: _court_pb2.CourtStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_court_pb2.CourtStatusReply, _abc.Awaitable[_court_pb2.CourtStatusReply]]: ...
+
+    @_abc_1.abstractmethod
+    def MakeLink(
+        self,
+        request: _court_pb2.MakeLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_court_pb2.MakeLinkReply, _abc.Awaitable[_court_pb2.MakeLinkReply]]:
+        """A link that signs a person in to the court's pages, once."""
 
 def add_CourtDeskServicer_to_server(servicer: CourtDeskServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

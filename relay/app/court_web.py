@@ -1,0 +1,117 @@
+"""Wires a court's pages, off unless its configuration has `[web]`: sessions, all groups of pages, and their server."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.routing import BaseRoute
+
+from relay.app.lists import ListsUsed
+from relay.app.runtime import SystemClock, random_bytes
+from relay.config.roles import Common, CourtConfig
+from relay.config.web import WebConfig
+from relay.core.identity import Identity
+from relay.core.trust import TrustRoots
+from relay.durable.files import make_folder
+from relay.ports.ledgers import CourtRegistry
+from relay.services.court.custody import CustodyKeeper
+from relay.services.court.fetching import Bundles
+from relay.services.court.once import NamedRetrievals
+from relay.services.court.signing_in import SignIn
+from relay.store.court import SqliteCourtStore
+from relay.store.office import SqliteOffice
+from relay.store.office_sessions import OfficeSessions
+from relay.transport.peer import read_peer
+from relay.transport.revocation import RevocationLists
+from relay.web.app import make_app
+from relay.web.checking.pages import CheckingPages
+from relay.web.guard import Policy
+from relay.web.serving import pages_context, serving_pages
+from relay.web.signin import SignInPages
+from relay.web.site import MenuEntry, Site, make_templates
+
+log = logging.getLogger(__name__)
+
+SPOOL = "uploads"
+MENU: tuple[MenuEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourtParts:
+    """What of the gateway the pages use."""
+
+    config: CourtConfig
+    store: SqliteCourtStore
+    trust: TrustRoots
+    registry: CourtRegistry
+    custody: CustodyKeeper
+    retrieval: NamedRetrievals
+    bundles: Bundles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourtWeb:
+    """The running pages. `workers`: named jobs that run as long as the gateway does."""
+
+    url: str
+    sign_in: SignIn
+    workers: tuple[tuple[str, Coroutine[Any, Any, None]], ...]
+
+    async def make_link(self, name: str, role: str, operator: str) -> str:
+        """The address of a link that signs somebody in once. Raises `Malformed`."""
+        return f"{self.url}/enter/{await self.sign_in.make_link(name, role, operator)}"
+
+
+async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfig) -> CourtWeb:
+    """Open the office's memory and serve the pages until the stack closes. Raises `Malformed`, `Conflict`."""
+    common = parts.config.common
+    office = await SqliteOffice.open(common.data)
+    stack.push_async_callback(office.close)
+    lists = RevocationLists.open(common.tls, ListsUsed(common.data))
+    sign_in = SignIn(
+        identity=common.identity,
+        store=OfficeSessions(office.database),
+        custody=parts.custody,
+        clock=SystemClock(),
+        random_bytes=random_bytes,
+        people=web.people,
+        stands=lambda certificate: _stands(lists, certificate),
+    )
+    site = Site(url=web.url, court=web.court_name, templates=make_templates(), menu=MENU)
+    policy = Policy(spool=_spool(common), uploads={"/check": web.upload_bytes_max})
+    app = make_app(site, _routes(site, sign_in, parts, web), policy, sign_in.whose)
+    tls = _tls(common, web) if web.secure else None
+    serving = await stack.enter_async_context(serving_pages(app, listen=web.listen, tls=tls))
+    log.info("pages are served at %s (port %d)", web.url, serving.port)
+    return CourtWeb(url=web.url, sign_in=sign_in, workers=(("pages", serving.watch()), ("page lists", lists.watch())))
+
+
+def _routes(site: Site, sign_in: SignIn, parts: CourtParts, web: WebConfig) -> list[BaseRoute]:
+    """Every group of pages, each with the services it needs."""
+    return [
+        *CheckingPages(site).routes(),
+        *SignInPages(site, sign_in, provider=web.oidc is not None).routes(),
+    ]
+
+
+def _stands(lists: RevocationLists, certificate: bytes) -> Identity:
+    peer = read_peer(certificate)
+    peer.check_time()
+    lists.check(peer)
+    return peer.identity
+
+
+def _spool(common: Common) -> Path:
+    folder = common.data / "office" / SPOOL
+    make_folder(folder)
+    return folder
+
+
+def _tls(common: Common, web: WebConfig) -> ssl.SSLContext:
+    return pages_context(common.tls.ca, web.certificate or common.tls.certificate, web.key or common.tls.key)
