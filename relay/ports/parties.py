@@ -80,4 +80,4 @@ class CaseFiles(Protocol):
     """What the court holds of cases, as far as a party's view needs it."""
 
     async def traces(self, case: str, dossier: str) -> Traces:
-        """Digests of the case's grants for the dossier, and bundles retrieved under them. Raises `NotFound` when no grant names both."""
+        """The case's grants for the dossier, and bundles retrieved under them. Raises `NotFound` when no grant names both."""

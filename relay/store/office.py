@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from relay.durable.database import Database
+from relay.store import office_cases, office_jobs
+from relay.store.office_calls import CALLS
 from relay.store.office_parties import PARTIES
 from relay.store.office_sessions import SESSIONS
 
@@ -16,7 +18,8 @@ APPLICATION: Final = 0x43524F46  # "CROF"
 MIGRATIONS: Final[tuple[str, ...]] = (
     "CREATE TABLE office (made_ms INTEGER NOT NULL) STRICT;",
     SESSIONS,
-    PARTIES,
+    office_cases.SCHEMA + office_jobs.SCHEMA,
+    PARTIES + CALLS,
 )
 
 

@@ -177,10 +177,11 @@ class Parties:
             raise Denied(f"the invitation is {state}")
         return self._admission(found)
 
-    async def seen(self, name: str, start: int = 0) -> SeenPage:
+    async def seen(self, name: str, start: int = 0, objections: frozenset[str] = frozenset()) -> SeenPage:
         """What the custody log holds of a party's own dossier in their own case, from a log index on. Raises `Denied`.
 
-        Events of the same dossier in other cases are left out, and whoever else was invited has no name.
+        Events of the same dossier in other cases are left out, objections but the own (`objections`) too, and whoever else was
+        invited has no name.
         """
         own = await self.admitted(name)
         traces = await self._traces(own.case, own.dossier)
@@ -188,7 +189,7 @@ class Parties:
         wanted = CustodyFilter(dossier=own.dossier)
         rows, upto = await self._reading.find(wanted, start, CUSTODY_PAGE_EVENTS_MAX)
         events = [(row.index, parse_event(row.event)) for row in rows]
-        mine = [self._seen(i, e, own, invited) for i, e in events if _concerns(e, own, traces, invited)]
+        mine = [self._seen(i, e, own, invited) for i, e in events if _concerns(e, own, traces, invited, objections)]
         return SeenPage(events=tuple(mine), next=upto)
 
     async def _judge(self, secret_text: str, name: str, id_number: str) -> Admission:
@@ -251,7 +252,9 @@ def _subject(invitation: Invitation) -> dict[str, str]:
     return {"invitation": invitation.id, "dossier": invitation.dossier}
 
 
-def _concerns(event: CustodyEvent, own: Admission, traces: Traces, invited: set[str]) -> bool:
+def _concerns(
+    event: CustodyEvent, own: Admission, traces: Traces, invited: set[str], objections: frozenset[str]
+) -> bool:
     """Whether an event about the dossier is of this case, by its grant, its bundle or its invitation, and is the party's to see.
 
     That somebody else was invited, or came, is not; that they looked at the dossier is.
@@ -259,5 +262,7 @@ def _concerns(event: CustodyEvent, own: Admission, traces: Traces, invited: set[
     subject = event.subject
     if event.action in ("invite", "sign_in", "refuse") and subject.get("invitation", "") not in ("", own.invitation):
         return False
-    by_grant = subject.get("grant", "") in traces.grants
-    return by_grant or subject.get("bundle", "") in traces.bundles or subject.get("invitation", "") in invited
+    named = (("grant", traces.grants), ("bundle", traces.bundles), ("invitation", invited))
+    if "objection" in subject:
+        return subject["objection"] in objections
+    return any(subject.get(name, "") in known for name, known in named)

@@ -58,9 +58,7 @@ class OwnDossier:
 class PartyView:
     """Serves a party's pages. `name` is always the identity of the person who is signed in."""
 
-    def __init__(
-        self, parties: Parties, cases: PartyCases, objections: PartyObjections, bundles: PartyBundles
-    ) -> None:
+    def __init__(self, parties: Parties, cases: PartyCases, objections: PartyObjections, bundles: PartyBundles) -> None:
         self._parties = parties
         self._cases = cases
         self._objections = objections
@@ -105,7 +103,8 @@ class PartyView:
 
     async def seen(self, name: str, start: int) -> SeenPage:
         """Who did what with the own dossier, from a log index on. Raises `Denied`."""
-        return await self._parties.seen(name, start)
+        own = frozenset(one.id for one in await self.objections(name))
+        return await self._parties.seen(name, start, own)
 
     async def _held(self, own: Admission) -> DossierRow:
         row = await self._newest(own)
