@@ -54,6 +54,8 @@ def custody_routes(reading: CustodyReading) -> list[Route]:
     async def find(asked: Asked) -> Response:
         limit = asked.query.get("limit", PAGE_EVENTS)
         start = read_cursor(_NAME, asked.query, asked.query["cursor"]) if "cursor" in asked.query else 0
+        if not isinstance(start, int):
+            raise Malformed("cursor", "cursor", "is not one that was given out")
         names = ("action", "outcome", "actor", "dossier", "grant", "request")
         wanted = CustodyFilter(
             **{name: asked.query.get(name, "") for name in names},

@@ -29,9 +29,11 @@ from relay.core.limits import (
 
 Schema = Mapping[str, Any]
 PLAIN: Final = "plain-text"
+LINES: Final = "plain-lines"
 DEPOSIT: Final = "deposit-number"
 FORMATS: Final = {
     PLAIN: "Text that people read: printable characters in Unicode normal form C, no space at either end.",
+    LINES: "The same in several lines, at least one of them not empty; spaces at either end of a line are dropped.",
     DEPOSIT: "A deposit number with check digits that fit (docs/spec/deposit-number.md).",
 }
 """Every format that is not of JSON Schema itself, in words."""
@@ -48,6 +50,14 @@ def _plain(value: object) -> bool:
     except Malformed:
         return False
     return True
+
+
+@checker.checks(LINES)
+def _lines(value: object) -> bool:
+    if not isinstance(value, str):
+        return True
+    lines = [line.strip() for line in value.replace("\r\n", "\n").split("\n")]
+    return any(lines) and all(_plain(line) for line in lines)
 
 
 @checker.checks(DEPOSIT)
@@ -76,6 +86,11 @@ def text(chars_max: int, says: str = "") -> Schema:
     """Text for people."""
     made: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": chars_max, "format": PLAIN}
     return made | ({"description": says} if says else {})
+
+
+def lines(chars_max: int, says: str) -> Schema:
+    """Text for people, in several lines."""
+    return {"type": "string", "minLength": 1, "maxLength": chars_max, "format": LINES, "description": says}
 
 
 def hexadecimal(bytes_count: int, says: str = "") -> Schema:
@@ -139,4 +154,4 @@ GRANT_TOKEN: Final = {
     "pattern": "^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$",
     "description": "A compact JWS, as the lender signed it (docs/spec/grant.md).",
 }
-CURSOR: Final = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,200}$"}
+CURSOR: Final = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,2000}$"}

@@ -9,21 +9,38 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from relay.ports.parties import CaseFiles
+from relay.services.court.calls import RepeatableCalls
+from relay.services.court.cases import Cases
+from relay.services.court.fetching import Bundles
+from relay.services.court.objections import Objections
 from relay.services.court.parties import Parties
 from relay.services.custody_reading import CustodyReading
-from relay.web.api import custody_routes, party_routes
+from relay.web.api import bundle_routes, case_routes, custody_routes, objection_routes, party_routes
 from relay.web.api.openapi import document
 from relay.web.api.table import Answer, Asked, Route, Schema
 
-SCHEMAS: Final[Mapping[str, Schema]] = {**custody_routes.SCHEMAS, **party_routes.SCHEMAS}
+SCHEMAS: Final[Mapping[str, Schema]] = {
+    **case_routes.SCHEMAS,
+    **bundle_routes.SCHEMAS,
+    **objection_routes.SCHEMAS,
+    **party_routes.SCHEMAS,
+    **custody_routes.SCHEMAS,
+    "OpenApi": {"type": "object"},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What the interface calls. `entry`: the address of a party's entry page, to which a link's secret is added."""
 
-    custody: CustodyReading
+    cases: Cases
+    calls: RepeatableCalls
+    bundles: Bundles
+    objections: Objections
+    files: CaseFiles
     parties: Parties
+    custody: CustodyReading
     entry: str
     now_ms: Callable[[], int]
 
@@ -31,8 +48,11 @@ class Services:
 def all_routes(services: Services) -> list[Route]:
     """Every row."""
     routes = [
-        *custody_routes.custody_routes(services.custody),
+        *case_routes.case_routes(services.cases, services.calls),
+        *bundle_routes.bundle_routes(services.cases, services.bundles),
+        *objection_routes.objection_routes(services.objections, services.files),
         *party_routes.party_routes(services.parties, services.entry, services.now_ms),
+        *custody_routes.custody_routes(services.custody),
     ]
     return [*routes, _own_document(routes)]
 
@@ -60,5 +80,5 @@ def _own_document(others: Sequence[Route]) -> Route:
 
 def openapi_bytes(routes: Sequence[Route]) -> bytes:
     """The document as it is served, and as it stands in docs/api/openapi.json."""
-    made: dict[str, Any] = document(routes, {**SCHEMAS, "OpenApi": {"type": "object"}})
+    made: dict[str, Any] = document(routes, SCHEMAS)
     return (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode()
