@@ -1,4 +1,4 @@
-"""A court gateway's HTTP interface on the loopback, with everything behind it real."""
+"""A court gateway's HTTP interface on the loopback: the real office and its stores, and one dossier retrieved, objected to, invited to."""
 
 from __future__ import annotations
 
@@ -7,32 +7,42 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from relay.core.errors import Denied, NotFound
+from relay.core.errors import Denied
+from relay.core.grants import parse_grant
 from relay.core.invitation import ScryptCost
 from relay.core.note import VerifierKey
-from relay.ports.parties import Traces
+from relay.ports.cases import CaseFacts
+from relay.ports.sessions import Session
+from relay.services.court.calls import RepeatableCalls
+from relay.services.court.fetching import Bundles
 from relay.services.court.parties import Parties
 from relay.services.custody_reading import CustodyReading
 from relay.setup.keys import load_signing_key
 from relay.store.custody_rows import StoredCustodyRows
-from relay.store.office import SqliteOffice
+from relay.store.office_calls import SqliteCalls
 from relay.store.office_parties import SqliteParties
+from relay.store.office_traces import SqliteTraces
 from relay.web.api.app import api_routes
 from relay.web.api.table import Route
 from relay.web.api.tables import SCHEMAS, Services, all_routes
 from relay.web.app import make_app
-from relay.web.site import PERSON_ROLES, Person, PersonRole
-from tests.support.bundles import make_home, noon_of
+from relay.web.guard import Policy
+from relay.web.site import PERSON_ROLES, Person, PersonRole, Site, make_templates
+from tests.support.bundles import make_home
 from tests.support.frozen import SeededBytes
 from tests.support.lines import small_dossier
-from tests.support.way import Way, open_way
+from tests.support.office import Office, open_office
+
+CASE = "Case 1"
+QUICK = ScryptCost(n=2**4, r=8, p=1)
+"""The cost is of no interest to what these tests show."""
 
 
 class Tokens:
@@ -52,16 +62,17 @@ class Tokens:
         raise Denied("no such token")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Gateway:
-    """Where it is, who may call, and values that exist."""
+    """Where it is, who may call, and values that exist. `count`: one number, of requests so far."""
 
     url: str
-    way: Way
+    office: Office
+    services: Services
     tokens: Mapping[str, str]
     routes: Sequence[Route]
     known: Mapping[str, Sequence[str]]
-    count: list[int] = field(default_factory=lambda: [0])
+    count: list[int]
 
 
 class _Counting:
@@ -76,59 +87,29 @@ class _Counting:
         await self._app(scope, receive, send)
 
 
-class CaseOne:
-    """What the test's way has retrieved: one case with one dossier."""
-
-    def __init__(self, dossier: str, traces: Traces) -> None:
-        self._dossier = dossier
-        self._traces = traces
-
-    async def traces(self, case: str, dossier: str) -> Traces:
-        if (case, dossier) != ("Case 1", self._dossier):
-            raise NotFound("no grant of this case names this dossier")
-        return self._traces
-
-
 @asynccontextmanager
 async def open_gateway(folder: Path) -> AsyncIterator[Gateway]:
-    """Serve until the block ends, with one dossier retrieved."""
+    """Serve until the block ends."""
     home = make_home(folder / "home")
-    async with open_way(home, now_ms=noon_of(home), seed="api") as way:
-        stored = await way.deposit("loan", small_dossier(3))
-        await way.forward()
-        grant = await way.grant(stored.dossier)
-        await way.retrieve(grant)
-        office = await SqliteOffice.open(folder / "office")
-        tokens, count = Tokens(), [0]
-        parties = _parties(
-            way,
-            office,
-            CaseOne(stored.dossier, Traces(grants=frozenset(), bundles=frozenset())),
-            await _reading(way, home),
-        )
-        services = Services(
-            custody=await _reading(way, home),
-            parties=parties,
-            entry="https://court.example/party/",
-            now_ms=way.clock.now_ms,
-        )
-        routes = all_routes(services)
-        app = _Counting(make_app(api_routes(routes, SCHEMAS, tokens)), count)
-        known = {
-            "query.case": ["Case 1"],
-            "query.dossier": [stored.dossier],
-            "body.case": ["Case 1"],
-            "body.dossier": [stored.dossier],
-        }
-        async with _served(app) as url:
-            yield Gateway(url, way, tokens.of, routes, known, count)
-        await office.close()
+    async with open_office(home, "api") as office, _listening() as (listening, url):
+        services = await _services(office, home)
+        known = await _filled(office, services)
+        routes, tokens, count = all_routes(services), Tokens(), [0]
+        site = Site(url=url, court="Court", templates=make_templates())
+        app = make_app(site, api_routes(routes, SCHEMAS, tokens), Policy(spool=folder), _nobody)
+        async with _served(_Counting(app, count), listening):
+            yield Gateway(url, office, services, tokens.of, routes, known, count)
 
 
-async def _reading(way: Way, home: Path) -> CustodyReading:
+async def _nobody(_secret: str) -> Session | None:
+    return None
+
+
+async def _services(office: Office, home: Path) -> Services:
+    way, database = office.way, office.store.database
     log = await way.court_store.custody_log()
     signer = load_signing_key(home / "court/keys/custody.pem")
-    return CustodyReading(
+    reading = CustodyReading(
         keeper=way.court,
         rows=StoredCustodyRows.of(way.court_store),
         size=lambda: log.size,
@@ -137,31 +118,87 @@ async def _reading(way: Way, home: Path) -> CustodyReading:
         signer=signer,
         ask_ledger=way.custody.ledger_word,
     )
-
-
-def _parties(way: Way, office: SqliteOffice, files: CaseOne, reading: CustodyReading) -> Parties:
-    return Parties(
+    parties = Parties(
         identity=way.court,
-        store=SqliteParties(office.database),
-        files=files,
+        store=SqliteParties(database),
+        files=SqliteTraces(database),
         custody=way.custody,
         reading=reading,
         clock=way.clock,
         random_bytes=SeededBytes("parties"),
-        cost=ScryptCost(n=2**4, r=8, p=1),
+        cost=QUICK,
+    )
+    return Services(
+        cases=office.cases,
+        calls=RepeatableCalls(office.cases, SqliteCalls(database), way.clock, SeededBytes("calls")),
+        bundles=Bundles(way.court_store, way.custody),
+        objections=office.objections,
+        files=SqliteTraces(database),
+        parties=parties,
+        custody=reading,
+        entry="https://court.example/party/enter/",
+        now_ms=way.clock.now_ms,
     )
 
 
+async def retrieved(services: Services, grant: str, dossier: str, by: str) -> str:
+    """The bundle of a dossier, retrieved as an officer would."""
+    row = await services.cases.add_grant(grant.encode(), by)
+    job = await services.cases.begin(row.digest, dossier, "judge 7", "hearing", by)
+    while (state := await services.cases.job(job)).row.phase == "begun":
+        await asyncio.sleep(0.01)
+    assert state.row.bundle_id, state.row.problem
+    return state.row.bundle_id
+
+
+async def _filled(office: Office, services: Services) -> dict[str, list[str]]:
+    """One case with one dossier and all that can hang on it; names are those of the document's parameters."""
+    clerk = "spiffe://courtrelay.example/person/clerk-1"
+    stored = await office.way.deposit("loan", small_dossier(3))
+    await office.way.forward()
+    grant = await office.way.grant(stored.dossier, uses=1_000_000, days=30)
+    bundle = await retrieved(services, grant, stored.dossier, clerk)
+    facts: CaseFacts = await services.cases.case(CASE)
+    view = await services.cases.view(bundle, clerk, "test")
+    payloads = [(r.finding.seq, p.name) for r in view.records for p in r.payloads if p.part]
+    job = await services.cases.begin(facts.grants[0].grant.digest, stored.dossier, "judge 7", "again", clerk)
+    objections = [
+        await services.objections.raise_(stored.dossier, CASE, [0], "platform", f"reason {n}", clerk) for n in range(9)
+    ]
+    invited = [await services.parties.invite(CASE, stored.dossier, "A", f"X{n:07d}", 30, clerk) for n in range(9)]
+    digest = parse_grant(grant.encode()).digest.hex()
+    return {
+        "query.case": [CASE],
+        "query.number": [CASE],
+        "query.search": ["Case", stored.dossier[:6]],
+        "query.dossier": [stored.dossier],
+        "query.grant": [digest],
+        "path.bundle": [bundle],
+        "path.job": [job],
+        "path.seq": sorted({str(seq) for seq, _ in payloads}),
+        "path.name": sorted({name for _, name in payloads}),
+        "path.objection": objections,
+        "path.invitation": [one for one, _ in invited[:3]],
+        "body.case": [CASE],
+        "body.dossier": [stored.dossier],
+        "body.grant": [digest, grant],
+    }
+
+
 @asynccontextmanager
-async def _served(app: ASGIApp) -> AsyncIterator[str]:
-    """An address on the loopback that is the server's own."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
+async def _listening() -> AsyncIterator[tuple[socket.socket, str]]:
+    """A port of the loopback that is the server's own."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        yield listening, f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@asynccontextmanager
+async def _served(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", access_log=False))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield
     finally:
         server.should_exit = True
         await serving
-        listening.close()

@@ -79,8 +79,8 @@ BUNDLE: Final = Param(name="bundle", place="path", schema=BUNDLE_ID, says="Which
 RANGE: Final = Param(
     name="Range",
     place="header",
-    schema={"type": "string", "pattern": "^bytes=([0-9]{1,15}-[0-9]{0,15}|-[0-9]{1,15})$"},
-    says="One range of bytes (RFC 9110 section 14).",
+    schema=FREE,
+    says="One range of bytes (RFC 9110 section 14), such as `bytes=0-1023`. Anything else is ignored: the whole file comes.",
 )
 _PAYLOAD: Final = (
     BUNDLE,

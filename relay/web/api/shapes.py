@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from relay.core.limits import JSON_INT_MAX
 from relay.web.api.forms import Schema
@@ -30,6 +30,8 @@ def schema_of(hint: Any) -> Schema:
             "properties": {name: schema_of(hints[name]) for name in names},
         }
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Union and all(get_origin(one) is Literal for one in arguments):
+        return {"type": "string", "enum": [value for one in arguments for value in get_args(one)]}
     if origin is UnionType:
         (inner,) = (one for one in arguments if one is not NoneType)
         return {"anyOf": [schema_of(inner), {"type": "null"}]}
@@ -47,11 +49,12 @@ def schema_of(hint: Any) -> Schema:
 def _array(arguments: tuple[Any, ...]) -> Schema:
     if arguments[-1] is Ellipsis:
         return {"type": "array", "items": schema_of(arguments[0])}
+    # as items of any of the types: what reads prefixItems is rarer than it should be
+    items = [schema_of(one) for one in dict.fromkeys(arguments)]
     count = len(arguments)
     return {
         "type": "array",
-        "prefixItems": [schema_of(one) for one in arguments],
-        "items": False,
+        "items": items[0] if len(items) == 1 else {"anyOf": items},
         "minItems": count,
         "maxItems": count,
     }

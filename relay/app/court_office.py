@@ -1,0 +1,114 @@
+"""Wires the court's office: cases, objections, parties, and the HTTP interface over them."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from relay.app.adapters import verifiers
+from relay.app.runtime import SystemClock, random_bytes
+from relay.config.roles import CourtConfig
+from relay.core.note import VerifierKey
+from relay.core.trust import TrustRoots
+from relay.schemas import KindCatalogue
+from relay.services.court.calls import RepeatableCalls
+from relay.services.court.cases import Cases
+from relay.services.court.custody import CustodyKeeper
+from relay.services.court.fetching import Bundles
+from relay.services.court.objections import Objections
+from relay.services.court.once import NamedRetrievals
+from relay.services.court.parties import Parties
+from relay.services.court.party_view import PartyView
+from relay.services.custody_reading import CustodyReading
+from relay.setup.signers import open_signer
+from relay.store.court import SqliteCourtStore
+from relay.store.custody_rows import StoredCustodyRows
+from relay.store.office import SqliteOffice
+from relay.store.office_calls import SqliteCalls
+from relay.store.office_cases import OfficeCases
+from relay.store.office_jobs import OfficeJobs, OfficeObjections
+from relay.store.office_parties import SqliteParties
+from relay.store.office_traces import SqliteTraces
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourtOffice:
+    """What pages and HTTP interface call."""
+
+    cases: Cases
+    objections: Objections
+    parties: Parties
+    party_view: PartyView
+    calls: RepeatableCalls
+    files: SqliteTraces
+    reading: CustodyReading
+
+
+async def open_court_office(
+    stack: AsyncExitStack,
+    office: SqliteOffice,
+    config: CourtConfig,
+    store: SqliteCourtStore,
+    trust: TrustRoots,
+    custody: CustodyKeeper,
+    retrieval: NamedRetrievals,
+    bundles: Bundles,
+) -> CourtOffice:
+    """The office over its memory; what it has begun is let go of when the stack closes."""
+    clock, identity, database = SystemClock(), config.common.identity, office.database
+    cases = Cases(
+        identity=identity,
+        book=OfficeCases(database),
+        jobs=OfficeJobs(database),
+        court=store,
+        named=retrieval,
+        custody=custody,
+        trust=trust,
+        verifiers=verifiers(),
+        stage_of=_stage_of,
+        clock=clock,
+        random_bytes=random_bytes,
+    )
+    stack.push_async_callback(cases.close)
+    objections = Objections(book=OfficeObjections(database), custody=custody, clock=clock, random_bytes=random_bytes)
+    files, reading = SqliteTraces(database), await custody_reading(config, store, custody)
+    parties = Parties(
+        identity=identity,
+        store=SqliteParties(database),
+        files=files,
+        custody=custody,
+        reading=reading,
+        clock=clock,
+        random_bytes=random_bytes,
+    )
+    return CourtOffice(
+        cases=cases,
+        objections=objections,
+        parties=parties,
+        party_view=PartyView(parties, cases, objections, bundles),
+        calls=RepeatableCalls(cases, SqliteCalls(database), clock, random_bytes),
+        files=files,
+        reading=reading,
+    )
+
+
+async def custody_reading(config: CourtConfig, store: SqliteCourtStore, custody: CustodyKeeper) -> CustodyReading:
+    """The court's own custody log, for its own people."""
+    log, signer = await store.custody_log(), open_signer(config.custody_key)
+    return CustodyReading(
+        keeper=config.common.identity,
+        rows=StoredCustodyRows.of(store),
+        size=lambda: log.size,
+        files=log.files,
+        key=VerifierKey.ed25519(config.custody_origin, signer.public_key),
+        signer=signer,
+        ask_ledger=custody.ledger_word,
+    )
+
+
+_CATALOGUE = KindCatalogue()
+
+
+def _stage_of(kind: str) -> str:
+    """The stage of a kind, by its first version; empty for one that this court does not know."""
+    return _CATALOGUE.kind(kind, 1).stage if kind in _CATALOGUE.names() else ""
