@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
+from relay.app.adapters import verifiers
 from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, random_bytes
 from relay.config.roles import Common, CourtConfig
@@ -20,8 +21,10 @@ from relay.core.identity import Identity
 from relay.core.trust import TrustRoots
 from relay.durable.files import make_folder
 from relay.ports.ledgers import CourtRegistry
+from relay.services.court.checking import Checking
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.fetching import Bundles
+from relay.services.court.ledger_now import LedgerNow
 from relay.services.court.once import NamedRetrievals
 from relay.services.court.signing_in import SignIn
 from relay.store.court import SqliteCourtStore
@@ -95,9 +98,22 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
 def _routes(site: Site, sign_in: SignIn, parts: CourtParts, web: WebConfig) -> list[BaseRoute]:
     """Every group of pages, each with the services it needs."""
     return [
-        *CheckingPages(site).routes(),
+        *CheckingPages(site, _checking(parts), file_bytes_max=web.upload_bytes_max).routes(),
         *SignInPages(site, sign_in, provider=web.oidc is not None).routes(),
     ]
+
+
+def _checking(parts: CourtParts) -> Checking:
+    identity = parts.config.common.identity
+    return Checking(
+        store=parts.store,
+        trust=parts.trust,
+        verifiers=verifiers(),
+        ledger=LedgerNow(identity, parts.store, parts.registry, parts.trust, verifiers()),
+        custody=parts.custody,
+        clock=SystemClock(),
+        identity=identity,
+    )
 
 
 def _stands(lists: RevocationLists, certificate: bytes) -> Identity:

@@ -105,6 +105,9 @@ class CourtStore(Protocol):
     async def receipted(self, origin: str) -> list[HeldCheckpoint]:
         """Checkpoints with cosignature and receipt, ascending by size."""
 
+    async def covering(self, origin: str, index: int) -> HeldCheckpoint | None:
+        """The smallest checkpoint with cosignature that covers an entry, accepted or not; None before there is one."""
+
     async def find_tags(self, origin: str, tags: Sequence[bytes]) -> dict[bytes, list[int]]:
         """Log indices of each tag that is in the court's mirror."""
 
@@ -130,6 +133,9 @@ class CourtStore(Protocol):
 
     async def bundle_dossier(self, bundle_id: str) -> str:
         """Whose bundle it is. Raises `NotFound`."""
+
+    async def bundles_with(self, origin: str, index: int) -> list[tuple[str, str]]:
+        """(bundle id, dossier) of the newest bundle of each dossier with a record at that place of a log; a few at most."""
 
     async def open_bundle(self, bundle_id: str) -> BinaryIO:
         """A stored bundle. Raises `NotFound`."""

@@ -28,6 +28,8 @@ APPLICATION: Final = 0x43524354  # "CRCT"
 INDEX_BATCH: Final = 16_384
 TAG_SLICE: Final = slice(1, 33)
 CUSTODY: Final = "custody"
+BUNDLES_MAX: Final = 8
+"""Dossiers that may name one place of a log: one, unless a lender has given two the same."""
 
 SCHEMA: Final = (
     MIRROR_SCHEMA
@@ -196,6 +198,12 @@ class SqliteCourtStore(RetrievalRows):
             "WHERE origin = ? AND receipt IS NOT NULL AND cosigned <> x'' ORDER BY size", (origin,)
         )
 
+    async def covering(self, origin: str, index: int) -> HeldCheckpoint | None:
+        """See the port."""
+        where = "WHERE origin = ? AND size > ? AND cosigned <> x'' ORDER BY size LIMIT 1"
+        rows = await self._select(where, (origin, index))
+        return rows[0] if rows else None
+
     async def _select(self, where: str, values: tuple[object, ...]) -> list[HeldCheckpoint]:
         rows = await self._database.read(
             lambda c: c.execute(f"SELECT {_HELD} FROM checkpoint {where}", values).fetchall()
@@ -291,6 +299,18 @@ class SqliteCourtStore(RetrievalRows):
         if row is None:
             raise NotFound("no such bundle")
         return str(row[0])
+
+    async def bundles_with(self, origin: str, index: int) -> list[tuple[str, str]]:
+        """See the port."""
+        rows = await self._database.read(
+            lambda c: c.execute(
+                "SELECT id, dossier, max(rowid) FROM bundle WHERE origin = ? AND EXISTS (SELECT 1 FROM"
+                " json_each(CAST(verdict AS TEXT), '$.records') WHERE json_extract(value, '$.log_index') = ?)"
+                " GROUP BY dossier ORDER BY 3 DESC LIMIT ?",
+                (origin, index, BUNDLES_MAX),
+            ).fetchall()
+        )
+        return [(str(row[0]), str(row[1])) for row in rows]
 
     async def open_bundle(self, bundle_id: str) -> BinaryIO:
         """See the port."""
