@@ -1,24 +1,31 @@
-"""Wires the court's office: cases, objections, parties, and the HTTP interface over them."""
+"""Wires the court's office: cases, objections, parties, their pages, and the HTTP interface."""
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.routing import BaseRoute
 
 from relay.app.adapters import verifiers
 from relay.app.runtime import SystemClock, random_bytes
 from relay.config.roles import CourtConfig
+from relay.core.errors import Denied
 from relay.core.note import VerifierKey
 from relay.core.trust import TrustRoots
+from relay.ports.sessions import Session
 from relay.schemas import KindCatalogue
 from relay.services.court.calls import RepeatableCalls
 from relay.services.court.cases import Cases
+from relay.services.court.checking import Checking
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.fetching import Bundles
 from relay.services.court.objections import Objections
 from relay.services.court.once import NamedRetrievals
 from relay.services.court.parties import Parties
 from relay.services.court.party_view import PartyView
+from relay.services.court.signing_in import SignIn
 from relay.services.custody_reading import CustodyReading
 from relay.setup.signers import open_signer
 from relay.store.court import SqliteCourtStore
@@ -29,6 +36,12 @@ from relay.store.office_cases import OfficeCases
 from relay.store.office_jobs import OfficeJobs, OfficeObjections
 from relay.store.office_parties import SqliteParties
 from relay.store.office_traces import SqliteTraces
+from relay.web.api.app import Callers, api_routes
+from relay.web.api.tables import SCHEMAS, Services, all_routes
+from relay.web.guard import Whose
+from relay.web.party.inviting import InvitingPages
+from relay.web.party.pages import PartyPages
+from relay.web.site import Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,3 +125,54 @@ _CATALOGUE = KindCatalogue()
 def _stage_of(kind: str) -> str:
     """The stage of a kind, by its first version; empty for one that this court does not know."""
     return _CATALOGUE.kind(kind, 1).stage if kind in _CATALOGUE.names() else ""
+
+
+def living(sign_in: SignIn, parties: Parties) -> Whose:
+    """The session of a cookie's secret; a party's ends everywhere as soon as the invitation does."""
+
+    async def whose(secret: str) -> Session | None:
+        session = await sign_in.whose(secret)
+        if session is None or session.way != "invitation":
+            return session
+        try:
+            await parties.admitted(session.name)
+        except Denied:
+            await sign_in.end_all(session.name)
+            return None
+        return session
+
+    return whose
+
+
+def party_routes(site: Site, office: CourtOffice, sign_in: SignIn) -> list[BaseRoute]:
+    """Pages of parties, and of the clerk who invites."""
+    return [
+        *InvitingPages(site, office.parties, SystemClock()).routes(),
+        *PartyPages(site, office.parties, office.party_view, sign_in).routes(),
+    ]
+
+
+def interface(
+    site: Site,
+    office: CourtOffice,
+    callers: Callers,
+    checking: Checking,
+    bundles: Bundles,
+    file_bytes_max: int,
+    spool: Path,
+) -> list[BaseRoute]:
+    """The HTTP/JSON interface."""
+    services = Services(
+        cases=office.cases,
+        calls=office.calls,
+        bundles=bundles,
+        objections=office.objections,
+        files=office.files,
+        parties=office.parties,
+        custody=office.reading,
+        checking=checking,
+        file_bytes_max=file_bytes_max,
+        entry=f"{site.url}/party/enter/",
+        now_ms=SystemClock().now_ms,
+    )
+    return list(api_routes(all_routes(services), SCHEMAS, callers, spool))

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from relay.app.adapters import verifiers
+from relay.app.court_office import CourtOffice, interface, living, open_court_office, party_routes
 from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, random_bytes
 from relay.config.roles import Common, CourtConfig
@@ -32,9 +33,11 @@ from relay.store.office import SqliteOffice
 from relay.store.office_sessions import OfficeSessions
 from relay.transport.peer import read_peer
 from relay.transport.revocation import RevocationLists
+from relay.web.api.callers import CourtCallers
 from relay.web.app import make_app
 from relay.web.checking.pages import CheckingPages
 from relay.web.guard import Policy
+from relay.web.party.pages import MENU as PARTY_MENU
 from relay.web.serving import pages_context, serving_pages
 from relay.web.signin import SignInPages
 from relay.web.site import MenuEntry, Site, make_templates
@@ -42,7 +45,7 @@ from relay.web.site import MenuEntry, Site, make_templates
 log = logging.getLogger(__name__)
 
 SPOOL = "uploads"
-MENU: tuple[MenuEntry, ...] = ()
+MENU: tuple[MenuEntry, ...] = (*PARTY_MENU,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,18 +91,29 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
     )
     site = Site(url=web.url, court=web.court_name, templates=make_templates(), menu=MENU)
     policy = Policy(spool=_spool(common), uploads={"/check": web.upload_bytes_max})
-    app = make_app(site, _routes(site, sign_in, parts, web), policy, sign_in.whose)
+    desk = await open_court_office(
+        stack, office, parts.config, parts.store, parts.trust, parts.custody, parts.retrieval, parts.bundles
+    )
+    await desk.cases.start()
+    routes = _routes(site, sign_in, parts, web, desk, policy.spool)
+    app = make_app(site, routes, policy, living(sign_in, desk.parties))
     tls = _tls(common, web) if web.secure else None
     serving = await stack.enter_async_context(serving_pages(app, listen=web.listen, tls=tls))
     log.info("pages are served at %s (port %d)", web.url, serving.port)
     return CourtWeb(url=web.url, sign_in=sign_in, workers=(("pages", serving.watch()), ("page lists", lists.watch())))
 
 
-def _routes(site: Site, sign_in: SignIn, parts: CourtParts, web: WebConfig) -> list[BaseRoute]:
+def _routes(
+    site: Site, sign_in: SignIn, parts: CourtParts, web: WebConfig, office: CourtOffice, spool: Path
+) -> list[BaseRoute]:
     """Every group of pages, each with the services it needs."""
+    checking = _checking(parts)
+    callers = CourtCallers(sign_in, None)
     return [
-        *CheckingPages(site, _checking(parts), file_bytes_max=web.upload_bytes_max).routes(),
+        *CheckingPages(site, checking, file_bytes_max=web.upload_bytes_max).routes(),
         *SignInPages(site, sign_in, provider=web.oidc is not None).routes(),
+        *party_routes(site, office, sign_in),
+        *interface(site, office, callers, checking, parts.bundles, web.upload_bytes_max, spool),
     ]
 
 

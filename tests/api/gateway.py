@@ -14,6 +14,9 @@ import uvicorn
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from relay.app.adapters import verifiers
+from relay.app.trust import read_trust
+from relay.core.deposit_number import deposit_number
 from relay.core.errors import Denied
 from relay.core.grants import parse_grant
 from relay.core.invitation import ScryptCost
@@ -21,7 +24,9 @@ from relay.core.note import VerifierKey
 from relay.ports.cases import CaseFacts
 from relay.ports.sessions import Session
 from relay.services.court.calls import RepeatableCalls
+from relay.services.court.checking import Checking
 from relay.services.court.fetching import Bundles
+from relay.services.court.ledger_now import LedgerNow
 from relay.services.court.parties import Parties
 from relay.services.custody_reading import CustodyReading
 from relay.setup.keys import load_signing_key
@@ -96,7 +101,7 @@ async def open_gateway(folder: Path) -> AsyncIterator[Gateway]:
         known = await _filled(office, services)
         routes, tokens, count = all_routes(services), Tokens(), [0]
         site = Site(url=url, court="Court", templates=make_templates())
-        app = make_app(site, api_routes(routes, SCHEMAS, tokens), Policy(spool=folder), _nobody)
+        app = make_app(site, api_routes(routes, SCHEMAS, tokens, folder), Policy(spool=folder), _nobody)
         async with _served(_Counting(app, count), listening):
             yield Gateway(url, office, services, tokens.of, routes, known, count)
 
@@ -136,8 +141,23 @@ async def _services(office: Office, home: Path) -> Services:
         files=SqliteTraces(database),
         parties=parties,
         custody=reading,
+        checking=_checking(office, home),
+        file_bytes_max=2**20,
         entry="https://court.example/party/enter/",
         now_ms=way.clock.now_ms,
+    )
+
+
+def _checking(office: Office, home: Path) -> Checking:
+    way, trust = office.way, read_trust(home / "trust.json")
+    return Checking(
+        store=way.court_store,
+        trust=trust,
+        verifiers=verifiers(),
+        ledger=LedgerNow(way.court, way.court_store, way.registry, trust, verifiers()),
+        custody=way.custody,
+        clock=way.clock,
+        identity=way.court,
     )
 
 
@@ -169,7 +189,7 @@ async def _filled(office: Office, services: Services) -> dict[str, list[str]]:
     digest = parse_grant(grant.encode()).digest.hex()
     return {
         "query.case": [CASE],
-        "query.number": [CASE],
+        "query.number": [CASE, str(deposit_number(office.way.origin, 1))],
         "query.search": ["Case", stored.dossier[:6]],
         "query.dossier": [stored.dossier],
         "query.grant": [digest],
@@ -179,6 +199,8 @@ async def _filled(office: Office, services: Services) -> dict[str, list[str]]:
         "path.name": sorted({name for _, name in payloads}),
         "path.objection": objections,
         "path.invitation": [one for one, _ in invited[:3]],
+        "query.place": [str(deposit_number(office.way.origin, 0))],
+        "body.place": [str(deposit_number(office.way.origin, 0))],
         "body.case": [CASE],
         "body.dossier": [stored.dossier],
         "body.grant": [digest, grant],

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from jsonschema.protocols import Validator
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Router
-from starlette.routing import Route as Path
+from starlette.routing import Route as Endpoint
 from starlette.types import Receive, Scope, Send
 
 from relay.core.errors import Denied
@@ -23,6 +25,7 @@ from relay.web.site import Person
 
 log = logging.getLogger(__name__)
 
+UPLOADS_AT_ONCE: Final = 4
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="court"'}
 
 
@@ -36,10 +39,13 @@ class Callers(Protocol):
 class Operation:
     """One row of the table at work."""
 
-    def __init__(self, route: Route, schemas: Mapping[str, Schema], callers: Callers) -> None:
+    def __init__(
+        self, route: Route, schemas: Mapping[str, Schema], callers: Callers, uploads: asyncio.Semaphore, spool: Path
+    ) -> None:
         self.route = route
         self._callers = callers
-        self._reader = Reader(route, _validators(route, schemas))
+        self._uploads = uploads
+        self._reader = Reader(route, _validators(route, schemas), spool)
 
     async def run(self, request: Request) -> Response:
         """Raises `Problem` and the errors of the domain. Who asks is settled before anything of the request is looked at."""
@@ -70,12 +76,18 @@ class Operation:
         return person
 
 
-def api_routes(routes: Sequence[Route], schemas: Mapping[str, Schema], callers: Callers) -> list[Mount]:
-    """What `relay.web.app.make_app` takes: everything below /api. Pages' sessions and forms stay outside."""
+def api_routes(routes: Sequence[Route], schemas: Mapping[str, Schema], callers: Callers, spool: Path) -> list[Mount]:
+    """What `relay.web.app.make_app` takes: everything below /api. Pages' sessions and forms stay outside.
+
+    Files that are sent lie in `spool`, without a name, until the answer is given.
+    """
+    uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
     by_path: dict[str, dict[str, Operation]] = {}
     for route in routes:
-        by_path.setdefault(route.path.removeprefix("/api"), {})[route.method] = Operation(route, schemas, callers)
-    paths = [Path(path, _Endpoint(operations)) for path, operations in by_path.items()]
+        by_path.setdefault(route.path.removeprefix("/api"), {})[route.method] = Operation(
+            route, schemas, callers, uploads, spool
+        )
+    paths = [Endpoint(path, _Endpoint(operations)) for path, operations in by_path.items()]
     return [Mount("/api", app=Router(paths, default=_nothing, redirect_slashes=False))]
 
 

@@ -93,7 +93,9 @@ def _operation(route: Route) -> dict[str, Any]:
         content = {media_type: {"schema": schema} for media_type in body.media_types}
         made["requestBody"] = {
             "required": True,
-            "description": f"At most {body.bytes_max} bytes.",
+            "description": f"At most {body.bytes_max} bytes."
+            if body.schema
+            else "A file, as large as the court takes.",
             "content": content,
         }
     return made

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import tempfile
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 from urllib.parse import unquote_to_bytes
 
@@ -20,16 +22,17 @@ from relay.web.api.table import JSON, Body, Param, Route
 QUERY_BYTES_MAX: Final = 8192
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,15}")
 _LENGTH: Final = re.compile(r"0|[1-9][0-9]{0,15}")
-_SPOOL_BYTES: Final = 1024 * 1024
 _PAIR: Final = re.compile(r"([A-Za-z_]{1,64})=(.+)", re.DOTALL)
 
 
 class Reader:
     """Reads requests for one route. `validators` has one for each parameter, by place and name, and one for the body."""
 
-    def __init__(self, route: Route, validators: Mapping[str, Validator]) -> None:
+    def __init__(self, route: Route, validators: Mapping[str, Validator], spool: Path) -> None:
         self._route = route
         self._validators = validators
+        self._spool = spool
+        self.takes_file = route.body is not None and not route.body.schema
 
     def path(self, request: Request) -> dict[str, Any]:
         """Values of the path. What does not fit is an address of nothing."""
@@ -87,21 +90,21 @@ class Reader:
             raise malformed("body", "must be a JSON object")
         return value
 
-    async def file(self, request: Request) -> BinaryIO | None:
-        """The body as a file on disk beyond a size; the caller closes it."""
+    async def file(self, request: Request) -> BinaryIO:
+        """The body as an unnamed file, which the caller closes."""
         body = self._route.body
         if body is None or body.schema:
-            return None
+            raise RuntimeError("the row of this operation takes no file")
         _check_media_type(request, body)
-        file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115  # handed on
+        file = tempfile.TemporaryFile(dir=self._spool)  # noqa: SIM115  # handed on
         try:
             async for part in _bounded(request, body.bytes_max):
-                file.write(part)
+                await asyncio.to_thread(file.write, part)
             file.seek(0)
         except BaseException:
             file.close()
             raise
-        return file  # type: ignore[return-value]  # reads and seeks as any binary file
+        return file
 
     def _of(self, place: str) -> list[Param]:
         return [param for param in self._route.params if param.place == place]

@@ -12,11 +12,12 @@ from starlette.responses import Response
 from relay.ports.parties import CaseFiles
 from relay.services.court.calls import RepeatableCalls
 from relay.services.court.cases import Cases
+from relay.services.court.checking import Checking
 from relay.services.court.fetching import Bundles
 from relay.services.court.objections import Objections
 from relay.services.court.parties import Parties
 from relay.services.custody_reading import CustodyReading
-from relay.web.api import bundle_routes, case_routes, custody_routes, objection_routes, party_routes
+from relay.web.api import bundle_routes, case_routes, check_routes, custody_routes, objection_routes, party_routes
 from relay.web.api.openapi import document
 from relay.web.api.table import Answer, Asked, Route, Schema
 
@@ -25,6 +26,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     **bundle_routes.SCHEMAS,
     **objection_routes.SCHEMAS,
     **party_routes.SCHEMAS,
+    **check_routes.SCHEMAS,
     **custody_routes.SCHEMAS,
     "OpenApi": {"type": "object"},
 }
@@ -41,6 +43,8 @@ class Services:
     files: CaseFiles
     parties: Parties
     custody: CustodyReading
+    checking: Checking
+    file_bytes_max: int
     entry: str
     now_ms: Callable[[], int]
 
@@ -52,6 +56,7 @@ def all_routes(services: Services) -> list[Route]:
         *bundle_routes.bundle_routes(services.cases, services.bundles),
         *objection_routes.objection_routes(services.objections, services.files),
         *party_routes.party_routes(services.parties, services.entry, services.now_ms),
+        *check_routes.check_routes(services.checking, services.file_bytes_max),
         *custody_routes.custody_routes(services.custody),
     ]
     return [*routes, _own_document(routes)]
