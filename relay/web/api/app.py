@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -15,7 +16,7 @@ from starlette.routing import Mount, Router
 from starlette.routing import Route as Endpoint
 from starlette.types import Receive, Scope, Send
 
-from relay.core.errors import Denied
+from relay.core.errors import Busy, Denied
 from relay.web.api.forms import Strict, checker
 from relay.web.api.problems import NOTHING, Problem, problem_of
 from relay.web.api.reading import Reader
@@ -52,13 +53,15 @@ class Operation:
         person = await self._person(request)
         reader = self._reader
         path, query, headers = reader.path(request), reader.query(request), reader.headers(request)
-        body, file = await reader.json(request), await reader.file(request)
-        try:
-            asked = Asked(request=request, person=person, path=path, query=query, headers=headers, body=body, file=file)
+        body = await reader.json(request)
+        asked = Asked(request=request, person=person, path=path, query=query, headers=headers, body=body, file=None)
+        if not reader.takes_file:
             return await self.route.handle(asked)
-        finally:
-            if file is not None:
-                file.close()
+        if self._uploads.locked():
+            raise Busy(f"{UPLOADS_AT_ONCE} files are being read already", 10.0)
+        async with self._uploads:
+            with await reader.file(request) as file:
+                return await self.route.handle(replace(asked, file=file))
 
     async def _person(self, request: Request) -> Person | None:
         if not self.route.roles:
@@ -84,9 +87,8 @@ def api_routes(routes: Sequence[Route], schemas: Mapping[str, Schema], callers: 
     uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
     by_path: dict[str, dict[str, Operation]] = {}
     for route in routes:
-        by_path.setdefault(route.path.removeprefix("/api"), {})[route.method] = Operation(
-            route, schemas, callers, uploads, spool
-        )
+        operation = Operation(route, schemas, callers, uploads, spool)
+        by_path.setdefault(route.path.removeprefix("/api"), {})[route.method] = operation
     paths = [Endpoint(path, _Endpoint(operations)) for path, operations in by_path.items()]
     return [Mount("/api", app=Router(paths, default=_nothing, redirect_slashes=False))]
 

@@ -14,7 +14,7 @@ from relay.services.court.checking import Checking
 from relay.services.court.ledger_now import LiveStep
 from relay.web.api.answers import answer
 from relay.web.api.case_routes import READERS
-from relay.web.api.forms import DEPOSIT, FINDING, FREE, TIME_MS, Schema, members, one_of, whole
+from relay.web.api.forms import DEPOSIT, FINDING, FREE, TIME_MS, Schema, members, one_of, ref, whole
 from relay.web.api.shapes import schema_of
 from relay.web.api.table import Answer, Asked, Body, Param, Route
 
@@ -34,6 +34,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "place": PLACE,
         }
     ),
+    "LiveStep": members({"name": FREE, "result": one_of("ok", "failed", "not run"), "detail": FREE}),
     "Checked": members(
         {
             "kind": one_of("bundle", "entry", "digest", "report"),
@@ -44,7 +45,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             },
             "words": FREE,
             "steps": {"type": "array", "items": schema_of(Step)},
-            "live": {"type": "array", "items": schema_of(LiveStep), "description": "What the court's ledger says now."},
+            "live": {"type": "array", "items": ref("LiveStep"), "description": "What the court's ledger says now."},
             "facts": {"type": "array", "items": members({"label": FREE, "value": {}, "form": FREE})},
             "records": {"type": "array", "items": schema_of(RecordFinding)},
             "trust_version": whole(says="Version of the trust roots used."),
@@ -155,8 +156,13 @@ def _shown(result: Checked) -> Response:
         "facts": [to_shape(fact) for fact in result.facts],
         "does_not_prove": list(result.does_not_prove),
     }
-    for name in ("steps", "live", "records"):
+    made["live"] = [_live(one) for one in result.live]
+    for name in ("steps", "records"):
         made[name] = [to_shape(one) for one in getattr(result, name)]
     for name in ("trust_version", "trust_stale", "at_ms"):
         made[name] = getattr(result, name)
     return answer(made)
+
+
+def _live(step: LiveStep) -> dict[str, Any]:
+    return {"name": step.name, "result": step.result.value, "detail": step.detail.format(**step.values)}
