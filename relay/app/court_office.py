@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.routing import BaseRoute
 
-from relay.app.adapters import verifiers
+from relay.app.court_cases import CourtCases
 from relay.app.runtime import SystemClock, random_bytes
 from relay.config.roles import CourtConfig
 from relay.core.errors import Denied
 from relay.core.note import VerifierKey
-from relay.core.trust import TrustRoots
 from relay.ports.sessions import Session
-from relay.schemas import KindCatalogue
 from relay.services.court.calls import RepeatableCalls
 from relay.services.court.cases import Cases
 from relay.services.court.checking import Checking
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.fetching import Bundles
 from relay.services.court.objections import Objections
-from relay.services.court.once import NamedRetrievals
 from relay.services.court.parties import Parties
 from relay.services.court.party_view import PartyView
 from relay.services.court.signing_in import SignIn
@@ -32,8 +28,6 @@ from relay.store.court import SqliteCourtStore
 from relay.store.custody_rows import StoredCustodyRows
 from relay.store.office import SqliteOffice
 from relay.store.office_calls import SqliteCalls
-from relay.store.office_cases import OfficeCases
-from relay.store.office_jobs import OfficeJobs, OfficeObjections
 from relay.store.office_parties import SqliteParties
 from relay.store.office_traces import SqliteTraces
 from relay.web.api.app import Callers, api_routes
@@ -58,32 +52,15 @@ class CourtOffice:
 
 
 async def open_court_office(
-    stack: AsyncExitStack,
     office: SqliteOffice,
+    cases: CourtCases,
     config: CourtConfig,
     store: SqliteCourtStore,
-    trust: TrustRoots,
     custody: CustodyKeeper,
-    retrieval: NamedRetrievals,
     bundles: Bundles,
 ) -> CourtOffice:
-    """The office over its memory; what it has begun is let go of when the stack closes."""
+    """The office over its memory."""
     clock, identity, database = SystemClock(), config.common.identity, office.database
-    cases = Cases(
-        identity=identity,
-        book=OfficeCases(database),
-        jobs=OfficeJobs(database),
-        court=store,
-        named=retrieval,
-        custody=custody,
-        trust=trust,
-        verifiers=verifiers(),
-        stage_of=_stage_of,
-        clock=clock,
-        random_bytes=random_bytes,
-    )
-    stack.push_async_callback(cases.close)
-    objections = Objections(book=OfficeObjections(database), custody=custody, clock=clock, random_bytes=random_bytes)
     files, reading = SqliteTraces(database), await custody_reading(config, store, custody)
     parties = Parties(
         identity=identity,
@@ -95,11 +72,11 @@ async def open_court_office(
         random_bytes=random_bytes,
     )
     return CourtOffice(
-        cases=cases,
-        objections=objections,
+        cases=cases.cases,
+        objections=cases.objections,
         parties=parties,
-        party_view=PartyView(parties, cases, objections, bundles),
-        calls=RepeatableCalls(cases, SqliteCalls(database), clock, random_bytes),
+        party_view=PartyView(parties, cases.cases, cases.objections, bundles),
+        calls=RepeatableCalls(cases.cases, SqliteCalls(database), clock, random_bytes),
         files=files,
         reading=reading,
     )
@@ -117,14 +94,6 @@ async def custody_reading(config: CourtConfig, store: SqliteCourtStore, custody:
         signer=signer,
         ask_ledger=custody.ledger_word,
     )
-
-
-_CATALOGUE = KindCatalogue()
-
-
-def _stage_of(kind: str) -> str:
-    """The stage of a kind, by its first version; empty for one that this court does not know."""
-    return _CATALOGUE.kind(kind, 1).stage if kind in _CATALOGUE.names() else ""
 
 
 def living(sign_in: SignIn, parties: Parties) -> Whose:

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from relay.app.adapters import verifiers
+from relay.app.court_cases import CASES_MENU, CourtCases, case_routes, open_cases
 from relay.app.court_office import CourtOffice, interface, living, open_court_office, party_routes
 from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, random_bytes
@@ -45,7 +46,7 @@ from relay.web.site import MenuEntry, Site, make_templates
 log = logging.getLogger(__name__)
 
 SPOOL = "uploads"
-MENU: tuple[MenuEntry, ...] = (*PARTY_MENU,)
+MENU: tuple[MenuEntry, ...] = (CASES_MENU, *PARTY_MENU)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +90,19 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
         people=web.people,
         stands=lambda certificate: _stands(lists, certificate),
     )
+    cases = await open_cases(
+        stack,
+        office,
+        identity=common.identity,
+        store=parts.store,
+        retrieval=parts.retrieval,
+        custody=parts.custody,
+        trust=parts.trust,
+    )
     site = Site(url=web.url, court=web.court_name, templates=make_templates(), menu=MENU)
     policy = Policy(spool=_spool(common), uploads={"/check": web.upload_bytes_max})
-    desk = await open_court_office(
-        stack, office, parts.config, parts.store, parts.trust, parts.custody, parts.retrieval, parts.bundles
-    )
-    await desk.cases.start()
-    routes = _routes(site, sign_in, parts, web, desk, policy.spool)
+    desk = await open_court_office(office, cases, parts.config, parts.store, parts.custody, parts.bundles)
+    routes = _routes(site, sign_in, parts, web, cases, desk, policy.spool)
     app = make_app(site, routes, policy, living(sign_in, desk.parties))
     tls = _tls(common, web) if web.secure else None
     serving = await stack.enter_async_context(serving_pages(app, listen=web.listen, tls=tls))
@@ -104,7 +111,13 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
 
 
 def _routes(
-    site: Site, sign_in: SignIn, parts: CourtParts, web: WebConfig, office: CourtOffice, spool: Path
+    site: Site,
+    sign_in: SignIn,
+    parts: CourtParts,
+    web: WebConfig,
+    cases: CourtCases,
+    office: CourtOffice,
+    spool: Path,
 ) -> list[BaseRoute]:
     """Every group of pages, each with the services it needs."""
     checking = _checking(parts)
@@ -112,6 +125,7 @@ def _routes(
     return [
         *CheckingPages(site, checking, file_bytes_max=web.upload_bytes_max).routes(),
         *SignInPages(site, sign_in, provider=web.oidc is not None).routes(),
+        *case_routes(site, cases, parts.bundles),
         *party_routes(site, office, sign_in),
         *interface(site, office, callers, checking, parts.bundles, web.upload_bytes_max, spool),
     ]

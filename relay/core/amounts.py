@@ -13,6 +13,7 @@ from typing import Final
 
 from relay.core.amounts_figures import COLUMNS, PARTS, Column, Figure, Line, Part, Work, make_figure
 from relay.core.amounts_records import Said, Sources, Stated, day_of, read_sources
+from relay.core.amounts_words import MAY_CHANGE, NO_RECORD
 from relay.core.view import DossierView
 
 __all__ = [
@@ -101,9 +102,7 @@ def _newest(sources: Sources, kind: str) -> Stated | None:
 def _compare(sources: Sources, view: DossierView, kind: str) -> Comparison:
     newest = _newest(sources, kind)
     if newest is None:
-        why = sources.against(kind) or (
-            Said(text="The dossier holds no record of kind {kind}.", facts=(("kind", kind),)),
-        )
+        why = sources.against(kind) or (Said(text=NO_RECORD, facts=(("kind", kind),)),)
         return Comparison(kind=kind, seq=-1, as_of=None, rows=(), why_not=why)
     then = _amounts(sources, view, newest.as_of)
     rows = []
@@ -137,7 +136,7 @@ def _remarks(view: DossierView, cut_off: date) -> list[Said]:
     """Records that may change what is owed or to whom."""
     return [
         Said(
-            text="Record {seq} ({kind}) may change what is owed or to whom; these figures are by contract and schedule.",
+            text=MAY_CHANGE,
             facts=(("seq", r.finding.seq), ("kind", r.finding.kind)),
             seqs=(r.finding.seq,),
         )

@@ -9,17 +9,28 @@ from typing import Final, Literal, get_args
 
 from relay.core.amounts_records import Receipt, Said, Sources
 from relay.core.amounts_schedule import DAYS_A_YEAR, Accrued, Due, InForce, accrue, in_force
+from relay.core.amounts_words import (
+    BY_CONTRACT,
+    COMPOUNDS,
+    CONTRACTS,
+    ENFORCED,
+    FEES_BY_CONTRACT,
+    INSTALMENT,
+    INTEREST_OF,
+    NO_RECORD,
+    OVERDUE,
+    OVERDUE_IN_PARTS,
+    PAID_OUT,
+    RECEIVED,
+    RESCHEDULED,
+    SCHEDULE_DIFFERS,
+    SETTLED,
+)
 
 Part = Literal["principal", "interest", "penalty", "fee", "total"]
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
 Column = Literal["contracted", "disbursed", "due", "paid", "outstanding"]
 COLUMNS: Final[tuple[Column, ...]] = get_args(Column)
-_COMPOUNDS: Final = (
-    "By the contract (record {seq}) interest compounds ({compounding}); only simple penalty interest is computed here."
-)
-_RESCHEDULED: Final = (
-    "The loan was rescheduled on {day} while instalments were open; what penalty that left is not in the schedule."
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +82,11 @@ class Work:
         """Contracted, disbursed, due, paid, outstanding."""
         terms = self._sources.contracts
         disbursed = tuple(
-            Line(text="paid out on {day}", facts=(("day", v.day.isoformat()),), cents=v.total, seqs=(v.seq,))
+            Line(text=PAID_OUT, facts=(("day", v.day.isoformat()),), cents=v.total, seqs=(v.seq,))
             for v in self._sources.vouchers
             if v.day <= self._cut_off
         )
-        contracted = tuple(
-            Line(text="principal by the contract", facts=(), cents=t.principal, seqs=(t.seq,)) for t in terms
-        )
+        contracted = tuple(Line(text=BY_CONTRACT, facts=(), cents=t.principal, seqs=(t.seq,)) for t in terms)
         paid = self._paid("principal", lambda r: r.principal)
         return [
             make_figure("principal", "contracted", contracted, self._no_contract()),
@@ -96,7 +105,7 @@ class Work:
         if first is not None:
             cents = sum(one.interest for one in first.instalments)
             facts = (("count", len(first.instalments)), ("version", first.version))
-            text = "interest of {count} instalments by version {version} of the schedule"
+            text = INTEREST_OF
             contracted = (Line(text=text, facts=facts, cents=cents, seqs=(first.seq,)),)
         why_not = self._lacking("repayment_schedule", self._sources.schedules)
         return [make_figure("interest", "contracted", contracted, why_not), due, paid, self._outstanding(due, paid)]
@@ -111,7 +120,7 @@ class Work:
                 facts = (("seq", terms.seq), ("compounding", terms.compounding))
                 why_not.append(
                     Said(
-                        text=_COMPOUNDS,
+                        text=COMPOUNDS,
                         facts=facts,
                         seqs=(terms.seq,),
                     )
@@ -119,7 +128,7 @@ class Work:
             if self._schedule.settled_until is not None:
                 why_not.append(
                     Said(
-                        text=_RESCHEDULED,
+                        text=RESCHEDULED,
                         facts=(("day", self._schedule.settled_until.isoformat()),),
                         seqs=self._schedule.seqs,
                     )
@@ -133,7 +142,7 @@ class Work:
     def fee(self) -> list[Figure]:
         """Contracted, due, paid, outstanding."""
         terms = self._sources.contracts
-        contracted = tuple(Line(text="fees by the contract", facts=(), cents=t.fees, seqs=(t.seq,)) for t in terms)
+        contracted = tuple(Line(text=FEES_BY_CONTRACT, facts=(), cents=t.fees, seqs=(t.seq,)) for t in terms)
         due = self._due_figure("fee", lambda d: d.instalment.fee, lambda r: r.fee)
         paid = self._paid("fee", lambda r: r.fee)
         return [
@@ -151,7 +160,7 @@ class Work:
         whole = self._schedule.instalments and self._schedule.settled_until is None and not self._no_vouchers
         if whole and scheduled != disbursed:
             facts = (("scheduled_cents", scheduled), ("disbursed_cents", disbursed))
-            text = "The schedule's principal is {scheduled_cents}, what was paid out is {disbursed_cents}."
+            text = SCHEDULE_DIFFERS
             said.append(Said(text=text, facts=facts, seqs=self._schedule.seqs))
         return said
 
@@ -161,7 +170,7 @@ class Work:
             seqs = tuple(t.seq for t in self._sources.contracts)
             lacking = (
                 *lacking,
-                Said(text="The dossier holds {count} contracts.", facts=(("count", len(seqs)),), seqs=seqs),
+                Said(text=CONTRACTS, facts=(("count", len(seqs)),), seqs=seqs),
             )
         return lacking
 
@@ -170,11 +179,11 @@ class Work:
         return (*self._sources.whole, *(self._sources.against(kind) or self._none_of(kind, found)))
 
     def _none_of(self, kind: str, found: Sequence[object]) -> tuple[Said, ...]:
-        return () if found else (Said(text="The dossier holds no record of kind {kind}.", facts=(("kind", kind),)),)
+        return () if found else (Said(text=NO_RECORD, facts=(("kind", kind),)),)
 
     def _paid(self, part: Part, cents: Callable[[Receipt], int]) -> Figure:
         trace = tuple(
-            Line(text="received on {day}", facts=(("day", r.day.isoformat()),), cents=cents(r), seqs=(r.seq,))
+            Line(text=RECEIVED, facts=(("day", r.day.isoformat()),), cents=cents(r), seqs=(r.seq,))
             for r in sorted(self._repaid, key=lambda r: (r.day, r.seq))
             if cents(r)
         )
@@ -183,7 +192,7 @@ class Work:
     def _due_figure(self, part: Part, due: Callable[[Due], int], paid: Callable[[Receipt], int]) -> Figure:
         trace = [
             Line(
-                text="instalment due on {day}",
+                text=INSTALMENT,
                 facts=(("day", d.instalment.due.isoformat()),),
                 cents=due(d),
                 seqs=(d.seq,),
@@ -196,7 +205,7 @@ class Work:
         if settled is not None:
             before = [r for r in self._repaid if r.day <= settled]
             facts = (("day", settled.isoformat()),)
-            text = "paid until the loan was rescheduled on {day}, which settled what was due before"
+            text = SETTLED
             line = Line(text=text, facts=facts, cents=sum(paid(r) for r in before), seqs=tuple(r.seq for r in before))
             trace.insert(0, line)
             why_not = (*why_not, *self._no_repayments)
@@ -222,18 +231,15 @@ def _penalty_line(row: Accrued, rate: str, contract: int) -> Line:
         ("day", due), ("base_cents", row.base), ("days", row.days), ("rate", rate), ("year", DAYS_A_YEAR)
     )  # fmt: skip
     if row.cent_days == row.base * row.days:
-        text = "instalment of {day}: {base_cents} overdue for {days} days at {rate}% a year over {year} days"
+        text = OVERDUE
         return Line(text=text, facts=facts, cents=row.cents, seqs=seqs)
-    text = (
-        "instalment of {day}: {base_cents} overdue, paid in parts within {days} days, at {rate}% a year over {year} days; "
-        "sum of balance times days: {cent_days} cents"
-    )
+    text = OVERDUE_IN_PARTS
     return Line(text=text, facts=(*facts, ("cent_days", row.cent_days)), cents=row.cents, seqs=seqs)
 
 
 def _enforced(receipt: Receipt) -> Said:
     return Said(
-        text="{amount_cents} came in by enforcement on {day} (record {seq}), and no record says what of the debt it pays.",
+        text=ENFORCED,
         facts=(("amount_cents", receipt.total), ("day", receipt.day.isoformat()), ("seq", receipt.seq)),
         seqs=(receipt.seq,),
     )

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Final, TypeVar
 
+from relay.core.amounts_words import ABSENT, NOT_HOLDING, NOT_SHOWN, NOT_USABLE, NOT_WHOLE, OF_NO_KIND
 from relay.core.canonical import Fields
 from relay.core.errors import Malformed
 from relay.core.times import parse_utc
@@ -131,7 +132,7 @@ def read_sources(view: DossierView) -> Sources:
         if not kind:
             sources.whole.append(
                 Said(
-                    text="Record {seq} is missing, and of what kind it was is not known.",
+                    text=OF_NO_KIND,
                     facts=(("seq", seq),),
                     seqs=(seq,),
                 )
@@ -147,23 +148,18 @@ def _whole(view: DossierView) -> list[Said]:
     step = next((s for s in view.verdict.steps if s.number == COMPLETENESS_STEP), None)
     if step is not None and step.result is Result.OK:
         return []
-    return [Said(text="That no record of this dossier was left out has not been shown (step 13).")]
+    return [Said(text=NOT_WHOLE)]
 
 
 def _unusable(record: ViewRecord) -> Said | None:
     finding = record.finding
     about = {"facts": (("seq", finding.seq), ("kind", finding.kind)), "seqs": (finding.seq,)}
-    texts = {
-        "withheld": "Record {seq} ({kind}) is withheld.",
-        "erased": "Record {seq} ({kind}) was erased.",
-        "missing": "Record {seq} ({kind}) is missing.",
-    }
     if not record.shown:
-        text = texts.get(finding.status, "The content of record {seq} ({kind}) was not shown.")
+        text = ABSENT.get(finding.status, NOT_SHOWN)
         return Said(text=text, **about)  # type: ignore[arg-type]  # the two members of `about` have the types that Said wants
     if finding.verdict not in _HOLDING:
         facts = (("seq", finding.seq), ("kind", finding.kind), ("verdict", finding.verdict.value))
-        return Said(text="Record {seq} ({kind}) does not hold: {verdict}.", facts=facts, seqs=(finding.seq,))
+        return Said(text=NOT_HOLDING, facts=facts, seqs=(finding.seq,))
     return None
 
 
@@ -180,7 +176,7 @@ def _read(sources: Sources, record: ViewRecord, reader: Callable[[Sources, ViewR
         sources.currency = currency
     except Malformed as error:
         facts = (("seq", seq), ("kind", record.finding.kind), ("reason", f"{error.field}: {error.reason}"))
-        return Said(text="Record {seq} ({kind}) cannot be used: {reason}", facts=facts, seqs=(seq,))
+        return Said(text=NOT_USABLE, facts=facts, seqs=(seq,))
     return None
 
 

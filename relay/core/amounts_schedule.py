@@ -8,6 +8,7 @@ from datetime import date
 from typing import Final
 
 from relay.core.amounts_records import Instalment, Receipt, Said, Schedule
+from relay.core.amounts_words import CONTRADICTING
 
 DAYS_A_YEAR: Final = 360
 """As bank practice in China counts, and as lenders' statements here say."""
@@ -58,8 +59,7 @@ def in_force(
     if disbursed is not None and _principal(rest) == disbursed - repaid_by_then:
         return InForce(instalments=rest, seqs=seqs, settled_until=newest.day)
     return Said(
-        text="The schedule of record {seq} holds principal of {principal_cents}: neither the whole loan with the instalments before it, "
-        "nor what was outstanding when it was made.",
+        text=CONTRADICTING,
         facts=(("seq", newest.seq), ("principal_cents", _principal(rest))),
         seqs=seqs,
     )

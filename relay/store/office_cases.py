@@ -147,7 +147,7 @@ class OfficeCases:
 
         def read(c: sqlite3.Connection) -> CaseFacts:
             grants = c.execute(
-                f"SELECT {_GRANT} FROM court_grant WHERE name = ? ORDER BY added_ms DESC, digest", (case,)
+                f"SELECT {_GRANT} FROM court_grant WHERE name = ? ORDER BY added_ms DESC, digest DESC", (case,)
             ).fetchall()
             if not grants:
                 raise NotFound("no such case")

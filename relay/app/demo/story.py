@@ -17,6 +17,7 @@ from relay.app.demo import attacks, chains
 from relay.app.demo.network import Network
 from relay.app.initialise import LEDGERS, initialise
 from relay.app.runtime import EXIT_FAILED, EXIT_OK, until_signalled
+from relay.app.verdict_lines import verdict_lines
 from relay.core.checkpoint import Checkpoint
 from relay.core.errors import Malformed, RelayError, Unavailable
 from relay.core.ledgerproof import LedgerProof
@@ -177,7 +178,7 @@ class _Story:
         verdict = await desk.retrieve(
             self._home, retrieval, bundle, lambda _d, _t: None, lambda row: arrived.append(row.verdict)
         )
-        for line in offline.verdict_lines(verdict):
+        for line in verdict_lines(verdict):
             self._say(f"     {line}")
         self._must(verdict["verdict"] == "CONSISTENT", "the dossier is CONSISTENT, record by record")
         self._kinds = list(verdict["ledger_proof_kinds"])
