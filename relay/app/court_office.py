@@ -35,6 +35,7 @@ from relay.web.api.tables import SCHEMAS, Services, all_routes
 from relay.web.guard import Whose
 from relay.web.party.inviting import InvitingPages
 from relay.web.party.pages import PartyPages
+from relay.web.party.payloads import PartyPayloads
 from relay.web.site import Site
 
 
@@ -118,6 +119,7 @@ def party_routes(site: Site, office: CourtOffice, sign_in: SignIn) -> list[BaseR
     return [
         *InvitingPages(site, office.parties, SystemClock()).routes(),
         *PartyPages(site, office.parties, office.party_view, sign_in).routes(),
+        *PartyPayloads(site, office.party_view).routes(),
     ]
 
 

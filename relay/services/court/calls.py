@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from relay.core.canonical import dumps
 from relay.core.errors import NotFound
+from relay.core.identity import parse_identity
 from relay.ports.calls import CallStore
 from relay.ports.common import Clock, RandomBytes
 from relay.services.court.case_jobs import JobState
@@ -39,6 +40,8 @@ class RepeatableCalls:
     async def retrieve(self, key: str, grant: str, dossier: str, officer: str, purpose: str, by: str) -> str:
         """The retrieval's job id. Raises `Conflict` when the caller used the key for something else, else as `Cases.begin`.
 
+        Custody log and lender learn the officer and, in brackets, the name of the caller who spoke for them.
+
         The id is stored under the key before anything begins: a retrieval that was begun is found again by it.
         """
         digest = hashlib.sha256(_DOMAIN + dumps([grant, dossier, officer, purpose])).digest()
@@ -49,7 +52,8 @@ class RepeatableCalls:
                 return (await self._cases.job(made)).row.id
             except NotFound:
                 pass  # it was kept, but did not begin: a wrong grant, or a gateway that ended in between
-        begun = await self._cases.begin(grant, dossier, officer, purpose, by, made)
+        spoken_for = f"{officer} ({parse_identity(by).name})"
+        begun = await self._cases.begin(grant, dossier, spoken_for, purpose, by, made)
         if begun != made:
             await self._store.settle(by, key, begun)
         return begun

@@ -133,7 +133,7 @@ def ref(name: str) -> Schema:
 
 
 CASE: Final = text(CASE_CHARS_MAX, "A case number, exactly as the grant has it.")
-OFFICER: Final = text(OFFICER_CHARS_MAX, "Who of the court wants to see it.")
+OFFICER: Final = text(OFFICER_CHARS_MAX // 2, "Who of the court wants to see it; the caller's own name is added.")
 PURPOSE: Final = text(PURPOSE_CHARS_MAX, "What for.")
 DOSSIER_ID: Final = hexadecimal(16, "A dossier's id.")
 BUNDLE_ID: Final = hexadecimal(16, "A stored bundle's id at this court.")

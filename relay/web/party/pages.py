@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final, get_args
 
@@ -11,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from relay.core.errors import Denied, Malformed, NotFound
 from relay.core.limits import JSON_INT_MAX, OBJECTION_CHARS_MAX, OBJECTION_SEQS_MAX
+from relay.core.timeline import timeline
 from relay.core.verdict import DOES_NOT_PROVE
 from relay.ports.cases import Ground
 from relay.ports.sessions import Session
@@ -19,9 +21,12 @@ from relay.services.court.party_view import PartyView
 from relay.services.court.signing_in import SignIn
 from relay.transport.limits import Limits, Rate, Shares
 from relay.web.api.files import send_file
+from relay.web.cases.parts import GROUND_WORDS, OUTCOME_WORDS
+from relay.web.cases.shown import Filter, Showing
 from relay.web.party.words import seen_row
 from relay.web.sessions import read_cookie, set_cookie
-from relay.web.site import MenuEntry, Site, form_of, need, page
+from relay.web.site import MenuEntry, Site, form_of, language_of, need, page
+from relay.words import speaker
 
 TRIES: Final = Limits(default=Rate(0.2, 12), calls_open=4)
 """At the door, for each address: some at once, then one in five seconds."""
@@ -34,12 +39,7 @@ MENU: Final = (
     MenuEntry(path="/party/help", text="Check it yourself", roles=frozenset({"party"})),
     MenuEntry(path="/party/invitations", text="Invitations", roles=frozenset({"clerk"})),
 )
-GROUND_TEXTS: Final[dict[Ground, str]] = {
-    "platform": "The platform is not fit for it (Online Litigation Rules art. 17)",
-    "before_anchoring": "The record was not true before it was anchored (art. 18)",
-    "other": "Another ground",
-}
-OUTCOME_TEXTS: Final = {"sustained": "Sustained", "overruled": "Overruled", "noted": "Noted"}
+EVERYTHING: Final = Filter(stage="", kind="", verdict="")
 
 
 class PartyPages:
@@ -59,7 +59,6 @@ class PartyPages:
             Route("/party/enter/{link}", self.door),
             Route("/party", self.dossier),
             Route("/party/proof", self.proof),
-            Route("/party/payload/{seq}/{name}", self.payload),
             Route("/party/objections", self.objections, methods=["GET", "POST"]),
             Route("/party/seen", self.seen),
             Route("/party/help", self.help),
@@ -85,24 +84,22 @@ class PartyPages:
     async def dossier(self, request: Request) -> Response:
         """The own dossier, read-only."""
         own = await self._view.dossier(need(request, "party").name)
-        return page(
-            self._site,
-            request,
-            "party/dossier.html",
-            {"own": own, "row": own.row, "view": own.view, "does_not_prove": DOES_NOT_PROVE},
-        )
+        w, view = speaker(language_of(request)), own.view
+        values = {
+            "own": own.admission,
+            "head": own.row,
+            "view": view,
+            "stages": [] if view is None else Showing(w, view, ()).stages(timeline(view), EVERYTHING),
+            "payloads_at": "/party/payloads",
+            "ground_words": GROUND_WORDS,
+            "does_not_prove": [w.said(sentence) for sentence in DOES_NOT_PROVE],
+        }
+        return await asyncio.to_thread(page, self._site, request, "party/dossier.html", values)
 
     async def proof(self, request: Request) -> Response:
         """The bundle."""
         bundle, file = await self._view.proof(need(request, "party").name)
         return send_file(request, file, media_type="application/zip", name=f"proof-{bundle}.zip", tag=bundle)
-
-    async def payload(self, request: Request) -> Response:
-        """One payload, to be saved."""
-        name = need(request, "party").name
-        path = request.path_params
-        payload, file = await self._view.payload(name, _seq(path["seq"]), path["name"])
-        return send_file(request, file, media_type="application/octet-stream", name=payload.name, tag=payload.sha256)
 
     async def objections(self, request: Request) -> Response:
         """The form and the own objections; after sending, the same page again."""
@@ -122,8 +119,8 @@ class PartyPages:
             "own": await self._parties.admitted(name),
             "seqs": await self._view.seqs(name),
             "raised": await self._view.objections(name),
-            "grounds": GROUND_TEXTS,
-            "outcomes": OUTCOME_TEXTS,
+            "grounds": GROUND_WORDS,
+            "outcomes": OUTCOME_WORDS,
             "problem": problem,
             "said": said,
         }
@@ -179,10 +176,3 @@ def _number(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or len(text) > SEQ_DIGITS_MAX:
         raise Malformed("objection", "seqs", "write the records' numbers with commas between, such as 3, 7")
     return int(text)
-
-
-def _seq(text: str) -> int:
-    try:
-        return _number(text)
-    except Malformed:
-        raise NotFound("no such record") from None
