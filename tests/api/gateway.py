@@ -189,7 +189,8 @@ async def _filled(office: Office, services: Services) -> dict[str, list[str]]:
     digest = parse_grant(grant.encode()).digest.hex()
     return {
         "query.case": [CASE],
-        "query.number": [CASE, str(deposit_number(office.way.origin, 1))],
+        "query.number": [CASE],
+        "query.deposit_number": [str(deposit_number(office.way.origin, index)) for index in range(4)],
         "query.search": ["Case", stored.dossier[:6]],
         "query.dossier": [stored.dossier],
         "query.grant": [digest],

@@ -25,7 +25,11 @@ PLACE: Final[Schema] = {
     "pattern": "^[0-9A-Za-z-]+$",
     "description": "A deposit number, or a report's retrieval code.",
 }
-NUMBER: Final[Schema] = {"type": "string", "maxLength": 32, "format": DEPOSIT}
+NUMBER: Final[Schema] = {
+    "type": "string",
+    "pattern": "^[0-9A-Z]{6}-[0-9A-Z]{8,13}-[0-9]{2}$",
+    "format": DEPOSIT,
+}
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "NewDigestCheck": members(
         {
@@ -70,7 +74,7 @@ class CheckHandlers:
 
     async def number(self, asked: Asked) -> Response:
         """A place in a log."""
-        return _shown(await self._checking.deposit_number(asked.query["number"]))
+        return _shown(await self._checking.deposit_number(asked.query["deposit_number"]))
 
     async def file(self, asked: Asked) -> Response:
         """An original file against a record."""
@@ -87,7 +91,7 @@ def check_routes(checking: Checking, file_bytes_max: int) -> list[Route]:
     at = CheckHandlers(checking)
     result = (Answer(status=200, says="The result.", schema="Checked"),)
     place = Param(name="place", place="query", schema=PLACE, says="The record, or the report.", required=True)
-    number = Param(name="number", place="query", schema=NUMBER, says="The number.", required=True)
+    number = Param(name="deposit_number", place="query", schema=NUMBER, says="The number.", required=True)
     return [
         Route(
             method="POST",

@@ -12,9 +12,9 @@ from relay.core.errors import Conflict, Malformed, NotFound
 from relay.core.limits import CASE_CHARS_MAX
 from relay.ports.common import Clock
 from relay.services.court.parties import DAYS_DEFAULT, DAYS_MAX, Parties
+from relay.web.party.words import LIMITS, NOT_INVITED, STATES
 from relay.web.site import Site, form_of, need, page
 
-STATE_TEXTS: Final = {"open": "Open", "expired": "Expired", "revoked": "Ended", "locked": "Locked after wrong tries"}
 _NOTHING: Final = {"case": "", "dossier": "", "days": str(DAYS_DEFAULT)}
 
 
@@ -46,9 +46,11 @@ class InvitingPages:
                 said["case"], said["dossier"], form.text("name"), form.text("id_number"), _days(said["days"]), by
             )
         except NotFound:
-            return await self._page(request, said, problem="This court holds no grant of this case for this dossier.")
-        except (Malformed, Conflict) as error:
-            return await self._page(request, said, problem=str(getattr(error, "reason", error)))
+            return await self._page(request, said, problem="dossier")
+        except Conflict:
+            return await self._page(request, said, problem="open")
+        except Malformed as error:
+            return await self._page(request, said, problem=error.field)
         return await self._page(request, {**_NOTHING, "case": said["case"]}, link=secret)
 
     async def revoke(self, request: Request) -> Response:
@@ -62,11 +64,12 @@ class InvitingPages:
         found = await self._parties.invitations(said["case"])
         values = {
             "said": said,
-            "problem": problem,
+            "problem": NOT_INVITED.get(problem, problem),
+            "limits": LIMITS,
             "link": f"{self._site.url}/party/enter/{link}" if link else "",
             "found": found,
             "now_ms": self._clock.now_ms(),
-            "states": STATE_TEXTS,
+            "states": STATES,
             "days_max": DAYS_MAX,
         }
         return page(self._site, request, "party/invitations.html", values, status=400 if problem else 200)

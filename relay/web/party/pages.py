@@ -23,21 +23,26 @@ from relay.transport.limits import Limits, Rate, Shares
 from relay.web.api.files import send_file
 from relay.web.cases.parts import GROUND_WORDS, OUTCOME_WORDS
 from relay.web.cases.shown import Filter, Showing
-from relay.web.party.words import seen_row
+from relay.web.party.words import NOT_TAKEN, seen_row
 from relay.web.sessions import read_cookie, set_cookie
 from relay.web.site import MenuEntry, Site, form_of, language_of, need, page
-from relay.words import speaker
+from relay.words import Words, speaker
 
 TRIES: Final = Limits(default=Rate(0.2, 12), calls_open=4)
 """At the door, for each address: some at once, then one in five seconds."""
 LINK_CHARS_MAX: Final = 300
 SEQ_DIGITS_MAX: Final = 6
+_DOSSIER: Final[Words] = "My dossier"
+_OBJECTIONS: Final[Words] = "Objections"
+_SEEN: Final[Words] = "Who has seen it"
+_HELP: Final[Words] = "Check it yourself"
+_INVITATIONS: Final[Words] = "Invitations"
 MENU: Final = (
-    MenuEntry(path="/party", text="My dossier", roles=frozenset({"party"})),
-    MenuEntry(path="/party/objections", text="Objections", roles=frozenset({"party"})),
-    MenuEntry(path="/party/seen", text="Who has seen it", roles=frozenset({"party"})),
-    MenuEntry(path="/party/help", text="Check it yourself", roles=frozenset({"party"})),
-    MenuEntry(path="/party/invitations", text="Invitations", roles=frozenset({"clerk"})),
+    MenuEntry(path="/party", text=_DOSSIER, roles=frozenset({"party"})),
+    MenuEntry(path="/party/objections", text=_OBJECTIONS, roles=frozenset({"party"})),
+    MenuEntry(path="/party/seen", text=_SEEN, roles=frozenset({"party"})),
+    MenuEntry(path="/party/help", text=_HELP, roles=frozenset({"party"})),
+    MenuEntry(path="/party/invitations", text=_INVITATIONS, roles=frozenset({"clerk"})),
 )
 EVERYTHING: Final = Filter(stage="", kind="", verdict="")
 
@@ -114,7 +119,7 @@ class PartyPages:
                 )
                 return RedirectResponse("/party/objections#own", 303)
             except Malformed as error:
-                problem = str(error.reason)
+                problem = NOT_TAKEN.get(error.field, NOT_TAKEN["text"])
         values = {
             "own": await self._parties.admitted(name),
             "seqs": await self._view.seqs(name),

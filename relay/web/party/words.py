@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from relay.services.court.parties import SeenEvent
+from relay.services.court.parties import DAYS_MAX, OPEN_MAX, SeenEvent
+from relay.words import Words
 
-WHAT: Final[Mapping[str, str]] = {
+WHAT: Final[Mapping[str, Words]] = {
     "request": "asked the lender for the dossier",
     "receive": "received the dossier from the lender",
     "verify": "verified the proof",
@@ -23,14 +24,36 @@ WHAT: Final[Mapping[str, str]] = {
     "issue": "issued a report on the dossier",
     "grant": "took in a grant for the dossier",
 }
-REVOKED: Final = "ended the invitation"
-OTHER: Final = "did something with the dossier"
-WHO: Final[Mapping[str, str]] = {
+REVOKED: Final[Words] = "ended the invitation"
+OTHER: Final[Words] = "did something with the dossier"
+WHO: Final[Mapping[str, Words]] = {
     "self": "You",
     "party": "Another person whom the court invited",
     "court": "The court's gateway",
 }
-PERSON: Final = "{name}, for the court"
+PERSON: Final[Words] = "{name}, for the court"
+STATES: Final[Mapping[str, Words]] = {
+    "open": "Open",
+    "expired": "Run out",
+    "revoked": "Ended",
+    "locked": "Locked after wrong tries",
+}
+NOT_INVITED: Final[Mapping[str, Words]] = {
+    "name": "The name is missing, is too long, or holds characters that cannot be seen.",
+    "id_number": "The identity number does not fit: a character is wrong, or its check digit is that of another number.",
+    "days": "An invitation is valid for 1 to {days} days.",
+    "dossier": "This court holds no grant of this case for this dossier.",
+    "open": "There are {open} open invitations to this dossier already; end one that is not needed.",
+}
+"""Why nobody was invited, by the field that was refused."""
+NOT_TAKEN: Final[Mapping[str, Words]] = {
+    "ground": "Choose one of the grounds.",
+    "seqs": "Name records that the dossier has, by their numbers with commas between.",
+    "text": "Say why, in words that can be seen, at most 4000 characters.",
+    "": "There are very many objections to this dossier already; write to the court.",
+}
+"""Why an objection was not taken, by the field that was refused."""
+LIMITS: Final = {"days": DAYS_MAX, "open": OPEN_MAX}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
