@@ -2,7 +2,7 @@
 """Everything a fresh machine needs: makes `.venv`, installs the locked requirements once, runs a verb.
 
     python3 run.py demo [--stay] [--dir DIR]     the whole way of one dossier, as a story
-    python3 run.py tools                         EVM node, Solidity compiler, gRPC for Node: once, into .venv/tools
+    python3 run.py tools                         EVM node, Solidity compiler, gRPC for Node, what checks the pages: once, into .venv/tools
     python3 run.py test [pytest arguments]       the full test suite
     python3 run.py check                         lint, types, layers, spelling, generated code, house rules
     python3 run.py bench [arguments]             the table of speed and size
@@ -117,8 +117,9 @@ def tools() -> int:
     return 0
 
 
-def unpack(name: str, version: str, integrity: str) -> None:
-    """One package, as npm fetches it, if it is the one that is locked."""
+def unpack(place: str, version: str, integrity: str) -> None:
+    """One package, as npm fetches it, if it is the one that is locked. `place`: its name, behind `…/node_modules/` where it is another's."""
+    name = place.rpartition("/node_modules/")[2]
     with tempfile.TemporaryDirectory() as folder:
         command = ("npm", "pack", f"{name}@{version}", "--silent", "--pack-destination", folder)
         if subprocess.run(command, stdout=subprocess.DEVNULL, cwd=folder, check=False).returncode:
@@ -131,7 +132,7 @@ def unpack(name: str, version: str, integrity: str) -> None:
             # older Pythons lack the filter; what is unpacked is what the digest says
             archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
         (inner,) = (path for path in Path(folder).iterdir() if path.is_dir())
-        target = TOOLS / "node_modules" / name
+        target = TOOLS / "node_modules" / place
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(inner, target)
 

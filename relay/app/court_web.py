@@ -13,8 +13,8 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from relay.app.adapters import verifiers
-from relay.app.court_cases import CASES_MENU, CourtCases, case_routes, open_cases
-from relay.app.court_office import CourtOffice, interface, living, open_court_office, party_routes
+from relay.app.court_cases import CASES_MENU, case_routes, open_cases
+from relay.app.court_office import interface, living, open_court_office, party_routes
 from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, random_bytes
 from relay.config.roles import Common, CourtConfig
@@ -38,9 +38,10 @@ from relay.web.api.callers import CourtCallers
 from relay.web.app import make_app
 from relay.web.checking.pages import CheckingPages
 from relay.web.guard import Policy
+from relay.web.oidc import Provider, ProviderSettings
 from relay.web.party.pages import MENU as PARTY_MENU
 from relay.web.serving import pages_context, serving_pages
-from relay.web.signin import SignInPages
+from relay.web.signin import CALLBACK, SignInPages
 from relay.web.site import MenuEntry, Site, make_templates
 
 log = logging.getLogger(__name__)
@@ -100,9 +101,20 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
         trust=parts.trust,
     )
     site = Site(url=web.url, court=web.court_name, templates=make_templates(), menu=MENU)
+    provider = _provider(web)
+    if provider is not None:
+        stack.push_async_callback(provider.close)
     policy = Policy(spool=_spool(common), uploads={"/check": web.upload_bytes_max})
     desk = await open_court_office(office, cases, parts.config, parts.store, parts.custody, parts.bundles)
-    routes = _routes(site, sign_in, parts, web, cases, desk, policy.spool)
+    checking = _checking(parts)
+    routes = [
+        *_routes(site, sign_in, provider, checking, web),
+        *case_routes(site, cases, parts.bundles),
+        *party_routes(site, desk, sign_in),
+        *interface(
+            site, desk, CourtCallers(sign_in, provider), checking, parts.bundles, web.upload_bytes_max, policy.spool
+        ),
+    ]
     app = make_app(site, routes, policy, living(sign_in, desk.parties))
     tls = _tls(common, web) if web.secure else None
     serving = await stack.enter_async_context(serving_pages(app, listen=web.listen, tls=tls))
@@ -111,23 +123,12 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
 
 
 def _routes(
-    site: Site,
-    sign_in: SignIn,
-    parts: CourtParts,
-    web: WebConfig,
-    cases: CourtCases,
-    office: CourtOffice,
-    spool: Path,
+    site: Site, sign_in: SignIn, provider: Provider | None, checking: Checking, web: WebConfig
 ) -> list[BaseRoute]:
-    """Every group of pages, each with the services it needs."""
-    checking = _checking(parts)
-    callers = CourtCallers(sign_in, None)
+    """Pages that are open to all."""
     return [
         *CheckingPages(site, checking, file_bytes_max=web.upload_bytes_max).routes(),
-        *SignInPages(site, sign_in, provider=web.oidc is not None).routes(),
-        *case_routes(site, cases, parts.bundles),
-        *party_routes(site, office, sign_in),
-        *interface(site, office, callers, checking, parts.bundles, web.upload_bytes_max, spool),
+        *SignInPages(site, sign_in, provider).routes(),
     ]
 
 
@@ -142,6 +143,21 @@ def _checking(parts: CourtParts) -> Checking:
         clock=SystemClock(),
         identity=identity,
     )
+
+
+def _provider(web: WebConfig) -> Provider | None:
+    if web.oidc is None:
+        return None
+    settings = ProviderSettings(
+        issuer=web.oidc.issuer,
+        client_id=web.oidc.client_id,
+        client_secret=web.oidc.client_secret,
+        scope=web.oidc.scope,
+        claim=web.oidc.claim,
+        roles=web.oidc.roles,
+        redirect=web.url + CALLBACK,
+    )
+    return Provider(settings, SystemClock())
 
 
 def _stands(lists: RevocationLists, certificate: bytes) -> Identity:

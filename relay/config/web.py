@@ -21,6 +21,7 @@ PEOPLE_MAX: Final = 10_000
 OPEN_ROLES: Final = frozenset(PERSON_ROLES) - {"party"}
 """What a configuration can make somebody; a party is invited to one case."""
 ISSUER_CHARS_MAX: Final = 512
+SCOPE: Final = "openid profile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class OidcConfig:
     issuer: str
     client_id: str
     client_secret: str = field(repr=False)
+    scope: str
     claim: str
     roles: Mapping[str, frozenset[PersonRole]]
 
@@ -95,7 +97,7 @@ def _url(table: Table, secure: bool) -> str:
         raise table.refuse("url", "is not an address of the web") from None
     if f"{parts.scheme}://{parts.netloc}" != text or not parts.hostname or "@" in parts.netloc or port == 0:
         raise table.refuse("url", "must be https://<host> or https://<host>:<port>, without anything after it")
-    plain = parts.scheme == "http" and not secure and (parts.hostname == "localhost" or _is_loopback(parts.hostname))
+    plain = parts.scheme == "http" and not secure and _is_loopback(parts.hostname)
     if parts.scheme != "https" and not plain:
         raise table.refuse("url", 'must begin with https://; http:// is for the loopback with tls = "none" alone')
     return text
@@ -141,6 +143,7 @@ def _oidc(table: Table) -> OidcConfig:
         issuer=issuer,
         client_id=table.text("client_id"),
         client_secret=table.secret("client_secret"),
+        scope=_scope(table),
         claim=table.text("claim"),
         roles=_roles(table.table("roles")),
     )
@@ -150,7 +153,16 @@ def _oidc(table: Table) -> OidcConfig:
     return config
 
 
+def _scope(table: Table) -> str:
+    scope = table.text("scope") if table.has("scope") else SCOPE
+    if "openid" not in scope.split() or not scope.isascii() or not scope.isprintable():
+        raise table.refuse("scope", "must be names with spaces between them, openid among them")
+    return scope
+
+
 def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from relay.ports.sessions import Session
 from relay.web.site import Person
-
-SESSION_S: Final = 8 * 3600
 
 
 def cookie_name(purpose: str, url: str) -> str:
@@ -18,8 +14,10 @@ def cookie_name(purpose: str, url: str) -> str:
     return f"__Host-{purpose}" if url.startswith("https://") else purpose
 
 
-def set_cookie(response: Response, purpose: str, value: str, url: str, *, seconds: int | None = None) -> None:
-    """A cookie for this host, HttpOnly and SameSite=Strict."""
+def set_cookie(
+    response: Response, purpose: str, value: str, url: str, *, seconds: int | None = None, lax: bool = False
+) -> None:
+    """A cookie for this host, HttpOnly and SameSite=Strict; `lax` for the one that must come back with an OpenID provider's answer."""
     response.set_cookie(
         cookie_name(purpose, url),
         value,
@@ -27,7 +25,7 @@ def set_cookie(response: Response, purpose: str, value: str, url: str, *, second
         path="/",
         secure=url.startswith("https://"),
         httponly=True,
-        samesite="strict",
+        samesite="lax" if lax else "strict",
     )
 
 

@@ -121,18 +121,18 @@ def page(
     words = speaker(language)
     person = person_of(request)
     roles = person.roles if person else frozenset()
-    html = site.templates.get_template(template).render(
-        t=words.text,
-        w=words,
-        language=language,
-        site=site,
-        person=person,
-        menu=[entry for entry in site.menu if entry.roles & roles],
-        csrf=request.scope.get("csrf", ""),
-        path=request.url.path,
-        here=_here(request),
-        **values,
-    )
+    shared = {
+        "t": words.text,
+        "w": words,
+        "language": language,
+        "site": site,
+        "person": person,
+        "menu": [entry for entry in site.menu if entry.roles & roles],
+        "csrf": request.scope.get("csrf", ""),
+        "path": request.url.path,
+        "here": _here(request),
+    }
+    html = site.templates.get_template(template).render({**shared, **values})
     return HTMLResponse(html, status, headers={"Content-Language": language, "Vary": "Accept-Language, Cookie"})
 
 

@@ -76,6 +76,8 @@ class Pages:
     """(role, court's address) → cookies, so that a role signs in once for many tests."""
     wrong: list[str] = field(default_factory=list)
     contexts: list[BrowserContext] = field(default_factory=list)
+    other_sites: tuple[str, ...] = ()
+    """Where a test leads the browser on purpose; nothing on them is judged."""
 
     def open(
         self,
@@ -110,13 +112,15 @@ class Pages:
 
     def _watch(self, page: Page) -> None:
         def on_request(request: Request) -> None:
-            if not request.url.startswith((self.url + "/", "data:", "blob:")):
+            there = (*self.other_sites, self.url + "/", "data:", "blob:")
+            if not request.url.startswith(there) and not page.url.startswith(self.other_sites or ("no:",)):
                 self.wrong.append(f"a request left the origin: {request.url}")
 
         def on_console(message: ConsoleMessage) -> None:
             # an error page's own status is told on the console too
             of_page = message.text.startswith("Failed to load resource") and message.location["url"] == page.url
-            if message.type == "error" and not of_page:
+            elsewhere = page.url.startswith(self.other_sites or ("no:",))
+            if message.type == "error" and not of_page and not elsewhere:
                 self.wrong.append(f"{page.url}: console: {message.text}")
 
         page.on("request", on_request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Protocol
+from typing import Final
 
 from starlette.requests import Request
 
@@ -11,28 +11,21 @@ from relay.core.errors import Denied
 from relay.ports.sessions import PersonRole, SignInWay
 from relay.services.court.signing_in import SignIn
 from relay.transport.limits import Limits, Rate, Shares
+from relay.web.oidc import TOKEN_CHARS_MAX, Provider
 from relay.web.signin import certificate_of
 from relay.web.site import Person
 
 REFUSALS: Final = Limits(default=Rate(1.0, 60), calls_open=16)
 """Refused calls of one address: some at once, then one a second. Each is in the custody log, which nobody may fill."""
-TOKEN_CHARS_MAX: Final = 8192
 _BEARER: Final = re.compile(r"[Bb]earer ([A-Za-z0-9._~+/=-]+)")
 
 
-class Tokens(Protocol):
-    """Judges bearer tokens."""
-
-    async def caller_of(self, token: str) -> tuple[str, frozenset[PersonRole]]:
-        """Identity and roles. Raises `Denied`, `Unavailable` when the provider's keys cannot be had."""
-
-
 class CourtCallers:
-    """Implements `relay.web.api.app.Callers`. `tokens` is None where no provider is configured."""
+    """Implements `relay.web.api.app.Callers`. `provider` is None where none is configured."""
 
-    def __init__(self, sign_in: SignIn, tokens: Tokens | None) -> None:
+    def __init__(self, sign_in: SignIn, provider: Provider | None) -> None:
         self._sign_in = sign_in
-        self._tokens = tokens
+        self._provider = provider
         self._refusals = Shares(REFUSALS)
 
     async def caller(self, request: Request) -> Person | None:
@@ -51,9 +44,10 @@ class CourtCallers:
         return Person(name=name, roles=roles)
 
     async def _of_token(self, headers: list[str]) -> tuple[str, frozenset[PersonRole]]:
-        match = _BEARER.fullmatch(headers[0]) if len(headers) == 1 and len(headers[0]) <= TOKEN_CHARS_MAX else None
+        match = _BEARER.fullmatch(headers[0]) if len(headers) == 1 and len(headers[0]) <= TOKEN_CHARS_MAX + 7 else None
         if match is None:
             raise Denied("the Authorization header is not one bearer token")
-        if self._tokens is None:
+        if self._provider is None:
             raise Denied("this court takes no bearer tokens")
-        return await self._tokens.caller_of(match[1])
+        known = await self._provider.bearer(match[1])
+        return self._sign_in.person(known.name), known.roles

@@ -67,8 +67,8 @@ class DossierPages:
         view: DossierView,
         objections: Sequence[Objection],
     ) -> dict[str, object]:
-        text = request.query_params.get
-        chosen = Filter(stage=text("stage", ""), kind=text("kind", ""), verdict=text("verdict", ""))
+        wanted = request.query_params.get
+        chosen = Filter(stage=wanted("stage", ""), kind=wanted("kind", ""), verdict=wanted("verdict", ""))
         stages = timeline(view)
         kinds = sorted({record.finding.kind for record in view.records})
         return {
@@ -83,7 +83,7 @@ class DossierPages:
             "verdict_choices": sorted({record.finding.verdict.value for record in view.records}),
             "ground_words": GROUND_WORDS,
             "outcome_words": OUTCOME_WORDS,
-            "panel": _panel(w, view, text("cut_off", "")),
+            "panel": _panel(w, view, wanted("cut_off", "")),
             "objections": objections,
             "may_answer": "judge" in person.roles,
             "does_not_prove": [w.said(sentence) for sentence in DOES_NOT_PROVE],

@@ -47,12 +47,12 @@ class Parts:
 
 def query_of(request: Request) -> CaseQuery:
     """Search and filters; what is none of the choices counts as no choice."""
-    text = request.query_params.get
+    wanted = request.query_params.get
     states: dict[str, CaseState] = {one: one for one in CASE_STATES}
     return CaseQuery(
-        search=text("search", "").strip()[:SEARCH_CHARS_MAX],
-        verdict=text("verdict", "")[:32],
-        state=states.get(text("state", ""), ""),
+        search=wanted("search", "").strip()[:SEARCH_CHARS_MAX],
+        verdict=wanted("verdict", "")[:32],
+        state=states.get(wanted("state", ""), ""),
     )
 
 

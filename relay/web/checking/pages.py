@@ -135,7 +135,7 @@ class CheckingPages:
         return page(self._site, request, "checking/result.html", {"result": result, "name": name})
 
 
-_NEITHER: Final = "This file is neither an evidence bundle nor a deposit report. For an original file give the number or code of its record as well."
+_NEITHER: Final = "This file is neither an evidence bundle nor a deposit report. For an original file give its record's number or code too."
 
 
 def _said(error: Malformed | NotFound) -> str:
