@@ -21,6 +21,7 @@ from relay.services.court.fetching import Bundles
 from relay.services.court.objections import Objections
 from relay.services.court.parties import Parties
 from relay.services.court.party_view import PartyView
+from relay.services.court.reports import Reports
 from relay.services.court.signing_in import SignIn
 from relay.services.custody_reading import CustodyReading
 from relay.setup.signers import open_signer
@@ -31,6 +32,7 @@ from relay.store.office_calls import SqliteCalls
 from relay.store.office_parties import SqliteParties
 from relay.store.office_traces import SqliteTraces
 from relay.web.api.app import Callers, api_routes
+from relay.web.api.report_routes import CheckReport
 from relay.web.api.tables import SCHEMAS, Services, all_routes
 from relay.web.guard import Whose
 from relay.web.party.inviting import InvitingPages
@@ -129,6 +131,8 @@ def interface(
     callers: Callers,
     checking: Checking,
     bundles: Bundles,
+    reports: Reports | None,
+    check_report: CheckReport | None,
     file_bytes_max: int,
     spool: Path,
 ) -> list[BaseRoute]:
@@ -142,6 +146,8 @@ def interface(
         parties=office.parties,
         custody=office.reading,
         checking=checking,
+        reports=reports,
+        check_report=check_report,
         file_bytes_max=file_bytes_max,
         entry=f"{site.url}/party/enter/",
         now_ms=SystemClock().now_ms,

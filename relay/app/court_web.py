@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from relay.app.adapters import verifiers
 from relay.app.court_cases import CASES_MENU, case_routes, open_cases
 from relay.app.court_office import interface, living, open_court_office, party_routes
+from relay.app.court_reports import open_court_reports
 from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, random_bytes
 from relay.config.roles import Common, CourtConfig
@@ -28,6 +29,7 @@ from relay.services.court.custody import CustodyKeeper
 from relay.services.court.fetching import Bundles
 from relay.services.court.ledger_now import LedgerNow
 from relay.services.court.once import NamedRetrievals
+from relay.services.court.report_checked import report_check
 from relay.services.court.signing_in import SignIn
 from relay.store.court import SqliteCourtStore
 from relay.store.office import SqliteOffice
@@ -107,12 +109,21 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
     policy = Policy(spool=_spool(common), uploads={"/check": web.upload_bytes_max})
     desk = await open_court_office(office, cases, parts.config, parts.store, parts.custody, parts.bundles)
     checking = _checking(parts)
+    reports = open_court_reports(parts.config, office.database, parts.store, parts.trust, parts.custody, cases.cases)
     routes = [
         *_routes(site, sign_in, provider, checking, web),
         *case_routes(site, cases, parts.bundles),
         *party_routes(site, desk, sign_in),
         *interface(
-            site, desk, CourtCallers(sign_in, provider), checking, parts.bundles, web.upload_bytes_max, policy.spool
+            site,
+            desk,
+            CourtCallers(sign_in, provider),
+            checking,
+            parts.bundles,
+            reports,
+            report_check(reports, parts.trust, SystemClock()) if reports else None,
+            web.upload_bytes_max,
+            policy.spool,
         ),
     ]
     app = make_app(site, routes, policy, living(sign_in, desk.parties))

@@ -27,7 +27,7 @@ from relay.core.identity import Identity, Role
 from relay.core.pinned import CourtRoot, KeyUse, LedgerRoot, LogRoot, TrustedKey
 from relay.core.sealing import PRIVATE_KEY_BYTES, Kem, SealingPrivateKey
 from relay.core.trust import TrustRoots
-from relay.setup.ca import issue, make_authority, write_list
+from relay.setup.ca import issue, issue_report_seal, make_authority, write_list
 from relay.setup.keys import FileSigner, make_signing_key, write_secret
 
 ORIGIN: Final = "lender.courtrelay.example/log/1"
@@ -157,6 +157,7 @@ class _Maker:
         for name, identity in IDENTITIES.items():
             (self._home / name).mkdir(mode=0o700)
             issue(authority, identity, self._home / name, self._now)
+        issue_report_seal(authority, COURT, "Court of Courtrelay Example, reports", self._home / "court", self._now)
         self._make_keys()
         sealing = SealingPrivateKey(
             kem=Kem.MLKEM768_X25519, raw=(self._home / "custodian/keys/sealing.key").read_bytes()
@@ -281,6 +282,11 @@ class _Maker:
                 "",
                 *self._ledgers.table("court", "court_ledger", "court-ledger"),
                 *self._pages(),
+                "[report]",
+                'certificate = "report.pem"',
+                'key = "report.key"',
+                'authority = "ca.pem"',
+                "",
             ],
         )
 

@@ -24,6 +24,7 @@ from relay.cli.court_tools import court_app
 from relay.cli.custody_tools import custody_app
 from relay.cli.key_tools import identity_app, key_app
 from relay.cli.relay_tools import relay_app
+from relay.cli.report_tools import report_app
 from relay.cli.retention_tools import dossier_app, retention_app
 from relay.core.errors import Malformed, RelayError
 from relay.words import Speaker
@@ -40,6 +41,7 @@ app.add_typer(key_app, name="key")
 app.add_typer(identity_app, name="identity")
 app.add_typer(retention_app, name="retention")
 app.add_typer(dossier_app, name="dossier")
+app.add_typer(report_app, name="report")
 
 
 @app.command("init")

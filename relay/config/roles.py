@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.config.http import HttpConfig, read_http
+from relay.config.report import ReportConfig, read_report
 from relay.config.strict import Table, read_table
 from relay.config.web import WebConfig, read_web
 from relay.core.errors import Malformed
@@ -116,6 +117,8 @@ class CourtConfig:
     custody_key: KeyReference
     web: WebConfig | None
     """The court's pages; None: there are none."""
+    report: ReportConfig | None
+    """Its deposit reports; None: it issues none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +273,7 @@ def read_court(path: Path) -> CourtConfig:
         ),
         custody_key=keys.signing_key("custody"),
         web=read_web(table.table("web")) if table.has("web") else None,
+        report=read_report(table.table("report")) if table.has("report") else None,
     )
     for one in (table, keys, relay):
         one.done()

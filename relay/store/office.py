@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.durable.database import Database
-from relay.store import office_cases, office_jobs
+from relay.store import office_cases, office_jobs, office_reports
 from relay.store.office_calls import CALLS
 from relay.store.office_parties import PARTIES
 from relay.store.office_sessions import SESSIONS
@@ -20,6 +20,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     SESSIONS,
     office_cases.SCHEMA + office_jobs.SCHEMA,
     PARTIES + CALLS,
+    office_reports.SCHEMA,
 )
 
 

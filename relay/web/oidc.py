@@ -31,7 +31,7 @@ KEPT_S: Final = 3600.0
 ASK_AGAIN_S: Final = 60.0
 """The provider's keys are asked for again at most this often, when a token names one that is not known."""
 ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
-ACCESS_TOKEN: Final = "at+jwt"
+FOR_ACCESS: Final = "at+jwt"
 SKEW_S: Final = 60
 TOKEN_CHARS_MAX: Final = 16 * 1024
 SUBJECT_CHARS_MAX: Final = 255
@@ -113,7 +113,7 @@ class Provider:
         return self._of(await self._claims(token, nonce))
 
     async def bearer(self, token: str) -> Known:
-        """Whom an access token speaks of (RFC 9068): checked as an ID token is, but that there is no nonce, and that it says that it is one.
+        """Whom an access token speaks of (RFC 9068): checked as an ID token is, but for the nonce. It says that it is one.
 
         An ID token is none: whoever it was shown to could call in its person's name. Raises `Denied`, `Unavailable`.
         """
@@ -129,7 +129,7 @@ class Provider:
             raise Denied(f"the token cannot be trusted: {error}") from None
         claims = decoded.claims
         kind = str(decoded.header.get("typ", "")).lower().removeprefix("application/")
-        if (kind == ACCESS_TOKEN) != (nonce is None):
+        if (kind == FOR_ACCESS) != (nonce is None):
             raise Denied("the token is not of the kind that is asked for")
         settings = self._settings
         audience = claims.get("aud")

@@ -15,7 +15,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from relay.app.adapters import verifiers
+from relay.app.court_reports import open_court_reports
 from relay.app.trust import read_trust
+from relay.config.roles import read_court
 from relay.core.deposit_number import deposit_number
 from relay.core.errors import Denied
 from relay.core.grants import parse_grant
@@ -28,6 +30,7 @@ from relay.services.court.checking import Checking
 from relay.services.court.fetching import Bundles
 from relay.services.court.ledger_now import LedgerNow
 from relay.services.court.parties import Parties
+from relay.services.court.report_checked import report_check
 from relay.services.custody_reading import CustodyReading
 from relay.setup.keys import load_signing_key
 from relay.store.custody_rows import StoredCustodyRows
@@ -133,6 +136,9 @@ async def _services(office: Office, home: Path) -> Services:
         random_bytes=SeededBytes("parties"),
         cost=QUICK,
     )
+    config, trust = read_court(home / "court/config.toml"), read_trust(home / "trust.json")
+    reports = open_court_reports(config, database, way.court_store, trust, way.custody, office.cases)
+    assert reports is not None
     return Services(
         cases=office.cases,
         calls=RepeatableCalls(office.cases, SqliteCalls(database), way.clock, SeededBytes("calls")),
@@ -142,6 +148,8 @@ async def _services(office: Office, home: Path) -> Services:
         parties=parties,
         custody=reading,
         checking=_checking(office, home),
+        reports=reports,
+        check_report=report_check(reports, trust, way.clock),
         file_bytes_max=2**20,
         entry="https://court.example/party/enter/",
         now_ms=way.clock.now_ms,
@@ -186,6 +194,8 @@ async def _filled(office: Office, services: Services) -> dict[str, list[str]]:
         await services.objections.raise_(stored.dossier, CASE, [0], "platform", f"reason {n}", clerk) for n in range(9)
     ]
     invited = [await services.parties.invite(CASE, stored.dossier, "A", f"X{n:07d}", 30, clerk) for n in range(9)]
+    assert services.reports is not None
+    report = await services.reports.issue(bundle, "en", sorted(services.reports.profiles)[0], clerk)
     digest = parse_grant(grant.encode()).digest.hex()
     return {
         "query.case": [CASE],
@@ -199,6 +209,8 @@ async def _filled(office: Office, services: Services) -> dict[str, list[str]]:
         "path.seq": sorted({str(seq) for seq, _ in payloads}),
         "path.name": sorted({name for _, name in payloads}),
         "path.objection": objections,
+        "path.number": [report.number],
+        "body.profile": sorted(services.reports.profiles),
         "path.invitation": [one for one, _ in invited[:3]],
         "query.place": [str(deposit_number(office.way.origin, 0))],
         "body.place": [str(deposit_number(office.way.origin, 0))],

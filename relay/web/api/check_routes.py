@@ -70,20 +70,20 @@ class CheckHandlers:
 
     async def bundle(self, asked: Asked) -> Response:
         """A whole bundle."""
-        return _shown(await self._checking.bundle(_file(asked)))
+        return shown_check(await self._checking.bundle(file_of(asked)))
 
     async def number(self, asked: Asked) -> Response:
         """A place in a log."""
-        return _shown(await self._checking.deposit_number(asked.query["deposit_number"]))
+        return shown_check(await self._checking.deposit_number(asked.query["deposit_number"]))
 
     async def file(self, asked: Asked) -> Response:
         """An original file against a record."""
-        return _shown(await self._checking.file(_file(asked), asked.query["place"], asked.person))
+        return shown_check(await self._checking.file(file_of(asked), asked.query["place"], asked.person))
 
     async def digest(self, asked: Asked) -> Response:
         """A digest against a record."""
         body = asked.body
-        return _shown(await self._checking.digest(body["algorithm"], body["digest"], body["place"], asked.person))
+        return shown_check(await self._checking.digest(body["algorithm"], body["digest"], body["place"], asked.person))
 
 
 def check_routes(checking: Checking, file_bytes_max: int) -> list[Route]:
@@ -145,13 +145,15 @@ def check_routes(checking: Checking, file_bytes_max: int) -> list[Route]:
     ]
 
 
-def _file(asked: Asked) -> BinaryIO:
+def file_of(asked: Asked) -> BinaryIO:
+    """The file that was sent."""
     if asked.file is None:
         raise RuntimeError("the row of this operation takes no file")
     return asked.file
 
 
-def _shown(result: Checked) -> Response:
+def shown_check(result: Checked) -> Response:
+    """The result as JSON, in English."""
     made: dict[str, Any] = {
         "kind": result.kind,
         "verdict": result.verdict.value,

@@ -16,8 +16,17 @@ from relay.services.court.checking import Checking
 from relay.services.court.fetching import Bundles
 from relay.services.court.objections import Objections
 from relay.services.court.parties import Parties
+from relay.services.court.reports import Reports
 from relay.services.custody_reading import CustodyReading
-from relay.web.api import bundle_routes, case_routes, check_routes, custody_routes, objection_routes, party_routes
+from relay.web.api import (
+    bundle_routes,
+    case_routes,
+    check_routes,
+    custody_routes,
+    objection_routes,
+    party_routes,
+    report_routes,
+)
 from relay.web.api.openapi import document
 from relay.web.api.table import Answer, Asked, Route, Schema
 
@@ -27,6 +36,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     **objection_routes.SCHEMAS,
     **party_routes.SCHEMAS,
     **check_routes.SCHEMAS,
+    **report_routes.SCHEMAS,
     **custody_routes.SCHEMAS,
     "OpenApi": {"type": "object"},
 }
@@ -44,6 +54,8 @@ class Services:
     parties: Parties
     custody: CustodyReading
     checking: Checking
+    reports: Reports | None
+    check_report: report_routes.CheckReport | None
     file_bytes_max: int
     entry: str
     now_ms: Callable[[], int]
@@ -56,6 +68,7 @@ def all_routes(services: Services) -> list[Route]:
         *bundle_routes.bundle_routes(services.cases, services.bundles),
         *objection_routes.objection_routes(services.objections, services.files),
         *party_routes.party_routes(services.parties, services.entry, services.now_ms),
+        *report_routes.report_routes(services.reports, services.check_report, services.file_bytes_max),
         *check_routes.check_routes(services.checking, services.file_bytes_max),
         *custody_routes.custody_routes(services.custody),
     ]

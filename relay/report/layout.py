@@ -1,0 +1,174 @@
+"""How a report looks on A4: styles, tables, head and foot of each page. Calm: one font, two tints, hair lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from reportlab.lib.colors import Color, HexColor, white
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Flowable, KeepTogether, LongTable, Paragraph, Spacer, Table, TableStyle
+
+from relay.report.fonts import Fonts
+from relay.report.text import markup, plain
+from relay.words import Speaker
+
+INK: Final = HexColor("#1b2430")
+SOFT: Final = HexColor("#56616e")
+LINE: Final = HexColor("#cbd3dc")
+TINT: Final = HexColor("#f2f5f8")
+MARGIN: Final = 18 * mm
+WIDTH: Final = A4[0] - 2 * MARGIN
+LABEL_WIDTH: Final = 42 * mm
+FOOT: Final = 11 * mm
+HASH_SIZE: Final = 6.4
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Fonts, words and styles of one report."""
+
+    fonts: Fonts
+    words: Speaker
+    styles: dict[str, ParagraphStyle]
+
+    def t(self, template: str, **values: object) -> str:
+        """A text of ours in the report's language; values that come from outside go in as they are and are escaped when set."""
+        return self.words.text(template, **values)
+
+    def known(self, text: str) -> str:
+        """The text, or the words for what is not known."""
+        return text or self.t("not known")
+
+    def time(self, ms: int) -> str:
+        """A time, or the words for what is not known."""
+        return self.known(self.words.time(ms))
+
+    def p(self, text: str, style: str = "body") -> Paragraph:
+        """A paragraph of text from anywhere."""
+        return Paragraph(markup(text, self.fonts), self.styles[style])
+
+    def lines(self, parts: Sequence[tuple[str, str]], style: str = "cell") -> Paragraph:
+        """A cell of lines, each (text, look): `plain`, `soft`, `strong` or `hash`."""
+        return Paragraph("<br/>".join(self._line(text, look) for text, look in parts if text), self.styles[style])
+
+    def _line(self, text: str, look: str) -> str:
+        inner = markup(text, self.fonts)
+        if look in ("soft", "hash"):
+            size = f' size="{HASH_SIZE}"' if look == "hash" else ""
+            return f'<font color="#56616e"{size}>{inner}</font>'
+        return f'<font name="{self.fonts.bold}">{inner}</font>' if look == "strong" else inner
+
+
+def make_look(fonts: Fonts, words: Speaker) -> Look:
+    """The styles for one language: Chinese breaks between any two characters."""
+    wrap = "CJK" if words.language == "zh-CN" else None
+
+    def style(name: str, size: float, leading: float, **more: Any) -> ParagraphStyle:
+        given = {"fontName": fonts.regular, "textColor": INK, "wordWrap": wrap, "splitLongWords": 1, **more}
+        return ParagraphStyle(name, fontSize=size, leading=leading, **given)
+
+    heavy = {"fontName": fonts.bold}
+    made = [
+        style("title", 20, 26, spaceAfter=3, **heavy),
+        style("over", 9.5, 13, textColor=SOFT),
+        style("verdict", 17, 22, spaceAfter=2, **heavy),
+        style("heading", 12, 16, spaceBefore=12, spaceAfter=4, keepWithNext=1, **heavy),
+        style("body", 9, 13, spaceAfter=3),
+        style("soft", 8, 11.5, textColor=SOFT, spaceAfter=3),
+        style("label", 8, 11.5, textColor=SOFT),
+        style("value", 8.5, 12),
+        style("cell", 7.5, 10.5),
+        style("th", 7.5, 10, textColor=SOFT),
+    ]
+    return Look(fonts=fonts, words=words, styles={one.name: one for one in made})
+
+
+def facts(look: Look, rows: Sequence[tuple[str, str]]) -> Flowable:
+    """A table of labels and values; an empty value is said to be not known."""
+    cells = [
+        [look.p(label, "label"), look.p(look.known(value), "value" if value else "label")] for label, value in rows
+    ]
+    table = Table(cells, colWidths=[LABEL_WIDTH, WIDTH - LABEL_WIDTH], hAlign="LEFT")
+    table.setStyle(TableStyle([*_BASE, ("LEFTPADDING", (0, 0), (0, -1), 0)]))
+    return table
+
+
+def grid(look: Look, head: Sequence[str], rows: Sequence[Sequence[Any]], widths: Sequence[float]) -> Flowable:
+    """A table with a head on every page; cells are texts or flowables. Widths are shares of the page's."""
+    total = sum(widths)
+    made: list[list[Any]] = [[look.p(text, "th") for text in head]]
+    made += [[look.p(cell, "cell") if isinstance(cell, str) else cell for cell in row] for row in rows]
+    table = LongTable(made, colWidths=[WIDTH * width / total for width in widths], repeatRows=1, hAlign="LEFT")
+    table.setStyle(TableStyle([*_BASE, ("BACKGROUND", (0, 0), (-1, 0), TINT)]))
+    return table
+
+
+_BASE: Final[list[Any]] = [
+    ("VALIGN", (0, 0), (-1, -1), "TOP"),
+    ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
+    ("TOPPADDING", (0, 0), (-1, -1), 2.5),
+    ("BOTTOMPADDING", (0, 0), (-1, -1), 2.5),
+    ("LEFTPADDING", (0, 0), (-1, -1), 3),
+    ("RIGHTPADDING", (0, 0), (-1, -1), 3),
+]
+
+
+def heading(look: Look, letter: str, text: str, first: Flowable | None) -> list[Flowable]:
+    """A block's heading, on one page with what follows it when that is short."""
+    title = look.p(f"{letter}  {text}" if letter else text, "heading")
+    return [KeepTogether([title, first])] if first is not None else [title]
+
+
+def space(height_mm: float) -> Flowable:
+    """Empty height."""
+    return Spacer(1, height_mm * mm)
+
+
+def numbered(look: Look, line: str, label: Callable[[int, int], str]) -> Callable[..., Canvas]:
+    """A canvas that writes head and foot on every page when it knows how many there are."""
+
+    class Numbered(Canvas):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(
+                *given, **{**named, "initialFontName": look.fonts.regular, "initialFontSize": 9, "pdfVersion": (1, 7)}
+            )
+            self._pages: list[dict[str, Any]] = []
+
+        def setFont(self, psfontname: str, size: float, leading: float | None = None) -> None:  # noqa: N802  # ReportLab's name
+            """ReportLab begins tables and drawings in Helvetica, which is embedded nowhere: in the report's own font instead."""
+            ours = psfontname in (look.fonts.regular, look.fonts.bold)
+            super().setFont(psfontname if ours else look.fonts.regular, size, leading)
+
+        def showPage(self) -> None:  # noqa: N802  # ReportLab's name
+            self._pages.append(dict(self.__dict__))
+            self._startPage()  # type: ignore[attr-defined]
+
+        def save(self) -> None:
+            for number, page in enumerate(self._pages, 1):
+                self.__dict__.update(page)
+                _foot(self, look, line, label(number, len(self._pages)))
+                super().showPage()
+            super().save()
+
+    return Numbered
+
+
+def _foot(canvas: Canvas, look: Look, left: str, right: str) -> None:
+    canvas.setStrokeColor(LINE)
+    canvas.setLineWidth(0.4)
+    canvas.line(MARGIN, FOOT + 10, A4[0] - MARGIN, FOOT + 10)
+    canvas.setFillColor(SOFT)
+    canvas.setFont(look.fonts.regular, 7.5)
+    canvas.drawString(MARGIN, FOOT, plain(left, look.fonts))
+    canvas.drawRightString(A4[0] - MARGIN, FOOT, plain(right, look.fonts))
+
+
+def tint_of(color: Color) -> Color:
+    """A pale shade of a colour, opaque."""
+    mixed = [0.92 * w + 0.08 * c for w, c in zip(white.rgb(), color.rgb(), strict=True)]
+    return Color(*mixed)
