@@ -1,4 +1,7 @@
-"""`python3 run.py api [--requests N] [--seed N]`: schemathesis until so many requests were answered; 1 when it finds anything."""
+"""`python3 run.py api [--requests N] [--seed N]`: schemathesis until so many requests were answered; 1 when it finds anything.
+
+`--document` writes docs/api/openapi.json instead.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 
 from tests.api.fuzzing import fuzz
 from tests.api.gateway import open_gateway
+from tests.api.test_openapi import DOCUMENT, made
 
 PHASES = "examples,coverage,fuzzing,stateful"
 
@@ -39,7 +43,11 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--examples", type=int, default=100, help="for each operation and run")
+    parser.add_argument("--document", action="store_true", help="write the OpenAPI document")
     chosen = parser.parse_args()
+    if chosen.document:
+        DOCUMENT.write_bytes(made())
+        return 0
     return asyncio.run(run(chosen.requests, chosen.seed, chosen.examples))
 
 

@@ -195,7 +195,7 @@ async def _filled(office: Office, services: Services) -> dict[str, list[str]]:
     ]
     invited = [await services.parties.invite(CASE, stored.dossier, "A", f"X{n:07d}", 30, clerk) for n in range(9)]
     assert services.reports is not None
-    report = await services.reports.issue(bundle, "en", sorted(services.reports.profiles)[0], clerk)
+    report = await services.reports.issue(bundle, "en", min(services.reports.profiles), clerk)
     digest = parse_grant(grant.encode()).digest.hex()
     return {
         "query.case": [CASE],

@@ -1,0 +1,23 @@
+"""One gateway for the tests of the interface, in one event loop with them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.caller import Caller
+from tests.api.gateway import Gateway, open_gateway
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with open_gateway(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def caller(gateway: Gateway) -> Caller:
+    """Somebody with every role."""
+    return Caller(gateway.url, gateway.tokens["all"])
