@@ -78,13 +78,14 @@ class Call:
     event: str = ""
 
 
-def calls(gateway: Gateway, bundle: bytes) -> list[Call]:
-    """One for every operation of the table, with things that exist."""
-    known = {name: values[0] for name, values in gateway.known.items()}
+def calls(gateway: Gateway, bundle: bytes, nth: int) -> list[Call]:
+    """One for every operation of the table, with things that exist; for each `nth` with others of what can be done once."""
+    once = ("path.objection", "path.invitation")
+    known = {name: values[nth if name in once else 0] for name, values in gateway.known.items()}
     case, dossier, own = quote(known["query.case"]), known["query.dossier"], known["path.bundle"]
     place = f"{case}&dossier={dossier}"
     digest, token = gateway.known["body.grant"]
-    key = {"Idempotency-Key": "k" * 16}
+    key = {"Idempotency-Key": f"{nth:016d}"}
     named = {"case": known["query.case"], "dossier": dossier}
     file = {"Content-Type": "application/octet-stream"}
     wanted = {"grant": digest, "dossier": dossier, "officer": "judge 7", "purpose": "hearing"}

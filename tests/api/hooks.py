@@ -7,8 +7,6 @@ import unicodedata
 import schemathesis
 from hypothesis import strategies as st
 
-from relay.core.deposit_number import deposit_number
-
 LETTERS = st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp", "Zs"))
 
 
@@ -20,10 +18,6 @@ def _plain(text: str) -> bool:
 schemathesis.openapi.format("plain-text", st.text(LETTERS, min_size=1, max_size=40).filter(_plain))
 schemathesis.openapi.format(
     "plain-lines", st.lists(st.text(LETTERS, min_size=1, max_size=20).filter(_plain), min_size=1).map("\n".join)
-)
-schemathesis.openapi.format(
-    "deposit-number",
-    st.builds(lambda log, index: str(deposit_number(log, index)), st.text(max_size=8), st.integers(0, 2**40)),
 )
 
 

@@ -14,13 +14,15 @@ from tests.api.caller import Call, Caller, calls
 from tests.api.gateway import Gateway
 from tests.support.frozen import settle
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 NOTHING = "0" * 32
 
 
-async def every_call(gateway: Gateway) -> list[Call]:
+async def every_call(gateway: Gateway, nth: int = 0) -> list[Call]:
     bundle = gateway.known["path.bundle"][0]
     with await gateway.office.way.court_store.open_bundle(bundle) as file:
-        return calls(gateway, file.read())
+        return calls(gateway, file.read(), nth)
 
 
 async def events(gateway: Gateway) -> list[CustodyEvent]:
@@ -29,7 +31,6 @@ async def events(gateway: Gateway) -> list[CustodyEvent]:
 
 
 async def test_every_operation_has_its_call(gateway: Gateway) -> None:
-    assert [one.operation for one in await every_call(gateway)].sort() == [r.name for r in gateway.routes].sort()
     assert {one.operation for one in await every_call(gateway)} == {route.name for route in gateway.routes}
 
 
@@ -75,7 +76,7 @@ async def test_what_is_not_there_has_one_answer(gateway: Gateway, caller: Caller
 
 async def test_every_access_is_in_the_custody_log_under_the_callers_name(gateway: Gateway, caller: Caller) -> None:
     me = "spiffe://courtrelay.example/person/all-1"
-    for call in await every_call(gateway):
+    for call in await every_call(gateway, 1):
         before = len(await events(gateway))
         answer = await caller.send(call.method, call.path, call.body, call.headers)
         assert answer.status < 300, (call, answer.data)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.api.fuzzing import fuzz
 from tests.api.gateway import Gateway
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OPERATIONS = 30
 

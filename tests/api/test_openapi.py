@@ -6,6 +6,8 @@ import json
 from dataclasses import fields
 from typing import Any, cast
 
+import pytest
+
 from relay.web.api.tables import SCHEMAS, Services, all_routes, openapi_bytes
 from tests.api.caller import Caller
 from tests.support.house import ROOT
@@ -40,6 +42,7 @@ def test_operations_have_names_of_their_own_and_words() -> None:
     assert all(one["security"] for one in operations if one["operationId"] != "openapi")
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_served_document_is_the_same(caller: Caller) -> None:
     answer = await caller.get("/openapi.json")
     served = json.loads(answer.data)

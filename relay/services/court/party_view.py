@@ -88,17 +88,14 @@ class PartyView:
         own = await self._parties.admitted(name)
         return tuple(one for one in await self._objections.of(own.case, own.dossier) if one.by == name)
 
-    async def seqs(self, name: str) -> tuple[int, ...]:
-        """Numbers of the dossier's records, as its newest bundle lists them; none before there is one."""
-        found = await self.dossier(name)
-        return () if found.view is None else tuple(r.finding.seq for r in found.view.records)
-
     async def object(self, name: str, seqs: Sequence[int], ground: Ground, text: str) -> str:
         """Object to records of the own dossier, to all of it when none is named. Raises `Denied`, `Malformed`."""
         own = await self._parties.admitted(name)
-        known = set(await self.seqs(name)) if seqs else set()
-        if not set(seqs) <= known:
-            raise Malformed("objection", "seqs", "names a record that the dossier does not have")
+        if seqs:
+            view = (await self.dossier(name)).view
+            known = set() if view is None else {record.finding.seq for record in view.records}
+            if not set(seqs) <= known:
+                raise Malformed("objection", "seqs", "names a record that the dossier does not have")
         return await self._objections.raise_(own.dossier, own.case, seqs, ground, text, name)
 
     async def seen(self, name: str, start: int) -> SeenPage:

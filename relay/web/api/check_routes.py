@@ -14,7 +14,7 @@ from relay.services.court.checking import Checking
 from relay.services.court.ledger_now import LiveStep
 from relay.web.api.answers import answer
 from relay.web.api.case_routes import READERS
-from relay.web.api.forms import DEPOSIT, FINDING, FREE, TIME_MS, Schema, members, one_of, ref, whole
+from relay.web.api.forms import FINDING, FREE, TIME_MS, Schema, members, one_of, ref, whole
 from relay.web.api.shapes import schema_of
 from relay.web.api.table import Answer, Asked, Body, Param, Route
 
@@ -28,7 +28,7 @@ PLACE: Final[Schema] = {
 NUMBER: Final[Schema] = {
     "type": "string",
     "pattern": "^[0-9A-Z]{6}-[0-9A-Z]{8,13}-[0-9]{2}$",
-    "format": DEPOSIT,
+    "description": "docs/spec/deposit-number.md; one whose check digits do not fit is refused as unusable.",
 }
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "NewDigestCheck": members(

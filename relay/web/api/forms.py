@@ -14,7 +14,6 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
-from relay.core.deposit_number import parse_deposit_number
 from relay.core.errors import Malformed
 from relay.core.fields import check_plain
 from relay.core.limits import (
@@ -30,11 +29,9 @@ from relay.core.limits import (
 Schema = Mapping[str, Any]
 PLAIN: Final = "plain-text"
 LINES: Final = "plain-lines"
-DEPOSIT: Final = "deposit-number"
 FORMATS: Final = {
     PLAIN: "Text that people read: printable characters in Unicode normal form C, no space at either end.",
     LINES: "The same in several lines, at least one of them not empty; spaces at either end of a line are dropped.",
-    DEPOSIT: "A deposit number with check digits that fit (docs/spec/deposit-number.md).",
 }
 """Every format that is not of JSON Schema itself, in words."""
 
@@ -58,17 +55,6 @@ def _lines(value: object) -> bool:
         return True
     lines = [line.strip() for line in value.replace("\r\n", "\n").split("\n")]
     return any(lines) and all(_plain(line) for line in lines)
-
-
-@checker.checks(DEPOSIT)
-def _deposit(value: object) -> bool:
-    if not isinstance(value, str):
-        return True
-    try:
-        parse_deposit_number(value)
-    except Malformed:
-        return False
-    return True
 
 
 def _whole(

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from relay.web.api.forms import FORMATS
 from relay.web.api.problems import BASE, KINDS, MEDIA_TYPE
-from relay.web.api.table import JSON, Answer, Param, Route, Schema
+from relay.web.api.table import JSON, Answer, Body, Param, Route, Schema
 
 VERSION: Final = "1.0.0"
 DESCRIPTION: Final = """What a court gateway offers to court systems that do not speak gRPC.
@@ -89,8 +89,7 @@ def _operation(route: Route) -> dict[str, Any]:
         made["parameters"] = [_parameter(param) for param in route.params]
     if route.body is not None:
         body = route.body
-        schema = {"$ref": f"#/components/schemas/{body.schema}"} if body.schema else _FILE
-        content = {media_type: {"schema": schema} for media_type in body.media_types}
+        content = {media_type: {"schema": _sent(body, media_type)} for media_type in body.media_types}
         made["requestBody"] = {
             "required": True,
             "description": f"At most {body.bytes_max} bytes."
@@ -102,6 +101,13 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 _FILE: Final[Schema] = {"type": "string", "format": "binary"}
+
+
+def _sent(body: Body, media_type: str) -> Schema:
+    """A file of JSON is whatever JSON it is: judging it is what it is sent for."""
+    if body.schema:
+        return {"$ref": f"#/components/schemas/{body.schema}"}
+    return {} if media_type == JSON else _FILE
 
 
 def _parameter(param: Param) -> dict[str, Any]:

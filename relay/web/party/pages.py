@@ -122,7 +122,6 @@ class PartyPages:
                 problem = NOT_TAKEN.get(error.field, NOT_TAKEN["text"])
         values = {
             "own": await self._parties.admitted(name),
-            "seqs": await self._view.seqs(name),
             "raised": await self._view.objections(name),
             "grounds": GROUND_WORDS,
             "outcomes": OUTCOME_WORDS,
