@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from cryptography.hazmat.primitives.serialization import Encoding
+from starlette.routing import BaseRoute
 
 from relay.app.reports import program_version
 from relay.app.runtime import SystemClock, random_bytes
@@ -15,10 +19,18 @@ from relay.report.press import Press
 from relay.report.profiles import read_profiles
 from relay.report.seal import PdfSealer
 from relay.services.court.custody import CustodyKeeper
+from relay.services.court.report_checked import report_check
 from relay.services.court.reports import ReportOffice, Reports
 from relay.setup.signers import open_signer
 from relay.store.court import SqliteCourtStore
 from relay.store.office_reports import OfficeReports
+from relay.web.checking.pages import CheckReport, ReportForm
+from relay.web.reports.pages import READERS, ReportPages
+from relay.web.site import MenuEntry, Site
+from relay.words import Words
+
+REPORTS: Final[Words] = "Reports"
+REPORTS_MENU = MenuEntry(path="/reports", text=REPORTS, roles=frozenset(READERS))
 
 
 def open_court_reports(
@@ -60,3 +72,16 @@ def open_court_reports(
         clock=SystemClock(),
         random_bytes=random_bytes,
     )
+
+
+def report_routes(site: Site, reports: Reports | None) -> list[BaseRoute]:
+    """Their pages; none where the court issues none."""
+    return ReportPages(site, reports).routes() if reports else []
+
+
+def check_by_form(reports: Reports | None, trust: TrustRoots) -> Mapping[ReportForm, CheckReport]:
+    """How the public page checks a report that somebody brings, by the form of its file."""
+    if reports is None:
+        return {}
+    check = report_check(reports, trust, SystemClock())
+    return {"pdf": check, "json": check}

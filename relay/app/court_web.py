@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 from relay.app.adapters import verifiers
 from relay.app.court_cases import CASES_MENU, case_routes, open_cases
 from relay.app.court_office import interface, living, open_court_office, party_routes
-from relay.app.court_reports import open_court_reports
+from relay.app.court_reports import REPORTS_MENU, check_by_form, open_court_reports, report_routes
 from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, random_bytes
 from relay.config.roles import Common, CourtConfig
@@ -24,12 +24,13 @@ from relay.core.identity import Identity
 from relay.core.trust import TrustRoots
 from relay.durable.files import make_folder
 from relay.ports.ledgers import CourtRegistry
-from relay.services.court.checking import Checking
+from relay.services.court.checking import Checking, no_codes
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.fetching import Bundles
 from relay.services.court.ledger_now import LedgerNow
 from relay.services.court.once import NamedRetrievals
 from relay.services.court.report_checked import report_check
+from relay.services.court.reports import Reports
 from relay.services.court.signing_in import SignIn
 from relay.store.court import SqliteCourtStore
 from relay.store.office import SqliteOffice
@@ -38,7 +39,7 @@ from relay.transport.peer import read_peer
 from relay.transport.revocation import RevocationLists
 from relay.web.api.callers import CourtCallers
 from relay.web.app import make_app
-from relay.web.checking.pages import CheckingPages
+from relay.web.checking.pages import CheckingPages, CheckReport, ReportForm
 from relay.web.guard import Policy
 from relay.web.oidc import Provider, ProviderSettings
 from relay.web.party.pages import MENU as PARTY_MENU
@@ -49,7 +50,7 @@ from relay.web.site import MenuEntry, Site, make_templates
 log = logging.getLogger(__name__)
 
 SPOOL = "uploads"
-MENU: tuple[MenuEntry, ...] = (CASES_MENU, *PARTY_MENU)
+MENU: tuple[MenuEntry, ...] = (CASES_MENU, REPORTS_MENU, *PARTY_MENU)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +109,12 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
         stack.push_async_callback(provider.close)
     policy = Policy(spool=_spool(common), uploads={"/check": web.upload_bytes_max})
     desk = await open_court_office(office, cases, parts.config, parts.store, parts.custody, parts.bundles)
-    checking = _checking(parts)
     reports = open_court_reports(parts.config, office.database, parts.store, parts.trust, parts.custody, cases.cases)
+    checking = _checking(parts, reports)
     routes = [
-        *_routes(site, sign_in, provider, checking, web),
+        *_routes(site, sign_in, provider, checking, web, check_by_form(reports, parts.trust)),
         *case_routes(site, cases, parts.bundles),
+        *report_routes(site, reports),
         *party_routes(site, desk, sign_in),
         *interface(
             site,
@@ -134,16 +136,21 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
 
 
 def _routes(
-    site: Site, sign_in: SignIn, provider: Provider | None, checking: Checking, web: WebConfig
+    site: Site,
+    sign_in: SignIn,
+    provider: Provider | None,
+    checking: Checking,
+    web: WebConfig,
+    reports: Mapping[ReportForm, CheckReport],
 ) -> list[BaseRoute]:
     """Pages that are open to all."""
     return [
-        *CheckingPages(site, checking, file_bytes_max=web.upload_bytes_max).routes(),
+        *CheckingPages(site, checking, file_bytes_max=web.upload_bytes_max, reports=reports).routes(),
         *SignInPages(site, sign_in, provider).routes(),
     ]
 
 
-def _checking(parts: CourtParts) -> Checking:
+def _checking(parts: CourtParts, reports: Reports | None) -> Checking:
     identity = parts.config.common.identity
     return Checking(
         store=parts.store,
@@ -153,6 +160,7 @@ def _checking(parts: CourtParts) -> Checking:
         custody=parts.custody,
         clock=SystemClock(),
         identity=identity,
+        bundle_of_code=reports.bundle_of_code if reports else no_codes,
     )
 
 

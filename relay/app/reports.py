@@ -81,9 +81,7 @@ def make(wish: ReportWish) -> dict[str, Any]:
         bundle = _whole(wish.bundle.name, file)
     view = view_of(evidence, verdict, stage_of())
     sealed = wish.certificate is not None or wish.seal_key is not None
-    issuer = Issuer(
-        identity=view.court if sealed else "", name=wish.name, licence="", certificate=press.certificate
-    )
+    issuer = Issuer(identity=view.court if sealed else "", name=wish.name, licence="", certificate=press.certificate)
     order = ReportOrder(
         number="", code="", url="", supersedes="", issued_ms=wish.issued_ms, checked_ms=wish.issued_ms, language=wish.language,
         requested_by="", verifier=program_version(),
@@ -130,7 +128,9 @@ def _as_json(verdict: ReportVerdict) -> dict[str, Any]:
         "number": report.number if report else "",
         "issued_ms": report.issued_ms if report else 0,
         "dossier_verdict": report.blocks["J"]["verdict"] if report else "",
-        "steps": [{"number": s.number, "name": s.name, "result": s.result.value, "detail": s.detail} for s in verdict.steps],
+        "steps": [
+            {"number": s.number, "name": s.name, "result": s.result.value, "detail": s.detail} for s in verdict.steps
+        ],
         "does_not_prove": list(verdict.does_not_prove),
     }
 

@@ -14,7 +14,9 @@ from relay.cli.common import Json
 from relay.core.times import parse_utc
 from relay.core.verdict import Finding
 
-report_app: Final = typer.Typer(no_args_is_help=True, help="Deposit reports: make a draft, check one, draft a certification.")
+report_app: Final = typer.Typer(
+    no_args_is_help=True, help="Deposit reports: make a draft, check one, draft a certification."
+)
 
 Trust = Annotated[Path, typer.Option("--trust", help="Trust roots file, obtained apart from what is checked.")]
 At = Annotated[str, typer.Option("--at", help="Time that the paper bears, YYYY-MM-DDTHH:MM:SSZ; default now.")]
@@ -25,7 +27,9 @@ Font = Annotated[Path | None, typer.Option("--font", help="TrueType font; defaul
 def make_command(
     bundle: Annotated[Path, typer.Argument(help="Evidence bundle (zip).")],
     trust: Trust,
-    out: Annotated[Path, typer.Option("--out", help="PDF to write; the document goes beside it as .json.")] = Path("report.pdf"),
+    out: Annotated[Path, typer.Option("--out", help="PDF to write; the document goes beside it as .json.")] = Path(
+        "report.pdf"
+    ),
     language: Annotated[str, typer.Option(help="en or zh-CN.")] = "en",
     profile: Annotated[str, typer.Option(help="Report profile.")] = "full",
     profiles: Annotated[Path | None, typer.Option(help="File of report profiles instead of the packaged ones.")] = None,
@@ -40,7 +44,9 @@ def make_command(
     """Verify a bundle and print what it shows. A draft without number and seal, unless a certificate and key are given."""
     from relay.app import reports
 
-    _must_be_files(("BUNDLE", bundle), ("--trust", trust), ("--certificate", certificate), ("--key", key), ("--seal-key", seal_key))
+    _must_be_files(
+        ("BUNDLE", bundle), ("--trust", trust), ("--certificate", certificate), ("--key", key), ("--seal-key", seal_key)
+    )
     made = reports.make(
         reports.ReportWish(
             bundle=bundle, trust=trust, out=out, language=language, profile=profile, issued_ms=_moment(at), name=name,
@@ -50,7 +56,9 @@ def make_command(
     if as_json:
         output.as_json(made)
         return
-    output.say(f"{'sealed report' if made['sealed'] else 'draft, not sealed'}: {made['report']} ({made['bytes']:,} bytes)")
+    output.say(
+        f"{'sealed report' if made['sealed'] else 'draft, not sealed'}: {made['report']} ({made['bytes']:,} bytes)"
+    )
     output.say(f"document: {made['document']}")
     output.say(f"the dossier is {made['verdict']}")
 
@@ -60,7 +68,8 @@ def check_command(
     file: Annotated[Path, typer.Argument(help="A report: PDF, or the report.json attached to it.")],
     trust: Trust,
     authority: Annotated[
-        Path | None, typer.Option(help="PEM: certificates that may issue the sealer's; default what the court's key names.")
+        Path | None,
+        typer.Option(help="PEM: certificates that may issue the sealer's; default what the court's key names."),
     ] = None,
     font: Font = None,
     as_json: Json = False,
@@ -94,8 +103,12 @@ def certification_command(
     if as_json:
         output.as_json(made)
         return
-    output.say(f"draft of a certification: {made['certification']}, {made['files']} files listed; the dossier is {made['verdict']}")
-    output.say("Nobody has certified anything yet: a qualified person completes the fields, checks every statement, and signs.")
+    output.say(
+        f"draft of a certification: {made['certification']}, {made['files']} files listed; the dossier is {made['verdict']}"
+    )
+    output.say(
+        "Nobody has certified anything yet: a qualified person completes the fields, checks every statement, and signs."
+    )
 
 
 def _show(verdict: dict[str, Any]) -> None:
@@ -119,4 +132,3 @@ def _must_be_files(*named: tuple[str, Path | None]) -> None:
         if path is not None and not path.is_file():
             output.complain(f"error: {name}: no such file: {path}")
             sys.exit(EXIT_USAGE)
-

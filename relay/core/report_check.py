@@ -251,12 +251,12 @@ def _sealing_time(c: _Checking, pdf: PdfFacts) -> str:
             raise Unverified(
                 "time of sealing", f"{stamp.authority} says {_utc(stamp.time_ms)}: the certificate was not valid"
             )
-        return f"{_utc(stamp.time_ms)} by {stamp.authority}"
+        return f"at {_utc(stamp.time_ms)} by the timestamp of {stamp.authority}"
     if c.now_ms > found.not_after_ms:
         raise _Open(
             f"the certificate has ended at {_utc(found.not_after_ms)}, and no timestamp shows that the seal is older"
         )
-    return f"{_utc(report.issued_ms)} by the court's clock; the certificate is still valid"
+    return f"at {_utc(report.issued_ms)} by the court's clock; the certificate is still valid"
 
 
 def _pages(pdf: PdfFacts) -> str:

@@ -31,17 +31,19 @@ _DRAFT: Final = (
     "This is a draft made by a program. It certifies nothing until a qualified person has completed the fields, has checked every statement"
     " against their own knowledge, and has signed. Strike out what you cannot state."
 )
-_PROCESS: Final = (
-    "The lender's system takes each record in when it arises, signs it, and appends a commitment to it (a salted SHA-256 digest) to an"
-    " append-only log whose entries form a Merkle tree (RFC 6962, RFC 9162).",
-    "At short intervals the system signs the state of the log (origin, size, root) and writes it to the lender's ledger; the time of that"
-    " block is the anchoring time. A relay that holds no key of either side carries the same state to the court's ledger, which accepts it"
-    " only as an extension of the state before.",
-    "On the lender's authorization the court's gateway retrieves a dossier, compares every record with its own copy of the log, derives from"
-    " the dossier's key which records must be there, and seals what it received as one file, the evidence bundle named below.",
-    "The verifying program repeats every comparison from the bundle and from keys that were obtained apart from it. It needs no network. Any"
-    " change of one byte of a file listed below makes a digest differ, and the program says at which step.",
-)
+_PROCESS: Final = """\
+The lender's system takes each record in when it arises, signs it, and appends a commitment to it (a salted SHA-256 digest) to an
+append-only log whose entries form a Merkle tree (RFC 6962, RFC 9162).
+
+At short intervals the system signs the state of the log (origin, size, root) and writes it to the lender's ledger; the time of that
+block is the anchoring time. A relay that holds no key of either side carries the same state to the court's ledger, which accepts it
+only as an extension of the state before.
+
+On the lender's authorization the court's gateway retrieves a dossier, compares every record with its own copy of the log, derives
+from the dossier's key which records must be there, and seals what it received as one file, the evidence bundle named below.
+
+The verifying program repeats every comparison from the bundle and from keys that were obtained apart from it. It needs no network.
+Any change of one byte of a file listed below makes a digest differ, and the program says at which step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,9 @@ def print_certification(given: CertificationFacts, fonts: Fonts) -> bytes:
     """The PDF. The same facts and font give the same bytes."""
     look = make_look(fonts, speaker("en"))
     out = io.BytesIO()
-    template = BaseDocTemplate(out, pagesize=A4, invariant=1, pageCompression=1, title=_TITLE, author="", leftMargin=MARGIN)
+    template = BaseDocTemplate(
+        out, pagesize=A4, invariant=1, pageCompression=1, title=_TITLE, author="", leftMargin=MARGIN
+    )
     template.addPageTemplates(
         PageTemplate(frames=[Frame(MARGIN, FOOT + 16, WIDTH, A4[1] - FOOT - 16 - MARGIN, 0, 0, 0, 0)])
     )
@@ -116,7 +120,7 @@ def _process(look: Look, given: CertificationFacts) -> list[Flowable]:
     steps = [(str(step.number), step.name, step.result.value, step.detail) for step in verdict.steps]
     return [
         *heading(look, "2", "The process (Rule 902(13))", None),
-        *(look.p(text) for text in _PROCESS),
+        *(look.p(text) for text in _PROCESS.split("\n\n")),
         look.p("The program was run on the files listed in section 3 with this result:"),
         facts(look, rows),
         space(2),
@@ -129,8 +133,9 @@ def _copies(look: Look, given: CertificationFacts) -> list[Flowable]:
     return [
         *heading(look, "3", "The copies (Rule 902(14))", None),
         look.p(
-            "Each file below is identified by its SHA-256 digest (FIPS 180-4), computed over all of its bytes. The first line is the evidence"
-            " bundle; the others are the files in it. A file whose digest is the same is, for every practical purpose, the same file."
+            "Each file below is identified by its SHA-256 digest (FIPS 180-4), computed over all of its bytes. The first line is the"
+            " evidence bundle; the others are the files in it. A file with the same digest is, for every practical purpose, the same"
+            " file."
         ),
         grid(look, ("File", "Bytes", "SHA-256"), rows, (6.4, 2, 9)),
     ]
@@ -143,7 +148,9 @@ def _limits(look: Look) -> list[Flowable]:
 def _signing(look: Look) -> list[Flowable]:
     return [
         *heading(look, "5", "Declaration (28 U.S.C. § 1746)", None),
-        look.p("I declare under penalty of perjury that what is stated above, as completed by me, is true and correct."),
+        look.p(
+            "I declare under penalty of perjury that what is stated above, as completed by me, is true and correct."
+        ),
         _Field(look, "date", "Date"),
         _Field(look, "place", "Place"),
         _Field(look, "signature", "Signature", height=44),

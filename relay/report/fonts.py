@@ -90,4 +90,3 @@ def _register(path: Path) -> str:
 def _glyphs(name: str) -> Any:
     font: Any = pdfmetrics.getFont(name)
     return font.face.charToGlyph
-

@@ -14,7 +14,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, KeepTogether, LongTable, Paragraph, Spacer, Table, TableStyle
 
 from relay.report.fonts import Fonts
-from relay.report.text import markup, plain
+from relay.report.text import cut, markup, plain
 from relay.words import Speaker
 
 INK: Final = HexColor("#1b2430")
@@ -25,6 +25,9 @@ MARGIN: Final = 18 * mm
 WIDTH: Final = A4[0] - 2 * MARGIN
 LABEL_WIDTH: Final = 42 * mm
 FOOT: Final = 11 * mm
+LINE_CHARS_MAX: Final = 300
+"""Of one line of a record's row; the attached document has it whole."""
+CELL_CHARS_MAX: Final = 1000
 HASH_SIZE: Final = 6.4
 
 
@@ -54,7 +57,8 @@ class Look:
 
     def lines(self, parts: Sequence[tuple[str, str]], style: str = "cell") -> Paragraph:
         """A cell of lines, each (text, look): `plain`, `soft`, `strong` or `hash`."""
-        return Paragraph("<br/>".join(self._line(text, look) for text, look in parts if text), self.styles[style])
+        made = [self._line(cut(text, LINE_CHARS_MAX), look) for text, look in parts if text]
+        return Paragraph("<br/>".join(made), self.styles[style])
 
     def _line(self, text: str, look: str) -> str:
         inner = markup(text, self.fonts)
@@ -93,7 +97,7 @@ def facts(look: Look, rows: Sequence[tuple[str, str]]) -> Flowable:
     cells = [
         [look.p(label, "label"), look.p(look.known(value), "value" if value else "label")] for label, value in rows
     ]
-    table = Table(cells, colWidths=[LABEL_WIDTH, WIDTH - LABEL_WIDTH], hAlign="LEFT")
+    table = Table(cells, colWidths=[LABEL_WIDTH, WIDTH - LABEL_WIDTH], hAlign="LEFT", splitInRow=1)
     table.setStyle(TableStyle([*_BASE, ("LEFTPADDING", (0, 0), (0, -1), 0)]))
     return table
 
@@ -102,8 +106,10 @@ def grid(look: Look, head: Sequence[str], rows: Sequence[Sequence[Any]], widths:
     """A table with a head on every page; cells are texts or flowables. Widths are shares of the page's."""
     total = sum(widths)
     made: list[list[Any]] = [[look.p(text, "th") for text in head]]
-    made += [[look.p(cell, "cell") if isinstance(cell, str) else cell for cell in row] for row in rows]
-    table = LongTable(made, colWidths=[WIDTH * width / total for width in widths], repeatRows=1, hAlign="LEFT")
+    made += [
+        [look.p(cut(cell, CELL_CHARS_MAX), "cell") if isinstance(cell, str) else cell for cell in row] for row in rows
+    ]
+    table = LongTable(made, colWidths=[WIDTH * width / total for width in widths], repeatRows=1, hAlign="LEFT", splitInRow=1)
     table.setStyle(TableStyle([*_BASE, ("BACKGROUND", (0, 0), (-1, 0), TINT)]))
     return table
 

@@ -89,7 +89,7 @@ def signatures(look: Look, report: Report) -> list[Flowable]:
     made: list[Flowable] = [*heading(look, "G", look.t("Signatures"), grid(look, head, seals, (3, 4.6, 3, 2.6, 6)))]
     rows = [
         (str(row["seq"]), look.known(row["document"]), look.known(row["signer"]),
-         look.t("{serial} of {authority}", serial=look.known(row["certificate_serial"]),
+         look.t("certificate {serial} of {authority}", serial=look.known(row["certificate_serial"]),
                 authority=look.known(row["certificate_authority"])),
          look.known(row["signed_at"]), look.known(row["revocation"]))
         for row in g["signatures"]

@@ -16,9 +16,12 @@ CHARS_MAX: Final = 4000
 
 def plain(text: str, fonts: Fonts) -> str:
     """The text as it may be drawn. Line breaks and tabs count as spaces."""
-    cut = text[:CHARS_MAX]
-    made = "".join(_shown(character, fonts) for character in cut)
-    return made if len(cut) == len(text) else f"{made} […]"
+    return "".join(_shown(character, fonts) for character in cut(text, CHARS_MAX))
+
+
+def cut(text: str, chars_max: int) -> str:
+    """The text, or its beginning with a sign that something follows."""
+    return text if len(text) <= chars_max else f"{text[:chars_max]} […]"
 
 
 def markup(text: str, fonts: Fonts) -> str:

@@ -1,35 +1,5 @@
-"""Names and numbers of people, shown so that a reader who knows them recognises them and nobody else learns them.
+"""Names and numbers of people as pages show them: by the rules that a deposit report uses too."""
 
-The surname stays and 某 stands for the given name, as art. 9 of the Supreme People's Court's provisions of 2016 on publishing judgments
-online has it. Of a number at most three characters at its beginning and four at its end stay, and never more than half.
-"""
+from relay.core.masking import COMPOUND, masked_name, masked_number
 
-from __future__ import annotations
-
-from typing import Final
-
-COMPOUND: Final = (
-    "欧阳", "上官", "司马", "诸葛", "夏侯", "皇甫", "尉迟", "公孙", "慕容", "令狐", "长孙", "宇文", "司徒", "端木", "东方", "独孤",
-    "南宫", "轩辕", "澹台", "闻人", "申屠", "呼延",
-)  # fmt: skip
-"""Surnames of two characters."""
-_HAN: Final = (0x3400, 0x9FFF)
-
-
-def masked_name(name: str) -> str:
-    """`王小明` → `王某某`; `John Smith` → `J*** S***`. Empty stays empty."""
-    name = name.strip()
-    if name and all(_HAN[0] <= ord(character) <= _HAN[1] for character in name):
-        surname = name[:2] if len(name) > 2 and name[:2] in COMPOUND else name[:1]
-        return surname + "某" * min(2, max(1, len(name) - len(surname)))
-    return " ".join(f"{part[0]}***" for part in name.split())
-
-
-def masked_number(number: str) -> str:
-    """`13812345678` → `138****5678`. One that came masked stays as it is."""
-    if "*" in number:
-        return number
-    half = len(number) // 2
-    end = min(4, (half + 1) // 2)
-    start = min(3, half - end)
-    return number[:start] + "*" * (len(number) - start - end) + number[len(number) - end :]
+__all__ = ["COMPOUND", "masked_name", "masked_number"]

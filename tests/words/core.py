@@ -18,6 +18,7 @@ STARTS: Final = (
     "relay.core.verify",
     "relay.core.view",
     "relay.core.frames",
+    "relay.core.report_check",
     "adapters.embedded.proof",
     "adapters.evm.proof",
     "adapters.tlog.proof",
@@ -39,6 +40,8 @@ NOT_SAID: Final = frozenset(
         "cosignature/v1\ntime {}\n{}",  # bytes that are signed, and lines of files
         "index {}",
         "trust roots: ledgers[{}].validators[{}]",  # a place in a file, behind its name
+        "courtrelay verify BUNDLE --trust TRUST",  # what a report prints as it is
+        "courtrelay-report/v1 {}/{}",
         "not run",  # a step's result: has a name of its own
     }
 )

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from relay.core.report_check import ReportVerdict
 from relay.core.trust import TrustRoots
 from relay.ports.common import Clock
 from relay.services.court.checked import Checked, Fact
 from relay.services.court.reports import Reports
+from relay.words import Words
+
+NUMBER: Final[Words] = "Report number"
+ISSUED: Final[Words] = "Issued"
+ISSUER: Final[Words] = "Issuer"
+SAYS: Final[Words] = "What it says of its dossier"
+REPLACED: Final[Words] = "Replaced by"
 
 
 def report_check(reports: Reports, trust: TrustRoots, clock: Clock) -> Callable[[BinaryIO], Awaitable[Checked]]:
@@ -39,9 +46,9 @@ def _facts(verdict: ReportVerdict) -> tuple[Fact, ...]:
         return ()
     replaced = verdict.known.superseded_by if verdict.known else ""
     return (
-        Fact(label="Report number", value=report.number, form="code"),
-        Fact(label="Issued", value=report.issued_ms, form="time"),
-        Fact(label="Issuer", value=report.blocks["A"]["issuer_name"] or report.blocks["A"]["issuer"]),
-        Fact(label="What it says of its dossier", value=report.blocks["J"]["verdict"], form="code"),
-        *([Fact(label="Replaced by", value=replaced, form="code")] if replaced else []),
+        Fact(label=NUMBER, value=report.number, form="code"),
+        Fact(label=ISSUED, value=report.issued_ms, form="time"),
+        Fact(label=ISSUER, value=report.blocks["A"]["issuer_name"] or report.blocks["A"]["issuer"]),
+        Fact(label=SAYS, value=report.blocks["J"]["verdict"], form="code"),
+        *([Fact(label=REPLACED, value=replaced, form="code")] if replaced else []),
     )
