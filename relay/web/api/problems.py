@@ -60,6 +60,7 @@ KINDS: Final = (
     Kind(name="unusable", status=422, title="The request has the right form, but its content cannot be used"),
     Kind(name="unverified", status=422, title="A signature or proof in the request does not hold"),
     Kind(name="busy", status=429, title="Too much was asked for at once; nothing was done"),
+    Kind(name="headers-too-large", status=431, title="Address and headers are larger than any operation takes"),
     Kind(name="internal", status=500, title="Something failed inside the gateway"),
     Kind(name="unavailable", status=503, title="Something that this needs cannot be reached now"),
     Kind(name="uncertain", status=503, title="It may or may not have happened: look before asking again"),

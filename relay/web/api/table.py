@@ -91,7 +91,7 @@ class Route:
 
     def every_problem(self) -> tuple[str, ...]:
         """All problems this operation may answer with."""
-        names = {"malformed", "uri-too-long", "internal", "host", *self.problems}
+        names = {"malformed", "uri-too-long", "internal", "host", "headers-too-large", *self.problems}
         if self.roles:
             names |= {"unauthenticated", "role"}
         if any(one.place == "path" for one in self.params):
