@@ -11,7 +11,8 @@ from relay.core.shapes import to_shape
 from relay.core.verdict import RecordFinding, Step
 from relay.services.court.checked import Checked
 from relay.services.court.checking import Checking
-from relay.services.court.ledger_now import LiveStep
+from relay.services.court.ledger_now import CheckStep
+from relay.services.court.said import Text
 from relay.web.api.answers import answer
 from relay.web.api.case_routes import READERS
 from relay.web.api.forms import FINDING, FREE, TIME_MS, Schema, members, one_of, ref, whole
@@ -38,7 +39,7 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             "place": PLACE,
         }
     ),
-    "LiveStep": members({"name": FREE, "result": one_of("ok", "failed", "not run"), "detail": FREE}),
+    "CheckStep": members({"name": FREE, "result": one_of("ok", "failed", "not run"), "detail": FREE, "said": FREE}),
     "Checked": members(
         {
             "kind": one_of("bundle", "entry", "digest", "report"),
@@ -49,7 +50,8 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
             },
             "words": FREE,
             "steps": {"type": "array", "items": schema_of(Step)},
-            "live": {"type": "array", "items": ref("LiveStep"), "description": "What the court's ledger says now."},
+            "own": {"type": "array", "items": ref("CheckStep"), "description": "Steps of the court itself."},
+            "live": {"type": "array", "items": ref("CheckStep"), "description": "What the court's ledger says now."},
             "facts": {"type": "array", "items": members({"label": FREE, "value": {}, "form": FREE})},
             "records": {"type": "array", "items": schema_of(RecordFinding)},
             "trust_version": whole(says="Version of the trust roots used."),
@@ -158,11 +160,12 @@ def shown_check(result: Checked) -> Response:
         "kind": result.kind,
         "verdict": result.verdict.value,
         "offline": result.offline.value if result.offline else None,
-        "words": result.words.format(**result.values),
-        "facts": [to_shape(fact) for fact in result.facts],
+        "words": _said(result.words),
+        "own": [_step(one) for one in result.own],
+        "live": [_step(one) for one in result.live],
+        "facts": [{"label": _said(one.label), "value": one.value, "form": one.form} for one in result.facts],
         "does_not_prove": list(result.does_not_prove),
     }
-    made["live"] = [_live(one) for one in result.live]
     for name in ("steps", "records"):
         made[name] = [to_shape(one) for one in getattr(result, name)]
     for name in ("trust_version", "trust_stale", "at_ms"):
@@ -170,5 +173,14 @@ def shown_check(result: Checked) -> Response:
     return answer(made)
 
 
-def _live(step: LiveStep) -> dict[str, Any]:
-    return {"name": step.name, "result": step.result.value, "detail": step.detail.format(**step.values)}
+def _step(step: CheckStep) -> dict[str, Any]:
+    return {
+        "name": _said(step.name),
+        "result": step.result.value,
+        "detail": _said(step.detail),
+        "said": step.said,
+    }
+
+
+def _said(text: Text) -> str:
+    return text.template.format(**text.values) if text.values else text.template
