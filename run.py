@@ -14,6 +14,7 @@
     python3 run.py batch [--rows N] [--seed S]   a batch of cases with planted faults, killed and resumed, then everything counted
     python3 run.py simulate [--steps N] [--seed S]  the real services under faults in virtual time
     python3 run.py planted [NAME ...]            bugs on purpose, and the seconds until each is found
+    python3 run.py api [--requests N] [--seed S] requests that the OpenAPI document allows or forbids, until so many were answered
     python3 run.py conformance                   every adapter against every promise of the ports, as a table
     python3 run.py proto                         generate the wire code again
     python3 run.py cli ...                       the `courtrelay` command
@@ -51,6 +52,7 @@ LONG_RUNS = {
     "batch": "tests.support.batches",
     "simulate": "tests.simulation",
     "planted": "tests.planted",
+    "api": "tests.api",
     "conformance": "tests.conformance",
 }
 

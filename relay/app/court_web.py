@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 
 from relay.app.adapters import verifiers
 from relay.app.court_cases import CASES_MENU, case_routes, open_cases
+from relay.app.court_office import interface, living, open_court_office, party_routes
 from relay.app.court_reports import REPORTS_MENU, check_by_form, open_court_reports, report_routes
 from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, random_bytes
@@ -28,6 +29,7 @@ from relay.services.court.custody import CustodyKeeper
 from relay.services.court.fetching import Bundles
 from relay.services.court.ledger_now import LedgerNow
 from relay.services.court.once import NamedRetrievals
+from relay.services.court.report_checked import report_check
 from relay.services.court.reports import Reports
 from relay.services.court.signing_in import SignIn
 from relay.store.court import SqliteCourtStore
@@ -35,10 +37,12 @@ from relay.store.office import SqliteOffice
 from relay.store.office_sessions import OfficeSessions
 from relay.transport.peer import read_peer
 from relay.transport.revocation import RevocationLists
+from relay.web.api.callers import CourtCallers
 from relay.web.app import make_app
-from relay.web.checking.pages import CheckingPages
+from relay.web.checking.pages import CheckingPages, CheckReport, ReportForm
 from relay.web.guard import Policy
 from relay.web.oidc import Provider, ProviderSettings
+from relay.web.party.pages import MENU as PARTY_MENU
 from relay.web.serving import pages_context, serving_pages
 from relay.web.signin import CALLBACK, SignInPages
 from relay.web.site import MenuEntry, Site, make_templates
@@ -46,7 +50,7 @@ from relay.web.site import MenuEntry, Site, make_templates
 log = logging.getLogger(__name__)
 
 SPOOL = "uploads"
-MENU: tuple[MenuEntry, ...] = (CASES_MENU, REPORTS_MENU)
+MENU: tuple[MenuEntry, ...] = (CASES_MENU, REPORTS_MENU, *PARTY_MENU)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,13 +108,27 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
     if provider is not None:
         stack.push_async_callback(provider.close)
     policy = Policy(spool=_spool(common), uploads={"/check": web.upload_bytes_max})
+    desk = await open_court_office(office, cases, parts.config, parts.store, parts.custody, parts.bundles)
     reports = open_court_reports(parts.config, office.database, parts.store, parts.trust, parts.custody, cases.cases)
+    checking = _checking(parts, reports)
     routes = [
-        *_routes(site, sign_in, provider, parts, web, reports),
+        *_routes(site, sign_in, provider, checking, web, check_by_form(reports, parts.trust)),
         *case_routes(site, cases, parts.bundles),
         *report_routes(site, reports),
+        *party_routes(site, desk, sign_in),
+        *interface(
+            site,
+            desk,
+            CourtCallers(sign_in, provider),
+            checking,
+            parts.bundles,
+            reports,
+            report_check(reports, parts.trust, SystemClock()) if reports else None,
+            web.upload_bytes_max,
+            policy.spool,
+        ),
     ]
-    app = make_app(site, routes, policy, sign_in.whose)
+    app = make_app(site, routes, policy, living(sign_in, desk.parties))
     tls = _tls(common, web) if web.secure else None
     behind_proxy = not web.secure and web.url.startswith("https://")
     served = serving_pages(app, listen=web.listen, tls=tls, behind_proxy=behind_proxy)
@@ -120,16 +138,16 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
 
 
 def _routes(
-    site: Site, sign_in: SignIn, provider: Provider | None, parts: CourtParts, web: WebConfig, reports: Reports | None
+    site: Site,
+    sign_in: SignIn,
+    provider: Provider | None,
+    checking: Checking,
+    web: WebConfig,
+    reports: Mapping[ReportForm, CheckReport],
 ) -> list[BaseRoute]:
-    """Every group of pages, each with the services it needs."""
+    """Pages that are open to all."""
     return [
-        *CheckingPages(
-            site,
-            _checking(parts, reports),
-            file_bytes_max=web.upload_bytes_max,
-            reports=check_by_form(reports, parts.trust),
-        ).routes(),
+        *CheckingPages(site, checking, file_bytes_max=web.upload_bytes_max, reports=reports).routes(),
         *SignInPages(site, sign_in, provider).routes(),
     ]
 

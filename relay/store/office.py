@@ -10,6 +10,8 @@ from typing import Final
 
 from relay.durable.database import Database
 from relay.store import office_cases, office_jobs, office_reports
+from relay.store.office_calls import CALLS
+from relay.store.office_parties import PARTIES
 from relay.store.office_sessions import SESSIONS
 
 APPLICATION: Final = 0x43524F46  # "CROF"
@@ -17,6 +19,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     "CREATE TABLE office (made_ms INTEGER NOT NULL) STRICT;",
     SESSIONS,
     office_cases.SCHEMA + office_jobs.SCHEMA,
+    PARTIES + CALLS,
     office_reports.SCHEMA,
 )
 

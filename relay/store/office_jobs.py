@@ -42,9 +42,10 @@ class OfficeJobs:
 
         def write(c: sqlite3.Connection) -> JobRow:
             same = c.execute(
-                f"SELECT {_JOB} FROM job WHERE phase = 'begun' AND name = ? AND dossier = ? AND kind = ? AND digest = ?"
-                " AND officer = ? AND purpose = ? AND (kind = 'retrieve' OR bundle = ?)",
-                (job.case, job.dossier, job.kind, job.grant, job.officer, job.purpose, job.bundle_id),
+                f"SELECT {_JOB} FROM job WHERE id = ?"
+                " OR (phase = 'begun' AND name = ? AND dossier = ? AND kind = ? AND digest = ?"
+                " AND officer = ? AND purpose = ? AND (kind = 'retrieve' OR bundle = ?)) ORDER BY id = ? DESC",
+                (job.id, job.case, job.dossier, job.kind, job.grant, job.officer, job.purpose, job.bundle_id, job.id),
             ).fetchone()
             if same is not None:
                 return _job(same)

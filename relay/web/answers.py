@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match
 
 from relay.core.errors import (
@@ -25,6 +24,7 @@ from relay.core.errors import (
     Uncertain,
     Unverified,
 )
+from relay.web.api.problems import problem_of
 from relay.web.security import API, safe_next
 from relay.web.site import Site, page, person_of
 from relay.words import Words
@@ -67,18 +67,17 @@ class Refused(HTTPException):
 
 def answer(site: Site, request: Request, error: Exception, routes: list[BaseRoute]) -> Response:
     """The answer to an error. A signed-out person who needs to be somebody is led to the sign-in page, and back from there."""
+    if request.url.path.startswith(API):
+        return problem_of(error, f"{request.method} {API}").response()
     if isinstance(error, Denied):
         log.info("%s %s denied: %s", request.method, _shown_path(request), error.reason)
-        if person_of(request) is None and not request.url.path.startswith(API):
+        if person_of(request) is None:
             back = page_to_return_to(request, routes)
             return RedirectResponse(f"/sign-in?next={quote(back, safe='/')}", 303)
     status, detail = _status(request, error)
     headers = dict(getattr(error, "headers", None) or {})
     if isinstance(error, Busy):
         headers["retry-after"] = str(max(1, round(error.retry_s)))
-    if request.url.path.startswith(API):
-        body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-        return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
     title, advice = TITLES.get(status, TITLES[400 if status < 500 else 500])
     shown = page(
         site,

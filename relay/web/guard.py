@@ -24,6 +24,7 @@ from relay.ports.sessions import Session
 from relay.web import security
 from relay.web.answers import Refused, answer
 from relay.web.forms import FORM_BYTES_MAX, read_form
+from relay.web.lingering import linger
 from relay.web.sessions import person_from, read_cookie, set_cookie
 from relay.web.site import Site
 from relay.words import Words
@@ -33,7 +34,8 @@ log = logging.getLogger(__name__)
 HEAD_BYTES_MAX: Final = 16 * 1024
 """Of a request's target and headers together."""
 HEADERS_MAX: Final = 100
-API_BODY_BYTES_MAX: Final = 1024 * 1024
+API_BODY_BYTES_MAX: Final = 2**32
+"""Beyond every operation's own bound (relay/web/api)."""
 PIECE_WITHIN_S: Final = 20.0
 """A body whose next piece does not come in time is given up."""
 BODY_BYTES_A_SECOND: Final = 16 * 1024
@@ -41,8 +43,6 @@ BODY_BYTES_A_SECOND: Final = 16 * 1024
 BODY_GRACE_S: Final = 60.0
 SEND_WITHIN_S: Final = 60.0
 """A reader that takes nothing for so long is given up."""
-LINGER_S: Final = 2.0
-LINGER_BYTES: Final = 64 * 1024 * 1024
 UPLOADS_AT_ONCE: Final = 4
 BIG_BYTES: Final = 8 * 1024 * 1024
 FORM_AROUND_BYTES: Final = 64 * 1024
@@ -103,19 +103,21 @@ class Guard:
             await self._refuse(request, error, receive, out)
 
     async def _admitted(self, request: Request, scope: Scope, receive: Receive, out: Send) -> None:
-        api = scope["path"].startswith(security.API)
         _check_head(scope)
-        security.check_path(scope["path"], scope["query_string"])
         self._check_host(request)
-        if request.method not in (security.API_METHODS if api else security.PAGE_METHODS):
+        if scope["path"].startswith(security.API):
+            # reads no cookie, needs no token, and checks paths, methods and sizes by a table of its own
+            scope["person"] = None
+            body = _pieces(receive, API_BODY_BYTES_MAX, self._policy.piece_within_s)
+            safe = request.method in security.SAFE_METHODS
+            await self._app(scope, receive if safe else _replayed(body), out)
+            return
+        security.check_path(scope["path"], scope["query_string"])
+        if request.method not in security.PAGE_METHODS:
             raise Refused(405, headers={"Allow": ", ".join(sorted(security.PAGE_METHODS))})
         await self._who(request, scope)
         if request.method in security.SAFE_METHODS:
             await self._app(scope, receive, out)
-        elif api:
-            self._check_origin(request)
-            body = self._body(request, receive, API_BODY_BYTES_MAX)
-            await self._app(scope, _replayed(body), out)
         else:
             self._check_origin(request)
             await self._with_form(request, scope, receive, out)
@@ -181,24 +183,7 @@ class Guard:
         request.scope.setdefault("person", None)
         response = answer(self._site, request, error, self._routes)
         response.headers["connection"] = "close"
-        await self._linger(response, request.scope, receive, out)
-
-    async def _linger(self, response: Response, scope: Scope, receive: Receive, out: Send) -> None:
-        async def nothing() -> Message:
-            return {"type": "http.disconnect"}
-
-        last: list[Message] = []
-
-        async def hold(message: Message) -> None:
-            if message["type"] == "http.response.body":
-                last.append(message)
-                message = {**message, "more_body": True}
-            await out(message)
-
-        await response(scope, nothing, hold)
-        if scope["method"] not in security.SAFE_METHODS:
-            await _thrown_away(receive)
-        await out({"type": "http.response.body", "body": b"", "more_body": False})
+        await linger(response, request.scope, receive, out)
 
 
 class _NoRoom:
@@ -271,16 +256,3 @@ def _replayed(body: AsyncIterator[bytes]) -> Receive:
         return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
 
     return receive
-
-
-async def _thrown_away(receive: Receive) -> None:
-    done = 0
-    try:
-        async with asyncio.timeout(LINGER_S):
-            while done < LINGER_BYTES:
-                message = await receive()
-                done += len(message.get("body", b""))
-                if message["type"] == "http.disconnect" or not message.get("more_body", False):
-                    return
-    except TimeoutError:
-        return

@@ -30,7 +30,6 @@ HEADERS: Final = {
 STRICT_TRANSPORT: Final = ("strict-transport-security", "max-age=31536000")
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 PAGE_METHODS: Final = SAFE_METHODS | {"POST"}
-API_METHODS: Final = PAGE_METHODS | {"PUT", "PATCH", "DELETE"}
 API: Final = "/api/"
 NEXT_CHARS_MAX: Final = 512
 QUERY_BYTES_MAX: Final = 4096

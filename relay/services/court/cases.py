@@ -108,8 +108,12 @@ class Cases:
                 yield row
             after = (rows[-1].case, rows[-1].dossier, rows[-1].grant)
 
-    async def begin(self, grant_digest: str, dossier: str, officer: str, purpose: str, by: str) -> str:
-        """Begin a retrieval; returns its job's id. Raises `NotFound`, and `Malformed` for words that a request cannot hold."""
+    async def begin(
+        self, grant_digest: str, dossier: str, officer: str, purpose: str, by: str, job_id: str = ""
+    ) -> str:
+        """Begin a retrieval; returns its job's id, which a caller may choose. Raises `NotFound`, and `Malformed` for words that a
+        request cannot hold.
+        """
         grant = await self._book.grant(grant_digest)
         if dossier not in grant.dossiers:
             raise NotFound("no such dossier under this grant")
@@ -117,7 +121,7 @@ class Cases:
         check_plain(purpose, "retrieval", "purpose", chars_max=PURPOSE_CHARS_MAX)
         return await self._jobs.begin(
             JobRow(
-                id=self._random(ID_BYTES).hex(),
+                id=job_id or self._random(ID_BYTES).hex(),
                 kind="retrieve",
                 phase="begun",
                 case=grant.case,

@@ -10,6 +10,7 @@ from relay.core.trust import TrustRoots
 from relay.ports.common import Clock
 from relay.services.court.checked import Checked, Fact
 from relay.services.court.reports import Reports
+from relay.services.court.said import Text
 from relay.words import Words
 
 NUMBER: Final[Words] = "Report number"
@@ -28,7 +29,7 @@ def report_check(reports: Reports, trust: TrustRoots, clock: Clock) -> Callable[
         return Checked(
             kind="report",
             verdict=verdict.verdict,
-            words=verdict.words,
+            words=Text(verdict.words),
             steps=verdict.steps,
             facts=_facts(verdict),
             trust_version=trust.version,
@@ -46,9 +47,9 @@ def _facts(verdict: ReportVerdict) -> tuple[Fact, ...]:
         return ()
     replaced = verdict.known.superseded_by if verdict.known else ""
     return (
-        Fact(label=NUMBER, value=report.number, form="code"),
-        Fact(label=ISSUED, value=report.issued_ms, form="time"),
-        Fact(label=ISSUER, value=report.blocks["A"]["issuer_name"] or report.blocks["A"]["issuer"]),
-        Fact(label=SAYS, value=report.blocks["J"]["verdict"], form="code"),
-        *([Fact(label=REPLACED, value=replaced, form="code")] if replaced else []),
+        Fact(label=Text(NUMBER), value=report.number, form="code"),
+        Fact(label=Text(ISSUED), value=report.issued_ms, form="time"),
+        Fact(label=Text(ISSUER), value=report.blocks["A"]["issuer_name"] or report.blocks["A"]["issuer"]),
+        Fact(label=Text(SAYS), value=report.blocks["J"]["verdict"], form="code"),
+        *([Fact(label=Text(REPLACED), value=replaced, form="code")] if replaced else []),
     )

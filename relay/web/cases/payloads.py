@@ -20,28 +20,34 @@ from relay.web.site import need, page
 
 SANDBOX: Final = "sandbox; default-src 'none'"
 """Of every answer that is a payload's own bytes: whatever they are, they run nothing and fetch nothing (CSP level 3)."""
-_PLACE: Final = "/dossiers/{bundle}/payloads/{seq}/{name}"
 
 
 class PayloadPages:
-    """The handlers."""
+    """The handlers. Whoever shows payloads elsewhere says how they are opened and where: `at`, `open_`, `dossier`."""
+
+    at = "/dossiers/{bundle}/payloads/{seq}/{name}"
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._site = parts.site
         self._pdf = PdfPages()
+
+    def dossier(self, request: Request) -> str:
+        """The path of the page that a payload's page leads back to."""
+        return f"/dossiers/{request.path_params['bundle']}"
 
     def routes(self) -> list[BaseRoute]:
         """A page around the payload, its bytes for that page, its bytes to keep, and a PDF's pages."""
         return [
-            Route(_PLACE, self.show),
-            Route(f"{_PLACE}/bytes", self.inline),
-            Route(f"{_PLACE}/download", self.download),
-            Route(f"{_PLACE}/pages/{{page}}", self.pdf_page),
+            Route(self.at, self.show),
+            Route(f"{self.at}/bytes", self.inline),
+            Route(f"{self.at}/download", self.download),
+            Route(f"{self.at}/pages/{{page}}", self.pdf_page),
         ]
 
     async def show(self, request: Request) -> Response:
         """The viewer."""
-        payload, file = await self._open(request)
+        payload, file = await self.open_(request)
         problem, pages = "", 0
         with file:
             head = await asyncio.to_thread(file.read, HEAD_BYTES)
@@ -54,10 +60,10 @@ class PayloadPages:
                     way, problem = "bytes", error.reason
         # what is not to be interpreted is shown as what it is written as: escaped text, or bytes
         text = text_of(head) if way in ("text", "bytes") else None
-        place = f"/dossiers/{request.path_params['bundle']}/payloads/{request.path_params['seq']}/{quote(payload.name)}"
+        place = self.at.format_map({**request.path_params, "name": quote(payload.name)})
         values = {
             "payload": payload,
-            "bundle": request.path_params["bundle"],
+            "dossier": self.dossier(request),
             "seq": request.path_params["seq"],
             "place": place,
             "way": way,
@@ -69,11 +75,11 @@ class PayloadPages:
             "hex": hex_of(head) if way == "bytes" and text is None else "",
             "cut": payload.size > len(head),
         }
-        return page(self._parts.site, request, "cases/payload.html", values)
+        return page(self._site, request, "cases/payload.html", values)
 
     async def inline(self, request: Request) -> Response:
         """The bytes for an image, a player: only what is on the list and is what it says."""
-        payload, file = await self._open(request)
+        payload, file = await self.open_(request)
         try:
             head = await asyncio.to_thread(file.read, HEAD_BYTES)
             if way_of(payload.media_type, head) not in ("image", "audio", "video"):
@@ -85,7 +91,7 @@ class PayloadPages:
 
     async def download(self, request: Request) -> Response:
         """The original bytes, to be kept and never opened in place."""
-        payload, file = await self._open(request)
+        payload, file = await self.open_(request)
         return self._bytes(request, payload, file, "application/octet-stream", "attachment")
 
     async def pdf_page(self, request: Request) -> Response:
@@ -93,7 +99,7 @@ class PayloadPages:
         number = number_of(request.path_params["page"])
         if not 1 <= number <= PAGES_MAX:
             raise NotFound("no such page")
-        payload, file = await self._open(request)
+        payload, file = await self.open_(request)
         with file:
             head = await asyncio.to_thread(file.read, HEAD_BYTES)
             if way_of(payload.media_type, head) != "pdf":
@@ -102,7 +108,8 @@ class PayloadPages:
             png = await self._pdf.page(file, payload.size, number - 1)
         return Response(png, media_type="image/png", headers={"Content-Security-Policy": SANDBOX})
 
-    async def _open(self, request: Request) -> tuple[ViewPayload, BinaryIO]:
+    async def open_(self, request: Request) -> tuple[ViewPayload, BinaryIO]:
+        """A payload, after the custody log says who looks. Raises `Denied`, `NotFound`."""
         person = need(request, *READERS)
         seq = number_of(request.path_params["seq"])
         return await self._parts.cases.payload(
