@@ -129,18 +129,21 @@ async def run_court(path: Path) -> None:
         stating = statements(config, store, custody, trust)
         retrieval = named_retrievals(config, store, link, registry, custody, trust)
         stack.push_async_callback(retrieval.close)
-        problems = [
-            lambda: receipts.problem,
-            lambda: custody.problem,
-            lambda: trust.why_stale(clock.now_ms() // 1000),
-            lambda: stamping.problem,
-            lambda: stating.problem,
-        ]
-        status = CourtStatus(store, [log.origin for log in trust.logs], problems)
+        status = CourtStatus(
+            store,
+            [log.origin for log in trust.logs],
+            [
+                lambda: receipts.problem,
+                lambda: custody.problem,
+                lambda: trust.why_stale(clock.now_ms() // 1000),
+                lambda: stamping.problem,
+                lambda: stating.problem,
+            ],
+        )
         bundles = Bundles(store, custody)
         web = await _pages(stack, config, store, trust, registry, custody, retrieval, bundles)
-        make_link = web.make_link if web else None
-        mirrored, desk = Mirror(mirror), CourtDesk(retrieval, bundles, status, stating, make_link)
+        desk = CourtDesk(retrieval, bundles, status, stating, web.make_link if web else None)
+        mirrored = Mirror(mirror)
         custody_desk = await _custody_desk(config, store, custody, custody_signer)
         port = await stack.enter_async_context(
             serving(
@@ -159,15 +162,8 @@ async def run_court(path: Path) -> None:
             )
         )
         await open_court_http(stack, config, store, trust)
-        jobs = () if web is None else web.workers
-        await stack.enter_async_context(
-            workers(
-                ("receipts", receipts.run()),
-                ("custody", custody.run()),
-                ("timestamps", stamping.run()),
-                ("statements", stating.run()),
-                *jobs,
-            )
-        )
+        jobs = [("receipts", receipts.run()), ("custody", custody.run())]
+        jobs += [("timestamps", stamping.run()), ("statements", stating.run()), *(web.workers if web else ())]
+        await stack.enter_async_context(workers(*jobs))
         announce("court", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -27,7 +28,7 @@ from relay.core.timestamp import (
     token_of,
     verify_token,
 )
-from tests.time.authority import SHA512, Authority, forge, make_authority, sign
+from tests.time.authority import SHA256, SHA512, Authority, forge, make_authority, sign
 
 NOTE = b"a cosigned note\n"
 NOW_MS = int(time.time()) * 1000
@@ -140,6 +141,15 @@ def test_signer_that_is_not_pinned_is_nobody(one: Authority, two: Authority) -> 
 
 def test_issuer_of_signers_signs_no_tokens(one: Authority) -> None:
     assert one.root.signer(one.issuer.issuer.public_bytes(), one.issuer.serial_number) is None
+
+
+def test_digest_that_is_listed_otherwise_than_it_is_used(one: Authority) -> None:
+    """The list is not signed: it has the one spelling of what is."""
+    token = parse_token(forge(one, NOTE, NOW_MS)).shape
+    bare = cms.Algorithm(algorithm=SHA256.algorithm, parameters=None)
+    for listed in ([bare], [SHA512], [SHA256, SHA512], []):
+        token.content.digests = asn1.SetOf(listed)
+        assert "digest algorithm" in refused(cms.encode(token), one.root)
 
 
 def test_certificates_that_come_along_are_refused(one: Authority) -> None:
