@@ -47,6 +47,8 @@ class Mark(enum.StrEnum):
     LONG_LAG = "long anchoring lag"
     EVENT_AFTER_ANCHORING = "event after anchoring"
     """The lender states an event later than the ledger's own time: a clock that is wrong, or a date that is not the event's."""
+    CLOCKS_CONTRADICT = "clocks contradict each other"
+    """The ledgers' and the authorities' times cannot all be right (relay.core.marks)."""
     SUPERSEDED = "superseded"
 
 
@@ -117,7 +119,8 @@ def _marks(record: ViewRecord, superseded_by: tuple[int, ...]) -> tuple[Mark, ..
         (Mark.NO_PROVENANCE, record.shown and not finding.provenance),
         (Mark.LATE_ADDITION, bool(finding.late)),
         (Mark.LONG_LAG, record.lag_ms > limit),
-        (Mark.EVENT_AFTER_ANCHORING, record.lag_ms < 0),
+        (Mark.EVENT_AFTER_ANCHORING, record.lag_ms < 0 or "backdated" in finding.marks),
+        (Mark.CLOCKS_CONTRADICT, "skew" in finding.marks),
         (Mark.SUPERSEDED, bool(superseded_by)),
     )
     return tuple(mark for mark, true in holds if true)

@@ -62,6 +62,7 @@ class ShownRecord:
     objections: tuple[Objection, ...]
     anchored_on: str
     accepted_on: str
+    stamped_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class Showing:
             objections=tuple(o for o in self._objections if finding.seq in o.seqs),
             anchored_on=anchor.anchored.ledger if anchor and anchor.anchored else "",
             accepted_on=anchor.accepted.ledger if anchor and anchor.accepted else "",
+            stamped_by=", ".join(stamp.authority for stamp in anchor.timestamped) if anchor else "",
         )
 
     def _mark(self, mark: Mark, entry: TimelineEntry) -> tuple[str, str]:
