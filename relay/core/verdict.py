@@ -150,6 +150,11 @@ def conclude(records: Sequence[RecordFinding], steps: Sequence[Step]) -> Finding
     return Finding.CONSISTENT
 
 
+def severity(finding: Finding) -> int:
+    """0 for a finding that is no fault, more the worse it is: of several the greatest is what counts."""
+    return len(_WORST_FIRST) - _WORST_FIRST.index(finding) if finding in _WORST_FIRST else 0
+
+
 def _summary(verdict: Verdict) -> str:
     counts: dict[Finding, int] = {}
     for record in verdict.records:
