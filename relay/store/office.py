@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from relay.durable.database import Database
+from relay.store import office_cases, office_jobs
 from relay.store.office_sessions import SESSIONS
 
 APPLICATION: Final = 0x43524F46  # "CROF"
 MIGRATIONS: Final[tuple[str, ...]] = (
     "CREATE TABLE office (made_ms INTEGER NOT NULL) STRICT;",
     SESSIONS,
+    office_cases.SCHEMA + office_jobs.SCHEMA,
 )
 
 
