@@ -21,13 +21,15 @@ _INVISIBLE: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5"
 def plain(value: object) -> str:
     """A text with everything invisible written out, cut at 4,096 characters."""
     text = str(value)
+    if len(text) <= CHARS_MAX and text.isprintable() and _INVISIBLE.isdisjoint(text):
+        return text  # nearly every text: `isprintable` is false for all categories that are written out
     shown = "".join(_visible(character) for character in text[:CHARS_MAX])
     return shown + "…" if len(text) > CHARS_MAX else shown
 
 
 def quoted(value: object) -> Markup:
     """The same for a page: isolated from its surroundings in either direction of writing."""
-    return Markup('<bdi dir="auto">{}</bdi>').format(escape(plain(value)))
+    return Markup(f'<bdi dir="auto">{escape(plain(value))}</bdi>')  # noqa: S704  (escaped here)
 
 
 def _visible(character: str) -> str:
