@@ -13,7 +13,7 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from relay.app.adapters import verifiers
-from relay.app.court_cases import CASES_MENU, case_routes, open_cases
+from relay.app.court_cases import CASES_MENU, case_routes, custody_routes, open_cases
 from relay.app.court_office import interface, living, open_court_office, party_routes
 from relay.app.court_reports import REPORTS_MENU, check_by_form, open_court_reports, report_routes
 from relay.app.lists import ListsUsed
@@ -50,7 +50,7 @@ from relay.web.site import MenuEntry, Site, make_templates
 log = logging.getLogger(__name__)
 
 SPOOL = "uploads"
-MENU: tuple[MenuEntry, ...] = (CASES_MENU, REPORTS_MENU, *PARTY_MENU)
+MENU: tuple[MenuEntry, ...] = (*CASES_MENU, REPORTS_MENU, *PARTY_MENU)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +115,7 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
         *_routes(site, sign_in, provider, checking, web, check_by_form(reports, parts.trust)),
         *case_routes(site, cases, parts.bundles),
         *report_routes(site, reports),
+        *await custody_routes(site, common.identity, parts.store, parts.custody),
         *party_routes(site, desk, sign_in),
         *interface(
             site,

@@ -165,6 +165,21 @@ def clerk_of(network: Network) -> Client:
     return signed_in(network.home, network.url, "clerk")
 
 
+def test_an_auditor_reads_who_looked_at_a_dossier(pages: Pages, dossiers: Dossiers, opened: str) -> None:
+    clerk_of(dossiers.network).get(f"/dossiers/{opened}")
+    page = pages.open(f"/custody?dossier={dossiers.dossier}", role="auditor")
+    looked = page.get_by_role("row").filter(has_text="view: permitted").filter(has_text="person/a-clerk")
+    assert looked.count() >= 1
+    expect(page.get_by_role("row").filter(has_text="request: sent").first).to_contain_text("person/a-clerk: hearing")
+    assert page.get_by_role("row").filter(has_text="sign_in").count() == 0
+    pages.shoot("custody", f"/custody?dossier={dossiers.dossier}", role="auditor")
+
+
+@pytest.mark.parametrize("query", ["dossier=x", "from=-1", "from=1e9", "from=" + "9" * 30])
+def test_pages_of_the_custody_log_that_there_are_none_of(network: Network, query: str) -> None:
+    assert clerk_of(network).get(f"/custody?{query}").status == 404
+
+
 def _without_numbers(text: str) -> str:
     return re.sub(r'value="[^"]*"', "", text)
 

@@ -20,6 +20,7 @@ MARKS: Final[dict[Mark, Words]] = {
     Mark.LATE_ADDITION: "Late addition",
     Mark.LONG_LAG: "Anchored long after the event",
     Mark.EVENT_AFTER_ANCHORING: "Event dated after its anchoring",
+    Mark.CLOCKS_CONTRADICT: "Clocks contradict each other",
     Mark.SUPERSEDED: "Replaced by a later record",
 }
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
@@ -140,15 +141,23 @@ class Showing:
                 lag=w.duration(record.lag_ms),
                 limit=w.duration(LAG_LIMITS_MS.get(record.stage, LAG_LIMITS_MS["apply"])),
             ),
-            Mark.EVENT_AFTER_ANCHORING: lambda: w.text(
-                "The lender dates the event {lag} later than the ledger that anchored it: a wrong clock, or a wrong date.",
-                lag=w.duration(-record.lag_ms),
+            Mark.EVENT_AFTER_ANCHORING: lambda: self._dated_late(record),
+            Mark.CLOCKS_CONTRADICT: lambda: w.text(
+                "The ledgers' and the timestamp authorities' times cannot all be right: one stands before what it follows."
             ),
             Mark.SUPERSEDED: lambda: w.text(
                 "By record {seqs}.", seqs=", ".join(str(seq) for seq in entry.superseded_by)
             ),
         }
         return w.text(MARKS[mark]), details[mark]()
+
+    def _dated_late(self, record: ViewRecord) -> str:
+        if record.lag_ms >= 0:
+            return self._w.text("The lender's own clock dates the signing later than the ledger that anchored it.")
+        return self._w.text(
+            "The lender dates the event {lag} later than the ledger that anchored it: a wrong clock, or a wrong date.",
+            lag=self._w.duration(-record.lag_ms),
+        )
 
     def _member(self, record: ViewRecord, member: ViewMember) -> ShownMember:
         currency = next((m.value for m in record.members if m.name == "currency"), "")
