@@ -93,7 +93,7 @@ class Route:
         """All problems this operation may answer with."""
         names = {"malformed", "uri-too-long", "internal", "host", "headers-too-large", *self.problems}
         if self.roles:
-            names |= {"unauthenticated", "role"}
+            names |= {"unauthenticated", "role", "busy", "unavailable"}
         if any(one.place == "path" for one in self.params):
             names.add("not-found")
         if self.body is not None:
