@@ -72,8 +72,9 @@ def parse_entry(data: bytes) -> Entry:
         raise Malformed("log entry", "", f"{len(data)} bytes; must be {ENTRY_BYTES}")
     entry = Entry(version=data[0], tag=data[1:33], commitment=data[33:])
     if entry.version not in (RECORD_ENTRY, CUSTODY_ENTRY, PROJECTED_ENTRY):
-        known = f"{RECORD_ENTRY}, {CUSTODY_ENTRY} or {PROJECTED_ENTRY}"
-        raise Malformed("log entry", "version", f"{entry.version}; must be {known}")
+        raise Malformed(
+            "log entry", "version", f"{entry.version}; must be {RECORD_ENTRY}, {CUSTODY_ENTRY} or {PROJECTED_ENTRY}"
+        )
     if entry.version == CUSTODY_ENTRY and entry.commitment != _ZEROS:
         raise Malformed("log entry", "padding", "must be zero in a custody entry")
     return entry
