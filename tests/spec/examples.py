@@ -17,6 +17,7 @@ from tests.spec.erasing import erasing
 from tests.spec.evidence import ledger, notes, records, tlog, tree
 from tests.spec.projecting import projecting
 from tests.spec.stating import stating
+from tests.spec.reporting import reporting
 
 RECORDED: Final = ("request-token", "sealed-header", "sealed-chunk")
 """Examples that hold HPKE ciphertext."""
@@ -46,6 +47,7 @@ def examples(recorded: Mapping[str, str]) -> dict[str, str]:
         erasing(),
         projecting(),
         stating(),
+        reporting(),
     ):
         made |= part
     return made

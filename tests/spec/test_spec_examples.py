@@ -86,6 +86,8 @@ OURS = (
     "projection",
     "timestamp",
     "statement",
+    "deposit-number",
+    "report",
 )
 
 
