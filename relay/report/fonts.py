@@ -44,7 +44,7 @@ class Fonts:
 def find_fonts(configured: Path | None, language: str) -> Fonts:
     """The font for a language. Raises `Malformed`: a file that is no such font, or none for Chinese."""
     if configured is not None:
-        found = load(configured, configured, language)
+        found = load(configured, configured)
         if language == "zh-CN" and not found.chinese:
             raise Malformed(str(configured), "report.font", "has no Chinese characters")
         return found
@@ -55,7 +55,7 @@ def find_fonts(configured: Path | None, language: str) -> Fonts:
     )
     for regular, bold in places:
         if regular.is_file() and bold.is_file():
-            return load(regular, bold, language)
+            return load(regular, bold)
     if language == "zh-CN":
         raise Malformed(
             "report",
@@ -63,10 +63,10 @@ def find_fonts(configured: Path | None, language: str) -> Fonts:
             "there is none with Chinese characters: install fonts-wqy-microhei, or set report.font to a TrueType file",
         )
     vera = Path(str(files("reportlab").joinpath("fonts")))
-    return load(vera / "Vera.ttf", vera / "VeraBd.ttf", language)
+    return load(vera / "Vera.ttf", vera / "VeraBd.ttf")
 
 
-def load(regular: Path, bold: Path, language: str) -> Fonts:
+def load(regular: Path, bold: Path) -> Fonts:
     """Register two files, once. Raises `Malformed`."""
     name, heavy = _register(regular), _register(bold)
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]

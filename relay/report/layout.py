@@ -109,7 +109,9 @@ def grid(look: Look, head: Sequence[str], rows: Sequence[Sequence[Any]], widths:
     made += [
         [look.p(cut(cell, CELL_CHARS_MAX), "cell") if isinstance(cell, str) else cell for cell in row] for row in rows
     ]
-    table = LongTable(made, colWidths=[WIDTH * width / total for width in widths], repeatRows=1, hAlign="LEFT", splitInRow=1)
+    table = LongTable(
+        made, colWidths=[WIDTH * width / total for width in widths], repeatRows=1, hAlign="LEFT", splitInRow=1
+    )
     table.setStyle(TableStyle([*_BASE, ("BACKGROUND", (0, 0), (-1, 0), TINT)]))
     return table
 

@@ -120,6 +120,8 @@ class PdfReader:
             return datetime.fromtimestamp(0, UTC)
 
     def _printed_again(self, facts: PdfFacts, data: bytes) -> bool | None:
+        if facts.signature_problem or facts.coverage_problem:
+            return None  # refused already, and printing takes long
         try:
             report = parse_report(facts.document)
             fonts = find_fonts(self.font, report.language)

@@ -81,7 +81,9 @@ class Seals:
         """The document with the court's signature."""
         return seal_report(content, public_key=self.signer.public_key, sign=self.signer.sign)
 
-    def report(self, view: DossierView | None = None, *, language: str = "en", **changes: Any) -> tuple[bytes, bytes, bytes]:
+    def report(
+        self, view: DossierView | None = None, *, language: str = "en", **changes: Any
+    ) -> tuple[bytes, bytes, bytes]:
         """Document, PDF before and after sealing."""
         signed = self.signed(document(view, language=language, certificate=self.sealer.facts, **changes))
         pdf = print_report(signed, find_fonts(None, language))

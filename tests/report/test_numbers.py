@@ -53,7 +53,15 @@ def test_two_characters_of_a_deposit_number_that_changed_places_are_noticed(
 
 @pytest.mark.parametrize(
     "text",
-    ["", "7K3QZ9-0000001A-4", "7k3qz9-0000001a-42", "7K3QZI-0000001A-42", "7K3QZ9 0000001A 42", "7K3QZ9-000000001A-42", "x" * 1000],
+    [
+        "",
+        "7K3QZ9-0000001A-4",
+        "7k3qz9-0000001a-42",
+        "7K3QZI-0000001A-42",
+        "7K3QZ9 0000001A 42",
+        "7K3QZ9-000000001A-42",
+        "x" * 1000,
+    ],
 )
 def test_what_is_no_deposit_number_is_refused(text: str) -> None:
     with pytest.raises(Malformed):

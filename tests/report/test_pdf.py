@@ -70,7 +70,13 @@ def test_every_record_and_every_heading_is_printed(tmp_path: Path) -> None:
     read = text_of(print_report(document(view), fonts("en")), tmp_path)
     for record in view.records:
         assert record.deposit_number in read
-    for words in ("How this was checked", "What this does not prove", "Completeness", "Provenance", "Times, each by its own clock"):
+    for words in (
+        "How this was checked",
+        "What this does not prove",
+        "Completeness",
+        "Provenance",
+        "Times, each by its own clock",
+    ):
         assert words in read
     assert "not known" in read
 
@@ -98,7 +104,8 @@ def test_each_verdict_has_words_and_a_colour_and_only_consistent_is_green(findin
 def test_a_step_that_failed_is_named(tmp_path: Path) -> None:
     view = view_of_loan(loan(1))
     steps = tuple(
-        replace(s, result=Result.FAILED, detail="hole: 3") if s.name == "completeness" else s for s in view.verdict.steps
+        replace(s, result=Result.FAILED, detail="hole: 3") if s.name == "completeness" else s
+        for s in view.verdict.steps
     )
     view = replace(view, verdict=replace(view.verdict, verdict=Finding.INCONSISTENT, steps=steps))
     read = text_of(print_report(document(view), fonts("en")), tmp_path)
@@ -113,7 +120,9 @@ def test_markup_controls_and_long_words_of_a_lender_are_only_text(tmp_path: Path
         long = "x" * 9000 if record.finding.seq == 4 else evil
         return replace(
             record,
-            finding=replace(record.finding, reason=long, kind="<b>kind</b>" if record.finding.seq == 5 else record.finding.kind),
+            finding=replace(
+                record.finding, reason=long, kind="<b>kind</b>" if record.finding.seq == 5 else record.finding.kind
+            ),
             provenance=tuple((name, evil) for name, _ in record.provenance),
         )
 
@@ -147,8 +156,13 @@ def test_the_qr_symbol_on_the_rendered_page_is_the_address(language: str, tmp_pa
     need("zbarimg", "zbar-tools")
     path = tmp_path / "report.pdf"
     path.write_bytes(print_report(document(language=language), fonts(language)))
-    subprocess.run(["pdftoppm", "-r", "150", "-png", "-f", "1", "-l", "1", "-singlefile", str(path), str(tmp_path / "page")], check=True)
-    done = subprocess.run(["zbarimg", "--quiet", "--raw", str(tmp_path / "page.png")], capture_output=True, text=True, check=True)
+    subprocess.run(
+        ["pdftoppm", "-r", "150", "-png", "-f", "1", "-l", "1", "-singlefile", str(path), str(tmp_path / "page")],
+        check=True,
+    )
+    done = subprocess.run(
+        ["zbarimg", "--quiet", "--raw", str(tmp_path / "page.png")], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == URL
 
 

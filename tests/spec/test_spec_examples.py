@@ -82,6 +82,8 @@ OURS = (
     "trust",
     "deposit",
     "erasure",
+    "deposit-number",
+    "report",
 )
 
 
