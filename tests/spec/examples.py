@@ -16,8 +16,8 @@ from tests.spec.actors import KEYS
 from tests.spec.erasing import erasing
 from tests.spec.evidence import ledger, notes, records, tlog, tree
 from tests.spec.projecting import projecting
-from tests.spec.stating import stating
 from tests.spec.reporting import reporting
+from tests.spec.stating import stating
 
 RECORDED: Final = ("request-token", "sealed-header", "sealed-chunk")
 """Examples that hold HPKE ciphertext."""
