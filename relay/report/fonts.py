@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,8 @@ NOTO: Final = Path("node_modules/@expo-google-fonts/noto-sans-sc")
 HAN: Final = "存"
 """A character that every font for Chinese has."""
 FONT_BYTES_MAX: Final = 64 * 1024 * 1024
+FONTS_MAX: Final = 8
+"""Font files that are kept read: two of each language, and others that were configured before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def load(regular: Path, bold: Path) -> Fonts:
     return Fonts(regular=name, bold=heavy, title=f"{name.split('/')[0]} {digest}", chinese=ord(HAN) in _glyphs(name))
 
 
-@cache
+@lru_cache(maxsize=FONTS_MAX)
 def _register(path: Path) -> str:
     try:
         if path.stat().st_size > FONT_BYTES_MAX:

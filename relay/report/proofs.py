@@ -137,20 +137,32 @@ def provenance(look: Look, report: Report) -> list[Flowable]:
 
 
 def platform(look: Look, report: Report) -> list[Flowable]:
-    """I: the operator's statement."""
-    i = report.blocks["I"]
-    rows = [
-        (look.t("Statement"), ", ".join(part for part in (i["version"], i["digest"]) if part)),
-        (look.t("Valid from"), look.words.time(i["valid_from_ms"])),
-        (look.t("Operator"), i["operator"]),
-        (look.t("Relation to the parties"), i["relation"]),
-        (look.t("Filings"), i["filings"]),
-        (look.t("Graded protection level"), i["protection_level"]),
-        (look.t("Cryptography assessment"), i["cryptography_assessment"]),
-        (look.t("Node operators"), i["node_operators"]),
-        (look.t("Software"), i["software"]),
-    ]
-    return [*heading(look, "I", look.t("Platform (Online Litigation Rules, article 17)"), facts(look, rows))]
+    """I: the statements of the operators."""
+    made: list[Flowable] = []
+    for one in report.blocks["I"]["statements"]:
+        later = [look.t("stated later")] if one["stated_later"] == "yes" else []
+        version = look.t("version {version}", version=one["version"])
+        rows = [
+            (look.t("Ledger"), one["ledger"]),
+            (look.t("Statement"), ", ".join([version, *later])),
+            (look.t("Stated by"), one["party"]),
+            (look.t("Digest"), one["digest"]),
+            (look.t("Valid from"), look.words.time(one["valid_from_ms"])),
+            (look.t("Published on the court's ledger"), look.words.time(one["published_ms"])),
+            (look.t("Operator"), one["operator"]),
+            (look.t("Relation to the parties"), one["relation"]),
+            (look.t("Filings and licences"), "; ".join(one["filings"])),
+            (look.t("Certificates"), "; ".join(one["certificates"])),
+            (look.t("Graded protection"), one["protection_level"]),
+            (look.t("Assessment of cryptography"), one["cryptography_assessment"]),
+            (look.t("Nodes and who runs them"), "; ".join(one["node_operators"])),
+            (look.t("Algorithms"), ", ".join(one["algorithms"])),
+            (look.t("Software"), "; ".join(one["software"])),
+        ]
+        made += [facts(look, rows), space(2)]
+    if not made:
+        made = [look.p(look.t("No platform behind these ledgers has published a statement of itself here."), "soft")]
+    return [*heading(look, "I", look.t("Platform (Online Litigation Rules, article 17)"), made[0]), *made[1:]]
 
 
 def verification(look: Look, report: Report) -> list[Flowable]:

@@ -47,7 +47,7 @@ def stage_of(kind: str) -> str:
 
 
 def steps(*, complete: bool = True) -> tuple[Step, ...]:
-    """Fourteen steps, all ok but perhaps completeness."""
+    """All steps, all ok but perhaps completeness."""
     made = []
     for number, name in enumerate(STEPS, 1):
         ok = complete or number != 13
@@ -82,7 +82,8 @@ def view_of_events(events: Sequence[Event], *, complete: bool = True) -> Dossier
             purpose="loan dispute", purpose_class="trial", profile="", not_before_s=1_763_000_000, expires_s=1_783_000_000,
             registered_ms=ANCHORED_MS - 1000,
         ),
-        anchors=(ViewAnchor(size=len(records), root="cd" * 32, anchored=_fact("lender"), accepted=_fact("court")),),
+        anchors=(ViewAnchor(size=len(records), root="cd" * 32, anchored=_fact("lender"), accepted=_fact("court"), timestamped=()),),
+        statements=(),
         records=tuple(records),
     )  # fmt: skip
 
