@@ -6,6 +6,7 @@ import datetime
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -51,11 +52,7 @@ def report_rows() -> list[Row]:
                 made.append(press.make(document, "Harbour Court"))
 
             rows.append(_row(f"deposit report of {RECORDS} records, {language}: made, printed, sealed", issue))
-
-            def read(made: list[bytes] = made) -> None:
-                press.read(made[0])
-
-            rows.append(_row(f"  read back, its pages printed again, {language}", read))
+            rows.append(_row(f"  read back, its pages printed again, {language}", partial(press.read, made[0])))
     return rows
 
 

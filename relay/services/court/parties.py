@@ -188,8 +188,12 @@ class Parties:
         invited = {one.id for one in await self._store.of(own.case, own.dossier, LISTED_MAX)}
         wanted = CustodyFilter(dossier=own.dossier)
         rows, upto = await self._reading.find(wanted, start, CUSTODY_PAGE_EVENTS_MAX)
-        events = [(row.index, parse_event(row.event)) for row in rows]
-        mine = [self._seen(i, e, own, invited) for i, e in events if _concerns(e, own, traces, invited, objections)]
+        events = [(row.index, _readable(row.event)) for row in rows]
+        mine = [
+            self._seen(index, event, own, invited)
+            for index, event in events
+            if event is not None and _concerns(event, own, traces, invited, objections)
+        ]
         return SeenPage(events=tuple(mine), next=upto)
 
     async def _judge(self, secret_text: str, name: str, id_number: str) -> Admission:
@@ -246,6 +250,14 @@ class Parties:
         elif event.actor == self._identity:
             who, name = "court", ""
         return SeenEvent(index=index, event=event, who=who, name=name)
+
+
+def _readable(data: bytes) -> CustodyEvent | None:
+    """None for an event that was damaged: whose it was cannot be told, and the court's auditors are shown it."""
+    try:
+        return parse_event(data)
+    except Malformed:
+        return None
 
 
 def _subject(invitation: Invitation) -> dict[str, str]:
