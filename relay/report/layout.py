@@ -14,6 +14,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, KeepTogether, LongTable, Paragraph, Spacer, Table, TableStyle
 
 from relay.report.fonts import Fonts
+from relay.report.lines import Line, Lines
 from relay.report.text import cut, markup, plain
 from relay.words import Speaker
 
@@ -27,7 +28,10 @@ LABEL_WIDTH: Final = 42 * mm
 FOOT: Final = 11 * mm
 LINE_CHARS_MAX: Final = 300
 """Of one line of a record's row; the attached document has it whole."""
-CELL_CHARS_MAX: Final = 1000
+CELL_CHARS_MAX: Final = 4000
+CELL_SIZE: Final = 7.5
+LABEL_SIZE: Final = 8.0
+FACT_SIZE: Final = 8.5
 HASH_SIZE: Final = 6.4
 
 
@@ -55,17 +59,21 @@ class Look:
         """A paragraph of text from anywhere."""
         return Paragraph(markup(text, self.fonts), self.styles[style])
 
-    def lines(self, parts: Sequence[tuple[str, str]], style: str = "cell") -> Paragraph:
+    def lines(self, parts: Sequence[tuple[str, str]], size: float = CELL_SIZE) -> Lines:
         """A cell of lines, each (text, look): `plain`, `soft`, `strong` or `hash`."""
-        made = [self._line(cut(text, LINE_CHARS_MAX), look) for text, look in parts if text]
-        return Paragraph("<br/>".join(made), self.styles[style])
+        return Lines([self._line(cut(text, LINE_CHARS_MAX), look, size) for text, look in parts if text])
 
-    def _line(self, text: str, look: str) -> str:
-        inner = markup(text, self.fonts)
-        if look in ("soft", "hash"):
-            size = f' size="{HASH_SIZE}"' if look == "hash" else ""
-            return f'<font color="#56616e"{size}>{inner}</font>'
-        return f'<font name="{self.fonts.bold}">{inner}</font>' if look == "strong" else inner
+    def cell(self, text: str, look: str = "plain", size: float = CELL_SIZE) -> Lines:
+        """A cell of one text."""
+        return Lines([self._line(cut(text, CELL_CHARS_MAX), look, size)])
+
+    def _line(self, text: str, look: str, size: float) -> Line:
+        return Line(
+            plain(text, self.fonts),
+            self.fonts.bold if look == "strong" else self.fonts.regular,
+            HASH_SIZE if look == "hash" else size,
+            SOFT if look in ("soft", "hash") else INK,
+        )
 
 
 def make_look(fonts: Fonts, words: Speaker) -> Look:
@@ -84,10 +92,6 @@ def make_look(fonts: Fonts, words: Speaker) -> Look:
         style("heading", 12, 16, spaceBefore=12, spaceAfter=4, keepWithNext=1, **heavy),
         style("body", 9, 13, spaceAfter=3),
         style("soft", 8, 11.5, textColor=SOFT, spaceAfter=3),
-        style("label", 8, 11.5, textColor=SOFT),
-        style("value", 8.5, 12),
-        style("cell", 7.5, 10.5),
-        style("th", 7.5, 10, textColor=SOFT),
     ]
     return Look(fonts=fonts, words=words, styles={one.name: one for one in made})
 
@@ -95,7 +99,8 @@ def make_look(fonts: Fonts, words: Speaker) -> Look:
 def facts(look: Look, rows: Sequence[tuple[str, str]]) -> Flowable:
     """A table of labels and values; an empty value is said to be not known."""
     cells = [
-        [look.p(label, "label"), look.p(look.known(value), "value" if value else "label")] for label, value in rows
+        [look.cell(label, "soft", LABEL_SIZE), look.cell(look.known(value), "plain" if value else "soft", FACT_SIZE)]
+        for label, value in rows
     ]
     table = Table(cells, colWidths=[LABEL_WIDTH, WIDTH - LABEL_WIDTH], hAlign="LEFT", splitInRow=1)
     table.setStyle(TableStyle([*_BASE, ("LEFTPADDING", (0, 0), (0, -1), 0)]))
@@ -105,10 +110,8 @@ def facts(look: Look, rows: Sequence[tuple[str, str]]) -> Flowable:
 def grid(look: Look, head: Sequence[str], rows: Sequence[Sequence[Any]], widths: Sequence[float]) -> Flowable:
     """A table with a head on every page; cells are texts or flowables. Widths are shares of the page's."""
     total = sum(widths)
-    made: list[list[Any]] = [[look.p(text, "th") for text in head]]
-    made += [
-        [look.p(cut(cell, CELL_CHARS_MAX), "cell") if isinstance(cell, str) else cell for cell in row] for row in rows
-    ]
+    made: list[list[Any]] = [[look.cell(text, "soft") for text in head]]
+    made += [[look.cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
     table = LongTable(
         made, colWidths=[WIDTH * width / total for width in widths], repeatRows=1, hAlign="LEFT", splitInRow=1
     )
