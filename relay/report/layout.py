@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Final
 
 from reportlab.lib.colors import Color, HexColor, white
@@ -29,6 +30,8 @@ FOOT: Final = 11 * mm
 LINE_CHARS_MAX: Final = 300
 """Of one line of a record's row; the attached document has it whole."""
 CELL_CHARS_MAX: Final = 4000
+PADDING: Final = 3
+ROW_HEIGHT_MAX: Final = 220 * mm
 CELL_SIZE: Final = 7.5
 LABEL_SIZE: Final = 8.0
 FACT_SIZE: Final = 8.5
@@ -98,25 +101,34 @@ def make_look(fonts: Fonts, words: Speaker) -> Look:
 
 def facts(look: Look, rows: Sequence[tuple[str, str]]) -> Flowable:
     """A table of labels and values; an empty value is said to be not known."""
-    cells = [
-        [look.cell(label, "soft", LABEL_SIZE), look.cell(look.known(value), "plain" if value else "soft", FACT_SIZE)]
-        for label, value in rows
-    ]
-    table = Table(cells, colWidths=[LABEL_WIDTH, WIDTH - LABEL_WIDTH], hAlign="LEFT", splitInRow=1)
+    columns = [LABEL_WIDTH, WIDTH - LABEL_WIDTH]
+    cells: list[list[Any]] = []
+    for label, value in rows:
+        told = look.cell(look.known(value), "plain" if value else "soft", FACT_SIZE)
+        cells += _fitting([look.cell(label, "soft", LABEL_SIZE), told], columns)
+    table = Table(cells, colWidths=columns, hAlign="LEFT")
     table.setStyle(TableStyle([*_BASE, ("LEFTPADDING", (0, 0), (0, -1), 0)]))
     return table
 
 
 def grid(look: Look, head: Sequence[str], rows: Sequence[Sequence[Any]], widths: Sequence[float]) -> Flowable:
     """A table with a head on every page; cells are texts or flowables. Widths are shares of the page's."""
-    total = sum(widths)
+    columns = [WIDTH * width / sum(widths) for width in widths]
     made: list[list[Any]] = [[look.cell(text, "soft") for text in head]]
-    made += [[look.cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
-    table = LongTable(
-        made, colWidths=[WIDTH * width / total for width in widths], repeatRows=1, hAlign="LEFT", splitInRow=1
-    )
+    for row in rows:
+        made += _fitting([look.cell(cell) if isinstance(cell, str) else cell for cell in row], columns)
+    table = LongTable(made, colWidths=columns, repeatRows=1, hAlign="LEFT")
     table.setStyle(TableStyle([*_BASE, ("BACKGROUND", (0, 0), (-1, 0), TINT)]))
     return table
+
+
+def _fitting(row: Sequence[Any], columns: Sequence[float]) -> list[list[Any]]:
+    """The row, or several where a cell is higher than a page can hold: ReportLab breaks tables between rows alone."""
+    pieces = [
+        cell.pieces(width - 2 * PADDING, ROW_HEIGHT_MAX) if isinstance(cell, Lines) else [cell]
+        for cell, width in zip(row, columns, strict=True)
+    ]
+    return [list(cells) for cells in zip_longest(*pieces, fillvalue="")]
 
 
 _BASE: Final[list[Any]] = [
@@ -124,8 +136,8 @@ _BASE: Final[list[Any]] = [
     ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
     ("TOPPADDING", (0, 0), (-1, -1), 2.5),
     ("BOTTOMPADDING", (0, 0), (-1, -1), 2.5),
-    ("LEFTPADDING", (0, 0), (-1, -1), 3),
-    ("RIGHTPADDING", (0, 0), (-1, -1), 3),
+    ("LEFTPADDING", (0, 0), (-1, -1), PADDING),
+    ("RIGHTPADDING", (0, 0), (-1, -1), PADDING),
 ]
 
 

@@ -57,16 +57,17 @@ class Lines(Flowable):
         self.width = available_width
         return available_width, sum(row.leading for row in self._rows(available_width))
 
-    def split(self, available_width: float, available_height: float) -> list[Flowable]:
-        """What fits, and the rest; nothing when not even a line fits."""
-        rows = self._rows(available_width)
-        used, count = 0.0, 0
-        while count < len(rows) and used + rows[count].leading <= available_height:
-            used += rows[count].leading
-            count += 1
-        if count in (0, len(rows)):
-            return [self] if count else []
-        return [Lines(rows[:count]), Lines(rows[count:])]
+    def pieces(self, width: float, height_max: float) -> list[Lines]:
+        """Itself, or as many as it takes that none is higher in a cell of that width."""
+        made: list[list[Line]] = [[]]
+        used = 0.0
+        for row in self._rows(width):
+            if used + row.leading > height_max and made[-1]:
+                made.append([])
+                used = 0.0
+            made[-1].append(row)
+            used += row.leading
+        return [self] if len(made) == 1 else [Lines(rows) for rows in made]
 
     def draw(self) -> None:
         """From the top down."""
