@@ -118,7 +118,7 @@ def tools() -> int:
 
 
 def unpack(place: str, version: str, integrity: str) -> None:
-    """One package, as npm fetches it, if it is the one that is locked. `place`: its name, behind `…/node_modules/` where it is another's."""
+    """One package, as npm fetches it, if it is the one that is locked. `place`: its name, in another's folder where it is that one's."""
     name = place.rpartition("/node_modules/")[2]
     with tempfile.TemporaryDirectory() as folder:
         command = ("npm", "pack", f"{name}@{version}", "--silent", "--pack-destination", folder)

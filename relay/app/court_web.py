@@ -112,7 +112,9 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
     ]
     app = make_app(site, routes, policy, sign_in.whose)
     tls = _tls(common, web) if web.secure else None
-    serving = await stack.enter_async_context(serving_pages(app, listen=web.listen, tls=tls))
+    behind_proxy = not web.secure and web.url.startswith("https://")
+    served = serving_pages(app, listen=web.listen, tls=tls, behind_proxy=behind_proxy)
+    serving = await stack.enter_async_context(served)
     log.info("pages are served at %s (port %d)", web.url, serving.port)
     return CourtWeb(url=web.url, sign_in=sign_in, workers=(("pages", serving.watch()), ("page lists", lists.watch())))
 

@@ -27,6 +27,7 @@ from relay.core.errors import (
 )
 from relay.web.security import API, safe_next
 from relay.web.site import Site, page, person_of
+from relay.words import Words
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ STATUS: Final[Mapping[type[RelayError], int]] = {
     Unavailable: 503,
     Uncertain: 503,
 }
-TITLES: Final[Mapping[int, tuple[str, str]]] = {
+TITLES: Final[Mapping[int, tuple[Words, Words]]] = {
     400: ("This request cannot be understood", "Go back, correct what is named here, and try again."),
     403: ("This form is no longer valid", "Open the page again and send the form from there."),
     404: (
@@ -54,6 +55,7 @@ TITLES: Final[Mapping[int, tuple[str, str]]] = {
     421: ("This address is not that of these pages", "Use the address that the court gave you."),
     422: ("A check did not hold", "What was sent contradicts what is recorded; nothing of it was taken."),
     429: ("Too many requests", "Wait a moment and try again."),
+    431: ("The request's headers are too big", "Delete the cookies of these pages and try again."),
     500: ("Something went wrong here", "Tell the court's IT the number below; they find the cause by it."),
     503: ("This is not available now", "Try again in a few minutes. Nothing was lost."),
 }

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from relay.core.errors import Malformed
+from relay.core.errors import Malformed, Unavailable
 
 FORM_BYTES_MAX: Final = 1024 * 1024
 """A form whose path takes no big files."""
@@ -178,7 +178,10 @@ class _Multipart:
     async def _flush(self) -> None:
         if self._upload is not None and self._pending:
             data, self._pending = self._pending, bytearray()
-            await asyncio.to_thread(self._upload.file.write, data)
+            try:
+                await asyncio.to_thread(self._upload.file.write, data)
+            except OSError as error:
+                raise Unavailable(f"the file cannot be kept while it is checked: {error.strerror}") from None
 
     def _part_begins(self) -> None:
         self._parts += 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -18,16 +19,20 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from relay.core.errors import Busy, Denied, Malformed
+from relay.core.errors import Busy, Denied, Malformed, Unavailable
 from relay.ports.sessions import Session
 from relay.web import security
 from relay.web.answers import Refused, answer
 from relay.web.forms import FORM_BYTES_MAX, read_form
 from relay.web.sessions import person_from, read_cookie, set_cookie
 from relay.web.site import Site
+from relay.words import Words
 
 log = logging.getLogger(__name__)
 
+HEAD_BYTES_MAX: Final = 16 * 1024
+"""Of a request's target and headers together."""
+HEADERS_MAX: Final = 100
 API_BODY_BYTES_MAX: Final = 1024 * 1024
 PIECE_WITHIN_S: Final = 20.0
 """A body whose next piece does not come in time is given up."""
@@ -42,6 +47,10 @@ UPLOADS_AT_ONCE: Final = 4
 BIG_BYTES: Final = 8 * 1024 * 1024
 FORM_AROUND_BYTES: Final = 64 * 1024
 """What a form may add to its file."""
+
+
+SPACE_KEPT_BYTES: Final = 1024**3
+NO_SPACE: Final[Words] = "there is no room here for a file of this size now"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +103,8 @@ class Guard:
             await self._refuse(request, error, receive, out)
 
     async def _admitted(self, request: Request, scope: Scope, receive: Receive, out: Send) -> None:
-        api = request.url.path.startswith(security.API)
+        api = scope["path"].startswith(security.API)
+        _check_head(scope)
         security.check_path(scope["path"], scope["query_string"])
         self._check_host(request)
         if request.method not in (security.API_METHODS if api else security.PAGE_METHODS):
@@ -139,6 +149,8 @@ class Guard:
         body = self._body(request, receive, most)
         if most > BIG_BYTES and self._uploads.locked():
             raise Busy(f"{UPLOADS_AT_ONCE} big files are being read already", 10.0)
+        if most > BIG_BYTES:
+            await self._check_space(int(request.headers.get("content-length", most)))
         room = self._uploads if most > BIG_BYTES else _NoRoom()
         async with room:
             form = await read_form(
@@ -149,6 +161,13 @@ class Guard:
                 await self._app(scope, _replayed(_nothing()), out)
             finally:
                 form.close()
+
+    async def _check_space(self, wanted: int) -> None:
+        """The disk is the gateway's too: what people send never fills it. Raises `Unavailable`."""
+        usage = await asyncio.to_thread(shutil.disk_usage, self._policy.spool)
+        if usage.free - wanted < SPACE_KEPT_BYTES:
+            log.error("a file was refused: %d bytes are free in %s", usage.free, self._policy.spool)
+            raise Unavailable(NO_SPACE)
 
     def _body(self, request: Request, receive: Receive, most: int) -> AsyncIterator[bytes]:
         """Refuses by what is declared before anything is read, and by what comes. Raises `Refused`."""
@@ -190,6 +209,13 @@ class _NoRoom:
 
     async def __aexit__(self, *_: object) -> None:
         return None
+
+
+def _check_head(scope: Scope) -> None:
+    """h11 bounds a head that comes in pieces; one that comes whole is counted here. Raises `Refused`."""
+    size = len(scope["raw_path"]) + len(scope["query_string"]) + sum(len(n) + len(v) for n, v in scope["headers"])
+    if size > HEAD_BYTES_MAX or len(scope["headers"]) > HEADERS_MAX:
+        raise Refused(431)
 
 
 def visitor_cookie(scope: Scope, url: str) -> list[tuple[bytes, bytes]]:

@@ -191,10 +191,10 @@ class Provider:
             self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
         # both are form-encoded before they are joined (RFC 6749 section 2.3.1)
         own = quote_plus(self._settings.client_id), quote_plus(self._settings.client_secret)
-        auth = aiohttp.BasicAuth(*own) if form else None
+        basic = {"Authorization": aiohttp.encode_basic_auth(*own)} if form else {}
         try:
             async with self._session.request(
-                method, address, data=form, auth=auth, allow_redirects=False, headers={"Accept": "application/json"}
+                method, address, data=form, allow_redirects=False, headers={"Accept": "application/json", **basic}
             ) as answer:
                 data = await answer.content.read(ANSWER_BYTES_MAX + 1)
                 while len(data) <= ANSWER_BYTES_MAX and (more := await answer.content.read(ANSWER_BYTES_MAX)):

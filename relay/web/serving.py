@@ -23,9 +23,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from relay.core.errors import Malformed
 from relay.durable.errors import StorageFailed
+from relay.web.guard import HEAD_BYTES_MAX
 
-HEAD_BYTES_MAX: Final = 16 * 1024
-"""Of a request's line and headers together."""
 HEAD_WITHIN_S: Final = 10.0
 IDLE_S: Final = 30
 CONNECTIONS_MAX: Final = 256
@@ -55,6 +54,12 @@ class PageProtocol(H11Protocol):
             self._await_head()
         elif self.conn.their_state is not h11.IDLE:
             self._stop_timer()
+
+    def on_response_complete(self) -> None:
+        """See H11Protocol. What has come of the next head already has its time from now on."""
+        super().on_response_complete()
+        if self._head_timer is None and self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+            self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -110,8 +115,12 @@ async def serving_pages(
     listen: str,
     tls: ssl.SSLContext | None,
     protocol: type[PageProtocol] = PageProtocol,
+    behind_proxy: bool = False,
 ) -> AsyncIterator[Serving]:
-    """Serve while the body runs. Raises `Malformed` for an address that cannot be used."""
+    """Serve while the body runs. `behind_proxy`: a proxy on the loopback ends TLS and says whom it speaks for (X-Forwarded-For).
+
+    Raises `Malformed` for an address that cannot be used.
+    """
     listening = _listening(listen)
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -132,7 +141,8 @@ async def serving_pages(
         log_config=None,
         log_level="warning",
         access_log=False,
-        proxy_headers=False,
+        proxy_headers=behind_proxy,
+        forwarded_allow_ips=["127.0.0.1", "::1"],
         server_header=False,
         limit_concurrency=CONNECTIONS_MAX,
         backlog=BACKLOG,

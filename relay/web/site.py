@@ -18,6 +18,7 @@ from relay.core.errors import Denied
 from relay.ports.sessions import PERSON_ROLES, PersonRole
 from relay.web.forms import Form
 from relay.web.plain import plain, quoted
+from relay.web.verdicts import MEANINGS, NAMES
 from relay.words import Language, negotiate, speaker
 
 LANGUAGE: Final = "language"
@@ -75,6 +76,7 @@ def make_templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.globals.update(verdict_names=NAMES, verdict_meanings=MEANINGS)
     templates.filters["plain"] = plain
     templates.filters["quoted"] = quoted
     return templates

@@ -88,13 +88,22 @@ class Pages:
         width: int = 1280,
         script: bool = True,
         cookies: dict[str, str] | None = None,
+        certificate: Path | None = None,
     ) -> Page:
-        """A page in a context of its own, signed in as `role` (judge, clerk, auditor), or with the given cookies."""
+        """A page in a context of its own, signed in as `role` (judge, clerk, auditor), or with the given cookies.
+
+        `certificate`: a folder with `tls.pem` and `tls.key`, shown to pages that speak TLS.
+        """
+        shown: dict[str, Any] = {}
+        if certificate is not None:
+            files = {"certPath": certificate / "tls.pem", "keyPath": certificate / "tls.key"}
+            shown = {"client_certificates": [{"origin": self.url, **files}], "ignore_https_errors": True}
         context = self.browser.new_context(
             locale=language,
             viewport={"width": width, "height": HEIGHT},
             java_script_enabled=script,
             extra_http_headers={"Accept-Language": language},
+            **shown,
         )
         self.contexts.append(context)
         held = cookies if cookies is not None else self._session(role) if role else {}

@@ -18,6 +18,7 @@ class Gateway:
 
     home: Path
     url: str
+    pid: int
 
     def events(self, action: str) -> list[dict[str, Any]]:
         """What its custody log says."""
@@ -38,5 +39,5 @@ def made_home(folder: Path, change: Callable[[str], str] = lambda text: text) ->
 @contextmanager
 def running_gateway(home: Path) -> Iterator[Gateway]:
     """Its court, serving."""
-    with serving(home, "court"):
-        yield Gateway(home, court_url(home))
+    with serving(home, "court") as process:
+        yield Gateway(home, court_url(home), process.pid)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from relay.app.serve import ROLES
 from tests.support.command import all_confirmed, await_status, courtrelay, serving
 
 CASE = "(2026)民初0001号"
@@ -29,6 +31,8 @@ class Network:
     case: str
     bundle: Path
     verdict: dict[str, Any]
+    processes: dict[str, subprocess.Popen[str]]
+    """By role, where each was started by itself."""
 
 
 def court_url(home: Path) -> str:
@@ -37,13 +41,21 @@ def court_url(home: Path) -> str:
 
 
 @contextmanager
-def running_network(folder: Path) -> Iterator[Network]:
+def _served(home: Path, *, apart: bool) -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """All roles under one command, or each under its own, so that one can be ended."""
+    with ExitStack() as stack:
+        roles = ROLES if apart else ("all",)
+        yield {role: stack.enter_context(serving(home, role)) for role in roles}
+
+
+@contextmanager
+def running_network(folder: Path, *, apart: bool = False) -> Iterator[Network]:
     """Made by the commands that a user runs."""
     home = folder / "home"
     assert courtrelay("init", home, "--base-port", "0").code == 0
     sample = folder / "sample"
     records = courtrelay("sample", "--loans", str(LOANS), "--out", sample, "--json").json()["records"]
-    with serving(home):
+    with _served(home, apart=apart) as processes:
         stored = courtrelay("deposit", sample, "--home", home, "--json").json()["stored"]
         await_status(home, "everything is confirmed", all_confirmed(records))
         grant, bundle = folder / "grant.jwt", folder / "bundle.zip"
@@ -64,4 +76,5 @@ def running_network(folder: Path) -> Iterator[Network]:
             case=CASE,
             bundle=bundle,
             verdict=got.json(),
+            processes=processes,
         )

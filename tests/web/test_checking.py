@@ -62,7 +62,7 @@ def test_a_tampered_bundle_is_refused_and_the_step_is_named(pages: Pages, networ
     check_file(page, changed)
     assert page.locator(".verdict-head .code").inner_text() == "INCONSISTENT"
     failed = page.locator("ol.steps li").filter(has=page.locator(".mark.failed")).first
-    assert "1. container" in failed.inner_text()
+    assert "1. Container" in failed.inner_text()
     assert "was changed" in failed.inner_text()
     pages.shoot("tampered", lambda page: check_file(page, changed))
 

@@ -59,7 +59,12 @@ def in_python(*folders: str) -> Iterator[tuple[str, str]]:
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if isinstance(node, ast.Call) and node.args and _name(node.func) in CALLED | MARKED and not _of_form(node):
+                if (
+                    isinstance(node, ast.Call)
+                    and node.args
+                    and _name(node.func) in CALLED | MARKED
+                    and not _of_form(node)
+                ):
                     for text in _literals(node.args[0]):
                         yield text, f"{path.relative_to(ROOT)}:{node.lineno}"
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from relay.core.verdict import DOES_NOT_PROVE, Finding, RecordFinding, Result, Step
-from relay.services.court.ledger_now import LiveStep
+from relay.services.court.ledger_now import CheckStep
+from relay.services.court.said import Text
+from relay.words import Words
 
 Checkable = Literal["bundle", "entry", "digest", "report"]
 FactForm = Literal["text", "code", "time", "bytes"]
-OF_AN_ENTRY: Final = (
+OF_AN_ENTRY: Final[tuple[Words, ...]] = (
     "This result shows that an entry stands at this place of the log. It shows neither what was recorded nor which document it is of.",
     DOES_NOT_PROVE[2],
 )
-OF_A_DIGEST: Final = (
+OF_NO_ENTRY: Final[tuple[Words, ...]] = (
+    "This result does not show that nothing was ever recorded: the number may be of another court, or its entry may still be on its way.",
+    DOES_NOT_PROVE[2],
+)
+OF_A_DIGEST: Final[tuple[Words, ...]] = (
     "This result shows that the file is, byte for byte, the one that the record names. It does not prove that its content is true.",
     DOES_NOT_PROVE[2],
 )
@@ -30,16 +36,16 @@ _WORST_FIRST: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One line of what was found. `label` is a text of the catalogues; `value` ms for a time, a number of bytes for bytes."""
+    """One line of what was found. `value`: ms for a time, a number of bytes for bytes."""
 
-    label: str
+    label: Text
     value: object
     form: FactForm = "text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """`words` is a template of the catalogues with `values`. `steps` ran on what was shown, `live` asked the court's ledger.
+    """`steps` ran on what was shown; `own` are steps of the court itself; `live` asked the court's ledger.
 
     `offline` is what the steps alone give: what anybody finds who repeats them without this court; None where there are none.
     """
@@ -47,10 +53,10 @@ class Checked:
     kind: Checkable
     verdict: Finding
     offline: Finding | None = None
-    words: str
-    values: Mapping[str, object] = field(default_factory=dict)
+    words: Text
     steps: tuple[Step, ...] = ()
-    live: tuple[LiveStep, ...] = ()
+    own: tuple[CheckStep, ...] = ()
+    live: tuple[CheckStep, ...] = ()
     facts: tuple[Fact, ...] = ()
     records: tuple[RecordFinding, ...] = ()
     trust_version: int
@@ -59,8 +65,10 @@ class Checked:
     does_not_prove: tuple[str, ...] = DOES_NOT_PROVE
 
 
-def together(offline: Finding, live: Sequence[LiveStep]) -> Finding:
-    """The verdict of steps and ledger: what contradicts counts most, and what could not be asked is never green."""
+def together(offline: Finding, live: Sequence[CheckStep]) -> Finding:
+    """The verdict of steps and ledger: what contradicts counts most, and what could not be asked is never green, nor "not found"."""
+    if offline is Finding.NOT_FOUND and any(step.result is Result.NOT_RUN for step in live):
+        return Finding.UNVERIFIABLE
     found = [offline]
     found += [Finding.INCONSISTENT for step in live if step.result is Result.FAILED]
     found += [Finding.UNVERIFIABLE for step in live if step.result is Result.NOT_RUN]

@@ -30,25 +30,29 @@ from relay.ports.court import CourtStore
 from relay.services.court.checked import OF_A_DIGEST, Checked, Fact, together
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.entry_check import EntryCheck
-from relay.services.court.ledger_now import LedgerNow, LiveStep
+from relay.services.court.ledger_now import CheckStep, LedgerNow
+from relay.services.court.said import Text
+from relay.words import Words
 
 CHECKS_AT_ONCE: Final = 2
 READ_BYTES: Final = 1024 * 1024
 Algorithm = Literal["sha256", "sm3"]
 HEX: Final = re.compile(r"[0-9a-f]{64}")
 NUMBER_LIKE: Final = re.compile(r"\w{6}-\w{8,13}-\d{2}")
-_NOTHING_TO_COMPARE: Final = (
+_ALGORITHMS: Final[Words] = "must be sha256 or sm3"
+_HEX_DIGITS: Final[Words] = "must be 64 hex digits"
+_NOTHING_TO_COMPARE: Final[Words] = (
     "Nothing is found under this number or code that you may compare with. Give the retrieval code of a deposit report, or sign in with"
     " access to the dossier."
 )
 
-_OTHER_FILE: Final = (
+_OTHER_FILE: Final = Text(
     "The file is not one that the record names: it differs in at least one byte, or belongs to another record."
 )
-_SAME_FILE: Final = (
+_SAME_FILE: Final = Text(
     "The file is byte for byte the one that the record names, and the record is consistent since it was anchored."
 )
-_SAME_FILE_BUT: Final = (
+_SAME_FILE_BUT: Final = Text(
     "The file is byte for byte the one that the record names; of the record itself the verdict above is said."
 )
 
@@ -120,7 +124,6 @@ class Checking:
             verdict=together(verdict.verdict, live),
             offline=verdict.verdict,
             words=_bundle_words(verdict, live),
-            values={"count": len(verdict.records)},
             steps=verdict.steps,
             live=live,
             facts=_bundle_facts(verdict, evidence),
@@ -139,9 +142,9 @@ class Checking:
             verdict=together(found.finding, found.live),
             offline=found.finding,
             words=found.words,
-            steps=found.steps,
+            own=found.steps,
             live=found.live,
-            facts=(Fact(label="Deposit number", value=str(number), form="code"), *found.facts),
+            facts=(Fact(label=Text("Deposit number"), value=str(number), form="code"), *found.facts),
             trust_version=self._trust.version,
             trust_stale=self._stale(),
             at_ms=self._clock.now_ms(),
@@ -156,9 +159,9 @@ class Checking:
         """A digest in hex against the same. Raises `Malformed`, `NotFound`."""
         value = "".join(text.split()).lower()
         if algorithm not in ("sha256", "sm3"):
-            raise Malformed("digest", "algorithm", "must be sha256 or sm3")
+            raise Malformed("digest", "algorithm", _ALGORITHMS)
         if not HEX.fullmatch(value):
-            raise Malformed("digest", "", "must be 64 hex digits")
+            raise Malformed("digest", "", _HEX_DIGITS)
         chosen = Digests(sha256=value) if algorithm == "sha256" else Digests(sm3=value)
         return await self.digests(chosen, place, asker)
 
@@ -195,17 +198,17 @@ class Checking:
         raise NotFound(_NOTHING_TO_COMPARE)
 
     def _compared(
-        self, digests: Digests, hit: tuple[ViewPayload, Finding] | None, verdict: Verdict, live: tuple[LiveStep, ...]
+        self, digests: Digests, hit: tuple[ViewPayload, Finding] | None, verdict: Verdict, live: tuple[CheckStep, ...]
     ) -> Checked:
-        facts = [Fact(label="SHA-256", value=digests.sha256, form="code")] if digests.sha256 else []
-        facts += [Fact(label="SM3", value=digests.sm3, form="code")] if digests.sm3 else []
+        facts = [Fact(label=Text("SHA-256"), value=digests.sha256, form="code")] if digests.sha256 else []
+        facts += [Fact(label=Text("SM3"), value=digests.sm3, form="code")] if digests.sm3 else []
         offline, words = Finding.INCONSISTENT, _OTHER_FILE
         finding = offline
         if hit is not None:
             payload, of_record = hit
             facts += [
-                Fact(label="Name in the record", value=payload.name),
-                Fact(label="Size", value=payload.size, form="bytes"),
+                Fact(label=Text("Name in the record"), value=payload.name),
+                Fact(label=Text("Size"), value=payload.size, form="bytes"),
             ]
             offline = of_record if verdict.verdict is Finding.CONSISTENT else verdict.verdict
             finding = together(offline, live)
@@ -228,7 +231,7 @@ class Checking:
         async with self._room:
             return await asyncio.to_thread(examine, source, self._trust, self._verifiers)
 
-    async def _asked(self, evidence: Evidence) -> tuple[LiveStep, ...]:
+    async def _asked(self, evidence: Evidence) -> tuple[CheckStep, ...]:
         """Of what the bundle has shown; nothing is asked for a bundle that shows no checkpoint or grant."""
         manifest = evidence.manifest
         if manifest is None:
@@ -274,19 +277,19 @@ def _payloads(verdict: Verdict, evidence: Evidence, index: int) -> list[tuple[Vi
     ]
 
 
-def _bundle_words(verdict: Verdict, live: tuple[LiveStep, ...]) -> str:
+def _bundle_words(verdict: Verdict, live: tuple[CheckStep, ...]) -> Text:
     failed = [step for step in verdict.steps if step.result is Result.FAILED]
     if failed or verdict.verdict is Finding.INCONSISTENT:
-        return "The bundle is refused: at least one step contradicts it. The first is named below."
+        return Text("The bundle is refused: at least one step contradicts it. The first is named below.")
     if any(step.result is Result.FAILED for step in live):
-        return "The bundle is consistent in itself, but the court's ledger contradicts it."
+        return Text("The bundle is consistent in itself, but the court's ledger contradicts it.")
     if any(step.result is Result.NOT_RUN for step in live):
-        return (
+        return Text(
             "The steps on the bundle itself are shown below; what the court's ledger says now could not be found out."
         )
     if verdict.verdict is Finding.CONSISTENT:
-        return "All {count} records are consistent since they were anchored."
-    return "Not every record could be shown to be consistent; the table says which."
+        return Text("All {count} records are consistent since they were anchored.", {"count": len(verdict.records)})
+    return Text("Not every record could be shown to be consistent; the table says which.")
 
 
 def _bundle_facts(verdict: Verdict, evidence: Evidence) -> tuple[Fact, ...]:
@@ -296,14 +299,14 @@ def _bundle_facts(verdict: Verdict, evidence: Evidence) -> tuple[Fact, ...]:
     anchored = [one.anchored_ms for one in verdict.records if one.anchored_ms]
     accepted = [one.accepted_ms for one in verdict.records if one.accepted_ms]
     facts = [
-        Fact(label="Case", value=manifest.case),
-        Fact(label="Dossier", value=manifest.dossier, form="code"),
-        Fact(label="Lender", value=manifest.lender, form="code"),
-        Fact(label="Court", value=manifest.court, form="code"),
-        Fact(label="Log", value=manifest.origin, form="code"),
-        Fact(label="Bundle made", value=manifest.made_at_s * 1000, form="time"),
-        Fact(label="First anchored on the lender's ledger", value=min(anchored, default=0), form="time"),
-        Fact(label="Last anchored on the lender's ledger", value=max(anchored, default=0), form="time"),
-        Fact(label="Last accepted on the court's ledger", value=max(accepted, default=0), form="time"),
+        Fact(label=Text("Case"), value=manifest.case),
+        Fact(label=Text("Dossier"), value=manifest.dossier, form="code"),
+        Fact(label=Text("Lender"), value=manifest.lender, form="code"),
+        Fact(label=Text("Court"), value=manifest.court, form="code"),
+        Fact(label=Text("Log"), value=manifest.origin, form="code"),
+        Fact(label=Text("Bundle made"), value=manifest.made_at_s * 1000, form="time"),
+        Fact(label=Text("First anchored on the lender's ledger"), value=min(anchored, default=0), form="time"),
+        Fact(label=Text("Last anchored on the lender's ledger"), value=max(anchored, default=0), form="time"),
+        Fact(label=Text("Last accepted on the court's ledger"), value=max(accepted, default=0), form="time"),
     ]
     return tuple(fact for fact in facts if fact.value)

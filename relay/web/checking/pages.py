@@ -12,11 +12,13 @@ from starlette.routing import BaseRoute, Route
 
 from relay.core.deposit_number import CHARS_MAX, parse_deposit_number
 from relay.core.errors import Malformed, NotFound
+from relay.core.verdict import Finding
 from relay.services.court.checked import Checked
 from relay.services.court.checking import Checking
 from relay.transport.limits import Limits, Rate, Shares
 from relay.web.forms import Form, Upload
 from relay.web.site import Site, form_of, page, person_of
+from relay.words import Words
 
 CHECKS: Final = Limits(default=Rate(2.0, 30), calls_open=4)
 """For each address: some at once, then two a second; four under way."""
@@ -26,6 +28,9 @@ ReportForm = Literal["pdf", "json"]
 CheckReport = Callable[[BinaryIO], Awaitable[Checked]]
 """Checks a deposit report. Never raises for what the file is."""
 HEAD_BYTES: Final = 1024
+RECORDS_SHOWN: Final = 500
+"""Of a bundle on one page; those that are not consistent come first into the number."""
+CHOOSE: Final[Words] = "Choose a file first."
 Field = Literal["file", "number", "digest"]
 
 
@@ -112,7 +117,7 @@ class CheckingPages:
         upload = form.file("file")
         place = form.text("place", chars_max=PLACE_CHARS_MAX)
         if upload is None:
-            return self._form(request, ("file", "Choose a file first."), 400)
+            return self._form(request, ("file", CHOOSE), 400)
         try:
             result = await self._checked_file(request, upload, place)
         except (Malformed, NotFound) as error:
@@ -132,10 +137,14 @@ class CheckingPages:
         raise Malformed("file", "", _NEITHER)
 
     def _result(self, request: Request, result: Checked, name: str) -> Response:
-        return page(self._site, request, "checking/result.html", {"result": result, "name": name})
+        ordered = sorted(result.records, key=lambda record: record.verdict is Finding.CONSISTENT)
+        shown = sorted(ordered[:RECORDS_SHOWN], key=lambda record: record.seq)
+        return page(self._site, request, "checking/result.html", {"result": result, "name": name, "records": shown})
 
 
-_NEITHER: Final = "This file is neither an evidence bundle nor a deposit report. For an original file give its record's number or code too."
+_NEITHER: Final[Words] = (
+    "This file is neither an evidence bundle nor a deposit report. For an original file give its record's number or code too."
+)
 
 
 def _said(error: Malformed | NotFound) -> str:
