@@ -1,17 +1,17 @@
 """Frozen dataclasses as JSON objects and back, strictly, by the types of their members: one shape, one spelling, nothing left over.
 
-For documents that this project writes and reads itself. Member types: str, int, bool, StrEnum, dataclasses, `object` (any JSON value),
+For documents that this project writes and reads itself. Member types: str, int, bool, StrEnum, Literal of words, dataclasses, `object` (any JSON value),
 tuples of these, and `X | None`.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from relay.core.errors import Malformed
 from relay.core.limits import JSON_INT_MAX
@@ -55,6 +55,8 @@ def _reader(hint: Hashable) -> _Reader:
         return lambda value, what, path: None if value is None else read(value, what, path)
     if origin is tuple:
         return _array(arguments)
+    if origin is Literal:
+        return _one_of({word: word for word in arguments})
     if hint is object:
         return lambda value, _what, _path: value
     return _plain(hint)
@@ -96,16 +98,18 @@ def _array(arguments: tuple[Any, ...]) -> _Reader:
     return read_fixed
 
 
+def _one_of(known: Mapping[str, object]) -> _Reader:
+    def read(value: object, what: str, path: str) -> object:
+        if not isinstance(value, str) or value not in known:
+            raise Malformed(what, path, f"must be one of {', '.join(known)}")
+        return known[value]
+
+    return read
+
+
 def _plain(hint: Any) -> _Reader:
     if isinstance(hint, type) and issubclass(hint, enum.StrEnum):
-        known = {one.value: one for one in hint}
-
-        def read_enum(value: object, what: str, path: str) -> object:
-            if not isinstance(value, str) or value not in known:
-                raise Malformed(what, path, f"must be one of {', '.join(known)}")
-            return known[value]
-
-        return read_enum
+        return _one_of({one.value: one for one in hint})
     if hint not in (str, int, bool):
         raise RuntimeError(f"{hint} is no member that a shape can hold")
 

@@ -143,9 +143,9 @@ def _files(look: Look, row: Block) -> list[tuple[str, str]]:
     for file in row["files"]:
         here = "" if file["in_bundle"] == "yes" else f" ({look.t('not in the bundle')})"
         made.append((f"{file['name']} · {file['media_type']} · {file['size']:,} B{here}", "plain"))
-        made.append((f"SHA-256 {file['sha256']}", "hash"))
+        made.append((f"SHA-256:{file['sha256']}", "hash"))
         if file["sm3"]:
-            made.append((f"SM3 {file['sm3']}", "hash"))
+            made.append((f"SM3:{file['sm3']}", "hash"))
     return made
 
 

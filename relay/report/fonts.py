@@ -40,7 +40,11 @@ class Fonts:
 
     def has(self, character: str) -> bool:
         """Whether both faces have a glyph for it."""
-        return all(ord(character) in _glyphs(name) for name in {self.regular, self.bold})
+        return self.has_all(character)
+
+    def has_all(self, text: str) -> bool:
+        """The same for every character of a text."""
+        return all(_codes(name).issuperset(map(ord, text)) for name in {self.regular, self.bold})
 
 
 def find_fonts(configured: Path | None, language: str) -> Fonts:
@@ -72,7 +76,7 @@ def load(regular: Path, bold: Path) -> Fonts:
     """Register two files, once. Raises `Malformed`."""
     name, heavy = _register(regular), _register(bold)
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    return Fonts(regular=name, bold=heavy, title=f"{name.split('/')[0]} {digest}", chinese=ord(HAN) in _glyphs(name))
+    return Fonts(regular=name, bold=heavy, title=f"{name.split('/')[0]} {digest}", chinese=ord(HAN) in _codes(name))
 
 
 @lru_cache(maxsize=FONTS_MAX)
@@ -89,6 +93,7 @@ def _register(path: Path) -> str:
     return name
 
 
-def _glyphs(name: str) -> Any:
+@cache
+def _codes(name: str) -> frozenset[int]:
     font: Any = pdfmetrics.getFont(name)
-    return font.face.charToGlyph
+    return frozenset(font.face.charToGlyph)

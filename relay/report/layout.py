@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Final
 
 from reportlab.lib.colors import Color, HexColor, white
@@ -14,6 +15,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, KeepTogether, LongTable, Paragraph, Spacer, Table, TableStyle
 
 from relay.report.fonts import Fonts
+from relay.report.lines import Line, Lines
 from relay.report.text import cut, markup, plain
 from relay.words import Speaker
 
@@ -27,7 +29,12 @@ LABEL_WIDTH: Final = 42 * mm
 FOOT: Final = 11 * mm
 LINE_CHARS_MAX: Final = 300
 """Of one line of a record's row; the attached document has it whole."""
-CELL_CHARS_MAX: Final = 1000
+CELL_CHARS_MAX: Final = 4000
+PADDING: Final = 3
+ROW_HEIGHT_MAX: Final = 220 * mm
+CELL_SIZE: Final = 7.5
+LABEL_SIZE: Final = 8.0
+FACT_SIZE: Final = 8.5
 HASH_SIZE: Final = 6.4
 
 
@@ -55,17 +62,21 @@ class Look:
         """A paragraph of text from anywhere."""
         return Paragraph(markup(text, self.fonts), self.styles[style])
 
-    def lines(self, parts: Sequence[tuple[str, str]], style: str = "cell") -> Paragraph:
+    def lines(self, parts: Sequence[tuple[str, str]], size: float = CELL_SIZE) -> Lines:
         """A cell of lines, each (text, look): `plain`, `soft`, `strong` or `hash`."""
-        made = [self._line(cut(text, LINE_CHARS_MAX), look) for text, look in parts if text]
-        return Paragraph("<br/>".join(made), self.styles[style])
+        return Lines([self._line(cut(text, LINE_CHARS_MAX), look, size) for text, look in parts if text])
 
-    def _line(self, text: str, look: str) -> str:
-        inner = markup(text, self.fonts)
-        if look in ("soft", "hash"):
-            size = f' size="{HASH_SIZE}"' if look == "hash" else ""
-            return f'<font color="#56616e"{size}>{inner}</font>'
-        return f'<font name="{self.fonts.bold}">{inner}</font>' if look == "strong" else inner
+    def cell(self, text: str, look: str = "plain", size: float = CELL_SIZE) -> Lines:
+        """A cell of one text."""
+        return Lines([self._line(cut(text, CELL_CHARS_MAX), look, size)])
+
+    def _line(self, text: str, look: str, size: float) -> Line:
+        return Line(
+            plain(text, self.fonts),
+            self.fonts.bold if look == "strong" else self.fonts.regular,
+            HASH_SIZE if look == "hash" else size,
+            SOFT if look in ("soft", "hash") else INK,
+        )
 
 
 def make_look(fonts: Fonts, words: Speaker) -> Look:
@@ -84,36 +95,40 @@ def make_look(fonts: Fonts, words: Speaker) -> Look:
         style("heading", 12, 16, spaceBefore=12, spaceAfter=4, keepWithNext=1, **heavy),
         style("body", 9, 13, spaceAfter=3),
         style("soft", 8, 11.5, textColor=SOFT, spaceAfter=3),
-        style("label", 8, 11.5, textColor=SOFT),
-        style("value", 8.5, 12),
-        style("cell", 7.5, 10.5),
-        style("th", 7.5, 10, textColor=SOFT),
     ]
     return Look(fonts=fonts, words=words, styles={one.name: one for one in made})
 
 
 def facts(look: Look, rows: Sequence[tuple[str, str]]) -> Flowable:
     """A table of labels and values; an empty value is said to be not known."""
-    cells = [
-        [look.p(label, "label"), look.p(look.known(value), "value" if value else "label")] for label, value in rows
-    ]
-    table = Table(cells, colWidths=[LABEL_WIDTH, WIDTH - LABEL_WIDTH], hAlign="LEFT", splitInRow=1)
+    columns = [LABEL_WIDTH, WIDTH - LABEL_WIDTH]
+    cells: list[list[Any]] = []
+    for label, value in rows:
+        told = look.cell(look.known(value), "plain" if value else "soft", FACT_SIZE)
+        cells += _fitting([look.cell(label, "soft", LABEL_SIZE), told], columns)
+    table = Table(cells, colWidths=columns, hAlign="LEFT")
     table.setStyle(TableStyle([*_BASE, ("LEFTPADDING", (0, 0), (0, -1), 0)]))
     return table
 
 
 def grid(look: Look, head: Sequence[str], rows: Sequence[Sequence[Any]], widths: Sequence[float]) -> Flowable:
     """A table with a head on every page; cells are texts or flowables. Widths are shares of the page's."""
-    total = sum(widths)
-    made: list[list[Any]] = [[look.p(text, "th") for text in head]]
-    made += [
-        [look.p(cut(cell, CELL_CHARS_MAX), "cell") if isinstance(cell, str) else cell for cell in row] for row in rows
-    ]
-    table = LongTable(
-        made, colWidths=[WIDTH * width / total for width in widths], repeatRows=1, hAlign="LEFT", splitInRow=1
-    )
+    columns = [WIDTH * width / sum(widths) for width in widths]
+    made: list[list[Any]] = [[look.cell(text, "soft") for text in head]]
+    for row in rows:
+        made += _fitting([look.cell(cell) if isinstance(cell, str) else cell for cell in row], columns)
+    table = LongTable(made, colWidths=columns, repeatRows=1, hAlign="LEFT")
     table.setStyle(TableStyle([*_BASE, ("BACKGROUND", (0, 0), (-1, 0), TINT)]))
     return table
+
+
+def _fitting(row: Sequence[Any], columns: Sequence[float]) -> list[list[Any]]:
+    """The row, or several where a cell is higher than a page can hold: ReportLab breaks tables between rows alone."""
+    pieces = [
+        cell.pieces(width - 2 * PADDING, ROW_HEIGHT_MAX) if isinstance(cell, Lines) else [cell]
+        for cell, width in zip(row, columns, strict=True)
+    ]
+    return [list(cells) for cells in zip_longest(*pieces, fillvalue="")]
 
 
 _BASE: Final[list[Any]] = [
@@ -121,8 +136,8 @@ _BASE: Final[list[Any]] = [
     ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
     ("TOPPADDING", (0, 0), (-1, -1), 2.5),
     ("BOTTOMPADDING", (0, 0), (-1, -1), 2.5),
-    ("LEFTPADDING", (0, 0), (-1, -1), 3),
-    ("RIGHTPADDING", (0, 0), (-1, -1), 3),
+    ("LEFTPADDING", (0, 0), (-1, -1), PADDING),
+    ("RIGHTPADDING", (0, 0), (-1, -1), PADDING),
 ]
 
 

@@ -16,7 +16,10 @@ CHARS_MAX: Final = 4000
 
 def plain(text: str, fonts: Fonts) -> str:
     """The text as it may be drawn. Line breaks and tabs count as spaces."""
-    return "".join(_shown(character, fonts) for character in cut(text, CHARS_MAX))
+    short = cut(text, CHARS_MAX)
+    if short.isprintable() and fonts.has_all(short):
+        return short
+    return "".join(_shown(character, fonts) for character in short)
 
 
 def cut(text: str, chars_max: int) -> str:

@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from reportlab.lib.pagesizes import A4
 
 from relay.core.errors import Malformed
 from relay.core.verdict import Finding, Result
-from relay.core.view import ViewRecord
+from relay.core.view import ViewPayload, ViewRecord
 from relay.report.drawings import COLORS
 from relay.report.fonts import Fonts, find_fonts
+from relay.report.layout import FOOT, MARGIN
 from relay.report.pdf import print_report
 from relay.report.text import plain
 from tests.report.support import NAME, URL, document, order
@@ -134,6 +136,35 @@ def test_markup_controls_and_long_words_of_a_lender_are_only_text(tmp_path: Path
         assert "</para><ahref=" in read
         assert b"/URI" not in pdf
         assert b"/etc/passwd" not in pdf
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_drawn_over_the_foot_or_beyond_the_margins(language: str, tmp_path: Path) -> None:
+    """Rows higher than a page, words wider than a cell, lists of many files."""
+    need("pdftotext", "poppler-utils")
+
+    def change(record: ViewRecord) -> ViewRecord:
+        seq = record.finding.seq
+        file = ViewPayload(name="f" * 64, media_type="text/plain", size=1, sha256="ab" * 32, sm3="cd" * 32, part="")
+        return replace(
+            record,
+            finding=replace(record.finding, reason=("长" if seq % 2 else "x") * 4000 if seq < 4 else ""),
+            payloads=(file,) * (64 if seq == 5 else 1),
+            provenance=tuple((name, "说明" * 2000 if seq == 1 else "w" * 4000) for name, _ in record.provenance),
+        )
+
+    path = tmp_path / "report.pdf"
+    view = changed(view_of_loan(loan(1)), change)
+    path.write_bytes(print_report(document(view, language=language), fonts(language)))
+    done = subprocess.run(["pdftotext", "-bbox", str(path), "-"], capture_output=True, text=True, check=True)
+    words = re.findall(r'<word xMin="([0-9.]+)" yMin="[0-9.]+" xMax="([0-9.]+)" yMax="([0-9.]+)">', done.stdout)
+    assert len(words) > 1000
+    width, height = A4
+    foot = height - FOOT - 8
+    for left, right, low in words:
+        assert float(left) >= MARGIN - 1
+        assert float(right) <= width - MARGIN + 1
+        assert float(low) <= foot - 2 or float(low) > foot, (left, low)
 
 
 def test_text_that_is_cut_says_so() -> None:
