@@ -44,9 +44,9 @@ async def arriving(
     try:
         yield groups
     finally:
-        await groups.aclose()  # left open, the loop would make a task to close it
         filler.cancel()
         await asyncio.wait({filler})
+        await groups.aclose()  # left open, the loop would make a task to close it
 
 
 async def _groups(
