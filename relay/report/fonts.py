@@ -93,7 +93,7 @@ def _register(path: Path) -> str:
     return name
 
 
-@cache
+@lru_cache(maxsize=FONTS_MAX)
 def _codes(name: str) -> frozenset[int]:
     font: Any = pdfmetrics.getFont(name)
     return frozenset(font.face.charToGlyph)
