@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any, Final
 
 from relay.core.masking import masked_name
 from relay.core.report_inputs import ReportOrder
 from relay.core.verdict import DOES_NOT_PROVE, Finding
-from relay.core.view import PROVENANCE, DossierView, ViewAnchor, ViewFact
+from relay.core.view import PROVENANCE, DossierView, ViewFact
 
 _SEALS: Final = {2: "bundle", 3: "grant", 5: "request", 6: "disclosure", 8: "checkpoints", 11: "records"}
 """Steps that check signatures, and whose; docs/spec/verification.md."""
@@ -52,9 +53,9 @@ def times(view: DossierView) -> dict[str, Any]:
     """F: the four times, never merged: the lender's statement, timestamp authorities, the lender's ledger, the court's."""
     findings = [record.finding for record in view.records]
     tokens: list[dict[str, Any]] = [
-        {"checkpoint": number, "authority": authority, "time_ms": time_ms, "serial": str(serial)}
+        {"checkpoint": number, "authority": stamp.authority, "time_ms": stamp.time_ms, "serial": stamp.serial}
         for number, anchor in enumerate(view.anchors)
-        for authority, time_ms, serial in _timestamped(anchor)
+        for stamp in getattr(anchor, "timestamped", ())
     ]
     return {
         "event": _span(f.event_ms for f in findings),
@@ -64,11 +65,6 @@ def times(view: DossierView) -> dict[str, Any]:
         "tokens": tokens,
         "clock_source": "",
     }
-
-
-def _timestamped(anchor: ViewAnchor) -> Iterable[tuple[str, int, object]]:
-    found: Iterable[tuple[str, int, object]] = getattr(anchor, "timestamped", ())
-    return found
 
 
 def _span(found: Iterable[int]) -> dict[str, int]:
@@ -124,16 +120,36 @@ def provenance(view: DossierView) -> dict[str, Any]:
 
 
 def platform(view: DossierView) -> dict[str, Any]:
-    """I: what the platform's operator states of it (art. 17)."""
-    statement = getattr(view, "statement", None)
-    names = (
-        "version", "digest", "operator", "relation", "filings", "protection_level", "cryptography_assessment", "node_operators",
-        "software",
-    )  # fmt: skip
+    """I: what the platforms behind the ledgers state of themselves (art. 17), in the version valid at anchoring."""
+    return {"statements": [_statement(one) for one in getattr(view, "statements", ())]}
+
+
+def _statement(one: Any) -> dict[str, Any]:
+    facts = one.facts
     return {
-        **{name: "" if statement is None else str(getattr(statement, name, "")) for name in names},
-        "valid_from_ms": 0 if statement is None else int(getattr(statement, "valid_from_ms", 0)),
+        "ledger": one.ledger,
+        "party": one.party,
+        "version": one.version,
+        "digest": one.digest,
+        "valid_from_ms": one.valid_from_s * 1000,
+        "published_ms": one.published_ms,
+        "stated_later": "yes" if one.stated_later else "no",
+        "operator": facts.operator,
+        "relation": facts.relation,
+        "filings": list(facts.filings),
+        "certificates": list(facts.certificates),
+        "protection_level": facts.protection_level,
+        "cryptography": facts.cryptography,
+        "nodes": [_joined(node) for node in facts.nodes],
+        "algorithms": list(facts.algorithms),
+        "software": [_joined(program) for program in facts.software],
+        "contact": facts.contact,
     }
+
+
+def _joined(row: Any) -> str:
+    """A node or a program as one text: its members in their order, those that are not empty."""
+    return ", ".join(str(value) for value in asdict(row).values() if value)
 
 
 def verification(view: DossierView, order: ReportOrder) -> dict[str, Any]:

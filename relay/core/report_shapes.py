@@ -131,8 +131,12 @@ SHAPES: Final[Mapping[str, Shape]] = {
         "not_shown": _places,
     },
     "I": {
-        "version": _text, "digest": _text, "valid_from_ms": _count, "operator": _text, "relation": _text, "filings": _text,
-        "protection_level": _text, "cryptography_assessment": _text, "node_operators": _text, "software": _text,
+        "statements": [{
+            "ledger": _text, "party": _text, "version": _count, "digest": _hash, "valid_from_ms": _count, "published_ms": _count,
+            "stated_later": _text, "operator": _text, "relation": _text, "filings": _texts, "certificates": _texts,
+            "protection_level": _text, "cryptography": _text, "nodes": _texts, "algorithms": _texts, "software": _texts,
+            "contact": _text,
+        }],
     },
     "J": {
         "tool": _text, "version": _text, "checked_ms": _count, "trust_version": _count, "verdict": _finding, "summary": _text,

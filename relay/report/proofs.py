@@ -137,20 +137,46 @@ def provenance(look: Look, report: Report) -> list[Flowable]:
 
 
 def platform(look: Look, report: Report) -> list[Flowable]:
-    """I: the operator's statement."""
-    i = report.blocks["I"]
-    rows = [
-        (look.t("Statement"), ", ".join(part for part in (i["version"], i["digest"]) if part)),
-        (look.t("Valid from"), look.words.time(i["valid_from_ms"])),
-        (look.t("Operator"), i["operator"]),
-        (look.t("Relation to the parties"), i["relation"]),
-        (look.t("Filings"), i["filings"]),
-        (look.t("Graded protection level"), i["protection_level"]),
-        (look.t("Cryptography assessment"), i["cryptography_assessment"]),
-        (look.t("Node operators"), i["node_operators"]),
-        (look.t("Software"), i["software"]),
+    """I: the operators' statements; every heading is there when nothing is stated, too."""
+    statements = report.blocks["I"]["statements"]
+    title = look.t("Platform (Online Litigation Rules, article 17)")
+    if not statements:
+        said = look.p(
+            look.t("No statement of a platform's operator is shown. Of each heading nothing is known:"), "soft"
+        )
+        return [*heading(look, "I", title, said), facts(look, _platform_rows(look, {}))]
+    made: list[Flowable] = [*heading(look, "I", title, None)]
+    for one in statements:
+        made += [facts(look, [*_which(look, one), *_platform_rows(look, one)]), space(2)]
+    return made
+
+
+def _which(look: Look, one: Block) -> list[tuple[str, str]]:
+    later = look.t("after the times that it claims to cover") if one["stated_later"] == "yes" else ""
+    return [
+        (look.t("Ledger"), one["ledger"]),
+        (look.t("Statement"), look.t("version {number}", number=one["version"]) + f", {one['party']}, {one['digest']}"),
+        (look.t("Valid from"), look.words.time(one["valid_from_ms"])),
+        (look.t("Published"), ", ".join(part for part in (look.words.time(one["published_ms"]), later) if part)),
     ]
-    return [*heading(look, "I", look.t("Platform (Online Litigation Rules, article 17)"), facts(look, rows))]
+
+
+def _platform_rows(look: Look, one: Block) -> list[tuple[str, str]]:
+    def listed(name: str) -> str:
+        return "; ".join(one.get(name, ()))
+
+    return [
+        (look.t("Operator"), one.get("operator", "")),
+        (look.t("Relation to the parties"), one.get("relation", "")),
+        (look.t("Filings"), listed("filings")),
+        (look.t("Certificates"), listed("certificates")),
+        (look.t("Graded protection level"), one.get("protection_level", "")),
+        (look.t("Cryptography assessment"), one.get("cryptography", "")),
+        (look.t("Node operators"), listed("nodes")),
+        (look.t("Algorithms"), listed("algorithms")),
+        (look.t("Software"), listed("software")),
+        (look.t("Contact"), one.get("contact", "")),
+    ]
 
 
 def verification(look: Look, report: Report) -> list[Flowable]:
