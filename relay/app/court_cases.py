@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.routing import BaseRoute
 
@@ -18,9 +19,13 @@ from relay.services.court.custody import CustodyKeeper
 from relay.services.court.fetching import Bundles
 from relay.services.court.objections import Objections
 from relay.services.court.once import NamedRetrievals
+from relay.services.custody_reading import CustodyReading
+from relay.store.court import SqliteCourtStore
+from relay.store.custody_rows import StoredCustodyRows
 from relay.store.office import SqliteOffice
 from relay.store.office_cases import OfficeCases
 from relay.store.office_jobs import OfficeJobs, OfficeObjections
+from relay.web.cases.custody import CustodyPages
 from relay.web.cases.dossier import DossierPages
 from relay.web.cases.jobs import JobPages
 from relay.web.cases.lists import ListPages
@@ -29,7 +34,10 @@ from relay.web.cases.parts import LOOKERS, Parts
 from relay.web.cases.payloads import PayloadPages
 from relay.web.site import MenuEntry, Site
 
-CASES_MENU = MenuEntry(path="/cases", text="Cases", roles=frozenset(LOOKERS))
+CASES_MENU: Final = (
+    MenuEntry(path="/cases", text="Cases", roles=frozenset(LOOKERS)),
+    MenuEntry(path="/custody", text="Custody log", roles=frozenset(LOOKERS)),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +79,21 @@ async def open_cases(
         book=OfficeObjections(office.database), custody=custody, clock=SystemClock(), random_bytes=random_bytes
     )
     return CourtCases(cases=cases, objections=objections)
+
+
+async def custody_routes(site: Site, identity: str, store: SqliteCourtStore, custody: CustodyKeeper) -> list[BaseRoute]:
+    """The custody log's page."""
+    log = await store.custody_log()
+    reading = CustodyReading(
+        keeper=identity,
+        rows=StoredCustodyRows.of(store),
+        size=lambda: log.size,
+        files=log.files,
+        key=None,  # only a desk signs heads
+        signer=None,
+        ask_ledger=custody.ledger_word,
+    )
+    return CustodyPages(site, reading.find).routes()
 
 
 def case_routes(site: Site, services: CourtCases, bundles: Bundles) -> list[BaseRoute]:

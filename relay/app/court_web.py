@@ -13,7 +13,7 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from relay.app.adapters import verifiers
-from relay.app.court_cases import CASES_MENU, case_routes, open_cases
+from relay.app.court_cases import CASES_MENU, case_routes, custody_routes, open_cases
 from relay.app.court_reports import REPORTS_MENU, check_by_form, open_court_reports, report_routes
 from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, random_bytes
@@ -46,7 +46,7 @@ from relay.web.site import MenuEntry, Site, make_templates
 log = logging.getLogger(__name__)
 
 SPOOL = "uploads"
-MENU: tuple[MenuEntry, ...] = (CASES_MENU, REPORTS_MENU)
+MENU: tuple[MenuEntry, ...] = (*CASES_MENU, REPORTS_MENU)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +110,7 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
         *case_routes(site, cases, parts.bundles),
         *report_routes(site, reports),
     ]
+    routes += await custody_routes(site, common.identity, parts.store, parts.custody)
     app = make_app(site, routes, policy, sign_in.whose)
     tls = _tls(common, web) if web.secure else None
     behind_proxy = not web.secure and web.url.startswith("https://")

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Final, Literal, get_args
 
 from relay.core.amounts_records import Receipt, Said, Sources
-from relay.core.amounts_schedule import DAYS_A_YEAR, Accrued, Due, InForce, accrue, in_force
+from relay.core.amounts_schedule import DAYS_A_YEAR, Accrued, Due, Standing, accrue, standing
 from relay.core.amounts_words import (
     BY_CONTRACT,
     COMPOUNDS,
@@ -69,8 +69,8 @@ class Work:
         self._enforced = [r for r in sources.enforced if r.day <= cut_off and r.total]
         self._no_vouchers = self._lacking("disbursement_voucher", sources.vouchers)
         disbursed = None if self._no_vouchers else sum(v.total for v in sources.vouchers)
-        found = in_force(sources.schedules, disbursed, sources.repayments, cut_off)
-        self._schedule = found if isinstance(found, InForce) else InForce(instalments=(), seqs=found.seqs)
+        found = standing(sources.schedules, disbursed, sources.repayments, cut_off)
+        self._schedule = found if isinstance(found, Standing) else Standing(instalments=(), seqs=found.seqs)
         self._no_schedule = self._lacking("repayment_schedule", sources.schedules)
         if isinstance(found, Said):
             self._no_schedule = (*self._no_schedule, found, *(() if disbursed is not None else self._no_vouchers))

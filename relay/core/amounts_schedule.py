@@ -24,7 +24,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InForce:
+class Standing:
     """The instalments of a whole loan as they stand at a date.
 
     `settled_until`: the newest schedule holds only what was outstanding that day; what had been paid by then counts as what was due by
@@ -36,9 +36,9 @@ class InForce:
     settled_until: date | None = None
 
 
-def in_force(
+def standing(
     schedules: Sequence[Schedule], disbursed: int | None, repaid: Sequence[Receipt], cut_off: date
-) -> InForce | Said:
+) -> Standing | Said:
     """Versions known by the cut-off; one that corrects takes the place of the one it corrects, whenever that was noticed.
 
     A newer version takes over from its first due day, when that leaves the loan's principal whole; or it holds what was outstanding when
@@ -52,12 +52,12 @@ def in_force(
         merged += [Due(seq=schedule.seq, instalment=one) for one in schedule.instalments]
     seqs = tuple(schedule.seq for schedule in chain)
     if len(chain) < 2 or _principal(merged) == disbursed:
-        return InForce(instalments=tuple(merged), seqs=seqs)
+        return Standing(instalments=tuple(merged), seqs=seqs)
     newest = chain[-1]
     rest = tuple(Due(seq=newest.seq, instalment=one) for one in newest.instalments)
     repaid_by_then = sum(receipt.principal for receipt in repaid if receipt.day <= newest.day)
     if disbursed is not None and _principal(rest) == disbursed - repaid_by_then:
-        return InForce(instalments=rest, seqs=seqs, settled_until=newest.day)
+        return Standing(instalments=rest, seqs=seqs, settled_until=newest.day)
     return Said(
         text=CONTRADICTING,
         facts=(("seq", newest.seq), ("principal_cents", _principal(rest))),

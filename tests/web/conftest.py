@@ -10,6 +10,7 @@ from playwright.sync_api import Browser
 
 from tests.web.browser import Pages, running_chromium, shots_folder
 from tests.web.client import Client
+from tests.web.dossiers import CASE, HOSTILE_CASE, Dossiers, make_dossiers, retrieved
 from tests.web.network import Network, running_network
 
 
@@ -51,3 +52,21 @@ def pages(
 def client(network: Network) -> Client:
     """A visitor without a browser."""
     return Client(network.url)
+
+
+@pytest.fixture(scope="session")
+def dossiers(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Dossiers:
+    """Two more cases' worth of evidence, granted and not yet retrieved."""
+    return make_dossiers(network, tmp_path_factory.mktemp("dossiers"))
+
+
+@pytest.fixture(scope="session")
+def opened(dossiers: Dossiers) -> str:
+    """The bundle of the second case, retrieved once by a clerk without a browser."""
+    return retrieved(dossiers, CASE, dossiers.grant)
+
+
+@pytest.fixture(scope="session")
+def hostile(dossiers: Dossiers) -> str:
+    """The bundle of the hostile dossier."""
+    return retrieved(dossiers, HOSTILE_CASE, dossiers.hostile_grant)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from relay.sample.papers import paper
 from tests.support.command import all_confirmed, await_status, courtrelay
 from tests.support.lines import STATED
+from tests.web.client import Client, signed_in
 from tests.web.network import Network
 
 CASE = "(2026)民初0002号"
@@ -86,3 +89,30 @@ def write_hostile(folder: Path) -> None:
         "payloads": listed,
     }  # fmt: skip
     (folder / "records.jsonl").write_text(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def bundle_of(client: Client, case: str) -> str:
+    """The newest bundle in a case."""
+    found = re.search(r"/dossiers/([0-9a-f]{32})[^/]", client.get(f"/cases/of?case={quote(case)}").text)
+    assert found, f"no dossier of {case} is retrieved"
+    return found[1]
+
+
+def retrieved(dossiers: Dossiers, case: str, grant: Path) -> str:
+    """Take a grant in and retrieve what it names."""
+    client = signed_in(dossiers.network.home, dossiers.network.url, "clerk")
+    taken = client.upload("/cases/grant", {}, {"file": ("grant.jwt", grant.read_bytes())}, at="/cases/grant")
+    assert taken.status == 303, taken.text
+    page = client.get(taken.to).text
+    digest = re.search(r'name="grant" value="([0-9a-f]{64})"', page)
+    dossier = re.search(r'name="dossier" value="([0-9a-f]{32})"', page)
+    assert digest
+    assert dossier
+    wanted = {"case": case, "grant": digest[1], "dossier": dossier[1], "purpose": "hearing"}
+    job = client.post("/cases/retrieve", wanted, at=taken.to)
+    assert job.status == 303, job.text
+    for _ in range(600):
+        text = client.get(job.to).text
+        if 'data-under-way="no"' in text:
+            break
+    return bundle_of(client, case)

@@ -32,7 +32,7 @@ PAGE_CASES: Final = 50
 EXPORT_ROWS: Final = 500
 """Rows of an export that are read at a time."""
 READ_VIEWS_MAX: Final = 8
-"""Views held as they were read: a reader goes to and fro in one dossier."""
+"""Views held as they were read: a reader comes back to one dossier again and again."""
 READ_VIEW_BYTES_MAX: Final = 8 * 1024 * 1024
 """A longer document is read anew each time."""
 EVERYTHING: Final = CaseQuery()
