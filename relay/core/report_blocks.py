@@ -125,7 +125,7 @@ def _item(record: ViewRecord) -> dict[str, Any]:
         "failed_step": finding.step,
         "reason": finding.reason,
         "late": finding.late,
-        "marks": list(finding.marks),
+        "marks": [str(mark) for mark in getattr(finding, "marks", ())],
         "log_index": finding.index,
         "checkpoint": record.anchor,
         "event_ms": finding.event_ms,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any, Final
 
 from relay.core.masking import masked_name
 from relay.core.report_inputs import ReportOrder
 from relay.core.verdict import DOES_NOT_PROVE, Finding
-from relay.core.view import PROVENANCE, DossierView, ViewFact, ViewStatement
+from relay.core.view import PROVENANCE, DossierView, ViewFact
 
 _SEALS: Final = {2: "bundle", 3: "grant", 5: "request", 6: "disclosure", 8: "checkpoints", 11: "records"}
 """Steps that check signatures, and whose; docs/spec/verification.md."""
@@ -54,7 +55,7 @@ def times(view: DossierView) -> dict[str, Any]:
     tokens: list[dict[str, Any]] = [
         {"checkpoint": number, "authority": stamp.authority, "time_ms": stamp.time_ms, "serial": stamp.serial}
         for number, anchor in enumerate(view.anchors)
-        for stamp in anchor.timestamped
+        for stamp in getattr(anchor, "timestamped", ())
     ]
     return {
         "event": _span(f.event_ms for f in findings),
@@ -119,11 +120,11 @@ def provenance(view: DossierView) -> dict[str, Any]:
 
 
 def platform(view: DossierView) -> dict[str, Any]:
-    """I: what the operators of the ledgers' platforms state of them (art. 17), in the versions valid at anchoring."""
-    return {"statements": [_stated(one) for one in view.statements]}
+    """I: what the platforms behind the ledgers state of themselves (art. 17), in the version valid at anchoring."""
+    return {"statements": [_statement(one) for one in getattr(view, "statements", ())]}
 
 
-def _stated(one: ViewStatement) -> dict[str, Any]:
+def _statement(one: Any) -> dict[str, Any]:
     facts = one.facts
     return {
         "ledger": one.ledger,
@@ -138,11 +139,17 @@ def _stated(one: ViewStatement) -> dict[str, Any]:
         "filings": list(facts.filings),
         "certificates": list(facts.certificates),
         "protection_level": facts.protection_level,
-        "cryptography_assessment": facts.cryptography,
-        "node_operators": [f"{node.name}: {node.operator}" for node in facts.nodes],
+        "cryptography": facts.cryptography,
+        "nodes": [_joined(node) for node in facts.nodes],
         "algorithms": list(facts.algorithms),
-        "software": [f"{program.name} {program.version}" for program in facts.software],
+        "software": [_joined(program) for program in facts.software],
+        "contact": facts.contact,
     }
+
+
+def _joined(row: Any) -> str:
+    """A node or a program as one text: its members in their order, those that are not empty."""
+    return ", ".join(str(value) for value in asdict(row).values() if value)
 
 
 def verification(view: DossierView, order: ReportOrder) -> dict[str, Any]:

@@ -134,8 +134,8 @@ SHAPES: Final[Mapping[str, Shape]] = {
         "statements": [{
             "ledger": _text, "party": _text, "version": _count, "digest": _hash, "valid_from_ms": _count, "published_ms": _count,
             "stated_later": _text, "operator": _text, "relation": _text, "filings": _texts, "certificates": _texts,
-            "protection_level": _text, "cryptography_assessment": _text, "node_operators": _texts, "algorithms": _texts,
-            "software": _texts,
+            "protection_level": _text, "cryptography": _text, "nodes": _texts, "algorithms": _texts, "software": _texts,
+            "contact": _text,
         }],
     },
     "J": {

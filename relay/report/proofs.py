@@ -137,32 +137,46 @@ def provenance(look: Look, report: Report) -> list[Flowable]:
 
 
 def platform(look: Look, report: Report) -> list[Flowable]:
-    """I: the statements of the operators."""
-    made: list[Flowable] = []
-    for one in report.blocks["I"]["statements"]:
-        later = [look.t("stated later")] if one["stated_later"] == "yes" else []
-        version = look.t("version {version}", version=one["version"])
-        rows = [
-            (look.t("Ledger"), one["ledger"]),
-            (look.t("Statement"), ", ".join([version, *later])),
-            (look.t("Stated by"), one["party"]),
-            (look.t("Digest"), one["digest"]),
-            (look.t("Valid from"), look.words.time(one["valid_from_ms"])),
-            (look.t("Published on the court's ledger"), look.words.time(one["published_ms"])),
-            (look.t("Operator"), one["operator"]),
-            (look.t("Relation to the parties"), one["relation"]),
-            (look.t("Filings and licences"), "; ".join(one["filings"])),
-            (look.t("Certificates"), "; ".join(one["certificates"])),
-            (look.t("Graded protection"), one["protection_level"]),
-            (look.t("Assessment of cryptography"), one["cryptography_assessment"]),
-            (look.t("Nodes and who runs them"), "; ".join(one["node_operators"])),
-            (look.t("Algorithms"), ", ".join(one["algorithms"])),
-            (look.t("Software"), "; ".join(one["software"])),
-        ]
-        made += [facts(look, rows), space(2)]
-    if not made:
-        made = [look.p(look.t("No platform behind these ledgers has published a statement of itself here."), "soft")]
-    return [*heading(look, "I", look.t("Platform (Online Litigation Rules, article 17)"), made[0]), *made[1:]]
+    """I: the operators' statements; every heading is there when nothing is stated, too."""
+    statements = report.blocks["I"]["statements"]
+    title = look.t("Platform (Online Litigation Rules, article 17)")
+    if not statements:
+        said = look.p(
+            look.t("No statement of a platform's operator is shown. Of each heading nothing is known:"), "soft"
+        )
+        return [*heading(look, "I", title, said), facts(look, _platform_rows(look, {}))]
+    made: list[Flowable] = [*heading(look, "I", title, None)]
+    for one in statements:
+        made += [facts(look, [*_which(look, one), *_platform_rows(look, one)]), space(2)]
+    return made
+
+
+def _which(look: Look, one: Block) -> list[tuple[str, str]]:
+    later = look.t("after the times that it claims to cover") if one["stated_later"] == "yes" else ""
+    return [
+        (look.t("Ledger"), one["ledger"]),
+        (look.t("Statement"), look.t("version {number}", number=one["version"]) + f", {one['party']}, {one['digest']}"),
+        (look.t("Valid from"), look.words.time(one["valid_from_ms"])),
+        (look.t("Published"), ", ".join(part for part in (look.words.time(one["published_ms"]), later) if part)),
+    ]
+
+
+def _platform_rows(look: Look, one: Block) -> list[tuple[str, str]]:
+    def listed(name: str) -> str:
+        return "; ".join(one.get(name, ()))
+
+    return [
+        (look.t("Operator"), one.get("operator", "")),
+        (look.t("Relation to the parties"), one.get("relation", "")),
+        (look.t("Filings"), listed("filings")),
+        (look.t("Certificates"), listed("certificates")),
+        (look.t("Graded protection level"), one.get("protection_level", "")),
+        (look.t("Cryptography assessment"), one.get("cryptography", "")),
+        (look.t("Node operators"), listed("nodes")),
+        (look.t("Algorithms"), listed("algorithms")),
+        (look.t("Software"), listed("software")),
+        (look.t("Contact"), one.get("contact", "")),
+    ]
 
 
 def verification(look: Look, report: Report) -> list[Flowable]:
