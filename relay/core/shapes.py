@@ -1,7 +1,7 @@
 """Frozen dataclasses as JSON objects and back, strictly, by the types of their members: one shape, one spelling, nothing left over.
 
-For documents that this project writes and reads itself. Member types: str, int, bool, StrEnum, Literal of words, dataclasses, `object` (any JSON value),
-tuples of these, and `X | None`.
+For documents that this project writes and reads itself. Member types: str, int, bool, StrEnum, Literal of words, dataclasses,
+`object` (any JSON value), tuples of these, and `X | None`.
 """
 
 from __future__ import annotations
