@@ -142,7 +142,7 @@ async def run_court(path: Path) -> None:
         )
         bundles = Bundles(store, custody)
         web = await _pages(stack, config, store, trust, registry, custody, retrieval, bundles)
-        desk = CourtDesk(retrieval, bundles, status, stating, web.make_link if web else None)
+        desk = CourtDesk(retrieval, bundles, status, stating, web)
         mirrored = Mirror(mirror)
         custody_desk = await _custody_desk(config, store, custody, custody_signer)
         port = await stack.enter_async_context(

@@ -20,6 +20,7 @@ from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, random_bytes
 from relay.config.roles import Common, CourtConfig
 from relay.config.web import WebConfig
+from relay.core.errors import NotFound
 from relay.core.identity import Identity
 from relay.core.trust import TrustRoots
 from relay.durable.files import make_folder
@@ -72,11 +73,19 @@ class CourtWeb:
 
     url: str
     sign_in: SignIn
+    reports: Reports | None
     workers: tuple[tuple[str, Coroutine[Any, Any, None]], ...]
 
     async def make_link(self, name: str, role: str, operator: str) -> str:
         """The address of a link that signs somebody in once. Raises `Malformed`."""
         return f"{self.url}/enter/{await self.sign_in.make_link(name, role, operator)}"
+
+    async def issue_report(self, bundle_id: str, language: str, profile: str, operator: str) -> tuple[str, str]:
+        """Number and address of a new deposit report. Raises `NotFound`, `Malformed`, `Unavailable`."""
+        if self.reports is None:
+            raise NotFound("this court issues no reports: its configuration has no [report]")
+        row = await self.reports.issue(bundle_id, language, profile, operator)
+        return row.number, f"{self.url}/r/{row.code}"
 
 
 async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfig) -> CourtWeb:
@@ -109,7 +118,10 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
         stack.push_async_callback(provider.close)
     policy = Policy(spool=_spool(common), uploads={"/check": web.upload_bytes_max})
     desk = await open_court_office(office, cases, parts.config, parts.store, parts.custody, parts.bundles)
-    reports = open_court_reports(parts.config, office.database, parts.store, parts.trust, parts.custody, cases.cases)
+    authority = parts.config.authorities[0].url if parts.config.authorities else ""
+    reports = open_court_reports(
+        parts.config, office.database, parts.store, parts.trust, parts.custody, cases.cases, authority
+    )
     checking = _checking(parts, reports)
     routes = [
         *_routes(site, sign_in, provider, checking, web, check_by_form(reports, parts.trust)),
@@ -135,7 +147,8 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
     served = serving_pages(app, listen=web.listen, tls=tls, behind_proxy=behind_proxy)
     serving = await stack.enter_async_context(served)
     log.info("pages are served at %s (port %d)", web.url, serving.port)
-    return CourtWeb(url=web.url, sign_in=sign_in, workers=(("pages", serving.watch()), ("page lists", lists.watch())))
+    workers = (("pages", serving.watch()), ("page lists", lists.watch()))
+    return CourtWeb(url=web.url, sign_in=sign_in, reports=reports, workers=workers)
 
 
 def _routes(

@@ -202,10 +202,12 @@ def retrieve_command(
     w = speaker_of(language, as_json)
     wish = desk.RetrieveWish(grant=grant, dossier=dossier, officer=officer, purpose=purpose)
     with errors_in(w), output.progress(w.text("Retrieving"), unit_bytes=True, quiet=as_json) as advance:
-        verdict = run(desk.retrieve(home, wish, out, advance))
+        held: list[str] = []
+        verdict = run(desk.retrieve(home, wish, out, advance, stored=held.append))
     _show_verdict(verdict, as_json, w)
     if not as_json:
         output.say(w.text("bundle: {path} ({size} bytes)", path=out, size=w.number(out.stat().st_size)))
+        output.say(w.text("at the court: {bundle}", bundle=held[0]))
     sys.exit(offline.exit_code(verdict))
 
 

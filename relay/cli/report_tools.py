@@ -8,9 +8,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from relay.app import desk
 from relay.app.runtime import EXIT_USAGE, SystemClock
 from relay.cli import output
-from relay.cli.common import Json
+from relay.cli.common import DEFAULT_HOME, Home, Json, run
 from relay.core.times import parse_utc
 from relay.core.verdict import Finding
 
@@ -61,6 +62,24 @@ def make_command(
     )
     output.say(f"document: {made['document']}")
     output.say(f"the dossier is {made['verdict']}")
+
+
+@report_app.command("issue")
+def issue_command(
+    bundle_id: Annotated[
+        str, typer.Argument(help="The bundle's id at the court, as `retrieve` and the pages show it.")
+    ],
+    home: Home = DEFAULT_HOME,
+    language: Annotated[str, typer.Option(help="en or zh-CN.")] = "en",
+    profile: Annotated[str, typer.Option(help="Report profile.")] = "full",
+    as_json: Json = False,
+) -> None:
+    """Have the court issue a sealed report on a bundle that it holds; print where its verdict page is. Who asked is logged."""
+    issued = run(desk.issue_report(home, bundle_id, language, profile))
+    if as_json:
+        output.as_json(issued)
+    else:
+        output.say(f"report {issued['number']}: {issued['url']}")
 
 
 @report_app.command("check")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final, Protocol
 
 import grpc.aio
 
@@ -36,11 +36,23 @@ ALLOW: Final[Mapping[str, frozenset[Role]]] = {
     "/relay.wire.v1.CourtDesk/Status": frozenset({Role.OPERATOR}),
     "/relay.wire.v1.CourtDesk/PublishStatement": frozenset({Role.OPERATOR}),
     "/relay.wire.v1.CourtDesk/MakeLink": frozenset({Role.OPERATOR}),
+    "/relay.wire.v1.CourtDesk/IssueReport": frozenset({Role.OPERATOR}),
 }
 LONG_LIVED: Final[frozenset[str]] = frozenset()
 
 Context = grpc.aio.ServicerContext[Any, Any]
-MakeLink = Callable[[str, str, str], Awaitable[str]]
+
+
+class CourtPages(Protocol):
+    """What an operator may have the court's pages do."""
+
+    async def make_link(self, name: str, role: str, operator: str) -> str:
+        """The address that signs somebody in once. Raises `Malformed`."""
+
+    async def issue_report(self, bundle_id: str, language: str, profile: str, operator: str) -> tuple[str, str]:
+        """Number and address of a new deposit report. Raises `NotFound`, `Malformed`, `Unavailable`."""
+
+
 """(name, role, operator) → the address of a link for signing in once. Raises `Malformed`."""
 
 
@@ -102,13 +114,13 @@ class CourtDesk(court_pb2_grpc.CourtDeskServicer):
         bundles: Bundles,
         status: CourtStatus,
         statements: Statements,
-        make_link: MakeLink | None = None,
+        pages: CourtPages | None = None,
     ) -> None:
         self._retrieval = retrieval
         self._bundles = bundles
         self._status = status
         self._statements = statements
-        self._make_link = make_link
+        self._pages = pages
 
     async def Retrieve(
         self, request: court_pb2.DeskRetrieveRequest, context: Context
@@ -161,10 +173,19 @@ class CourtDesk(court_pb2_grpc.CourtDeskServicer):
 
     async def MakeLink(self, request: court_pb2.MakeLinkRequest, context: Context) -> court_pb2.MakeLinkReply:
         """A link for signing in to the pages."""
-        if self._make_link is None:
-            raise NotFound("this gateway has no pages: its configuration has no [web]")
-        url = await self._make_link(request.name, request.role, str(peer_identity(context)))
+        url = await self._need_pages().make_link(request.name, request.role, str(peer_identity(context)))
         return court_pb2.MakeLinkReply(url=url)
+
+    async def IssueReport(self, request: court_pb2.IssueReportRequest, context: Context) -> court_pb2.IssueReportReply:
+        """A deposit report on a stored bundle."""
+        issue = self._need_pages().issue_report
+        number, url = await issue(request.bundle_id, request.language, request.profile, str(peer_identity(context)))
+        return court_pb2.IssueReportReply(number=number, url=url)
+
+    def _need_pages(self) -> CourtPages:
+        if self._pages is None:
+            raise NotFound("this gateway has no pages: its configuration has no [web]")
+        return self._pages
 
 
 def _event(event: Progress | Seen | Done) -> court_pb2.DeskRetrieveEvent:

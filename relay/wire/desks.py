@@ -207,6 +207,11 @@ class CourtDeskClient:
         request = court_pb2.MakeLinkRequest(name=name, role=role)
         return (await call(self._stub.MakeLink(request, timeout=CALL_DEADLINE_S))).url
 
+    async def issue_report(self, bundle_id: str, language: str, profile: str) -> court_pb2.IssueReportReply:
+        """Number and address of a new deposit report on a stored bundle."""
+        request = court_pb2.IssueReportRequest(bundle_id=bundle_id, language=language, profile=profile)
+        return await call(self._stub.IssueReport(request, timeout=CALL_DEADLINE_S), writing=True)
+
     async def status(self) -> court_pb2.CourtStatusReply:
         """What the court gateway says of itself."""
         return await call(self._stub.Status(court_pb2.CourtStatusRequest(), timeout=CALL_DEADLINE_S))

@@ -183,6 +183,24 @@ class PublishStatementReply(_message.Message):
     digest: bytes
     def __init__(self, ledger: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
 
+class IssueReportRequest(_message.Message):
+    __slots__ = ("bundle_id", "language", "profile")
+    BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    bundle_id: str
+    language: str
+    profile: str
+    def __init__(self, bundle_id: _Optional[str] = ..., language: _Optional[str] = ..., profile: _Optional[str] = ...) -> None: ...
+
+class IssueReportReply(_message.Message):
+    __slots__ = ("number", "url")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    number: str
+    url: str
+    def __init__(self, number: _Optional[str] = ..., url: _Optional[str] = ...) -> None: ...
+
 class MakeLinkRequest(_message.Message):
     __slots__ = ("role", "name")
     ROLE_FIELD_NUMBER: _ClassVar[int]

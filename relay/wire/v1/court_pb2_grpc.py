@@ -221,6 +221,11 @@ class CourtDeskStub:
                 request_serializer=relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkRequest.SerializeToString,
                 response_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkReply.FromString,
                 _registered_method=True)
+        self.IssueReport = channel.unary_unary(
+                '/relay.wire.v1.CourtDesk/IssueReport',
+                request_serializer=relay_dot_wire_dot_v1_dot_court__pb2.IssueReportRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.IssueReportReply.FromString,
+                _registered_method=True)
 
 
 class CourtDeskServicer:
@@ -258,6 +263,13 @@ class CourtDeskServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def IssueReport(self, request, context):
+        """A deposit report on a stored bundle; where its verdict page is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CourtDeskServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -285,6 +297,11 @@ def add_CourtDeskServicer_to_server(servicer, server):
                     servicer.MakeLink,
                     request_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkRequest.FromString,
                     response_serializer=relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkReply.SerializeToString,
+            ),
+            'IssueReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueReport,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.IssueReportRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_court__pb2.IssueReportReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -422,6 +439,33 @@ class CourtDesk:
             '/relay.wire.v1.CourtDesk/MakeLink',
             relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkRequest.SerializeToString,
             relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.CourtDesk/IssueReport',
+            relay_dot_wire_dot_v1_dot_court__pb2.IssueReportRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_court__pb2.IssueReportReply.FromString,
             options,
             channel_credentials,
             insecure,

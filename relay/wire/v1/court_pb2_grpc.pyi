@@ -93,6 +93,8 @@ class CourtDeskStub:
     """Takes in the next version of a platform's statement of itself."""
     MakeLink: _grpc.UnaryUnaryMultiCallable[_court_pb2.MakeLinkRequest, _court_pb2.MakeLinkReply]
     """A link that signs a person in to the court's pages, once."""
+    IssueReport: _grpc.UnaryUnaryMultiCallable[_court_pb2.IssueReportRequest, _court_pb2.IssueReportReply]
+    """A deposit report on a stored bundle; where its verdict page is."""
 
 @_typing.type_check_only
 class CourtDeskAsyncStub(CourtDeskStub):
@@ -104,6 +106,8 @@ class CourtDeskAsyncStub(CourtDeskStub):
     """Takes in the next version of a platform's statement of itself."""
     MakeLink: _aio.UnaryUnaryMultiCallable[_court_pb2.MakeLinkRequest, _court_pb2.MakeLinkReply]  # type: ignore[assignment]
     """A link that signs a person in to the court's pages, once."""
+    IssueReport: _aio.UnaryUnaryMultiCallable[_court_pb2.IssueReportRequest, _court_pb2.IssueReportReply]  # type: ignore[assignment]
+    """A deposit report on a stored bundle; where its verdict page is."""
 
 class CourtDeskServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -142,5 +146,13 @@ class CourtDeskServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_court_pb2.MakeLinkReply, _abc.Awaitable[_court_pb2.MakeLinkReply]]:
         """A link that signs a person in to the court's pages, once."""
+
+    @_abc_1.abstractmethod
+    def IssueReport(
+        self,
+        request: _court_pb2.IssueReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_court_pb2.IssueReportReply, _abc.Awaitable[_court_pb2.IssueReportReply]]:
+        """A deposit report on a stored bundle; where its verdict page is."""
 
 def add_CourtDeskServicer_to_server(servicer: CourtDeskServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
