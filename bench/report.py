@@ -50,10 +50,11 @@ def report_rows() -> list[Row]:
                 document = seal_report(content, public_key=signer.public_key, sign=signer.sign)
                 made.append(press.make(document, "Harbour Court"))
 
+            def read(made: list[bytes] = made) -> None:
+                press.read(made[0])
+
             rows.append(_row(f"deposit report of {RECORDS} records, {language}: made, printed, sealed", issue))
-            rows.append(
-                _row(f"  read back, its pages printed again, {language}", lambda made=made: press.read(made[0]))
-            )
+            rows.append(_row(f"  read back, its pages printed again, {language}", read))
     return rows
 
 
