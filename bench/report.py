@@ -6,7 +6,6 @@ import datetime
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -51,8 +50,11 @@ def report_rows() -> list[Row]:
                 document = seal_report(content, public_key=signer.public_key, sign=signer.sign)
                 made.append(press.make(document, "Harbour Court"))
 
+            def read(made: list[bytes] = made) -> None:
+                press.read(made[0])
+
             rows.append(_row(f"deposit report of {RECORDS} records, {language}: made, printed, sealed", issue))
-            rows.append(_row(f"  read back, its pages printed again, {language}", partial(press.read, made[0])))
+            rows.append(_row(f"  read back, its pages printed again, {language}", read))
     return rows
 
 

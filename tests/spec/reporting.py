@@ -48,7 +48,8 @@ def report() -> bytes:
         verdict=Finding.UNVERIFIABLE, dossier=DOSSIER, case=CASE, origin=ORIGIN, proof_kinds=(), records=(), steps=steps
     )
     view = DossierView(
-        verdict=verdict, lender=BANK, court=COURT, made_at_s=at("12:00:00"), trust_version=1, grant=None, anchors=(), records=()
+        verdict=verdict, lender=BANK, court=COURT, made_at_s=at("12:00:00"), trust_version=1, grant=None, anchors=(),
+        statements=(), records=()
     )  # fmt: skip
     certificate = CertificateFacts(
         subject="CN=Riverside reports", issuer="CN=Riverside authority", serial="2a", sha256="c0" * 32,

@@ -50,7 +50,7 @@ def test_a_whole_bundle_is_consistent(pages: Pages, network: Network) -> None:
     page = pages.open("/")
     check_file(page, network.bundle)
     assert page.locator(".verdict-head .code").inner_text() == "CONSISTENT"
-    assert page.locator(".mark.ok").count() == 16
+    assert page.locator(".mark.ok").count() == 18
     assert page.locator(".mark.failed, .mark.not-run").count() == 0
     assert page.get_by_text("does not prove").count() > 0
     pages.shoot("bundle", lambda page: check_file(page, network.bundle))

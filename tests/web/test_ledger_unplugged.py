@@ -37,7 +37,7 @@ def test_a_bundle_cannot_be_verified_now_and_the_offline_steps_stand_beside(page
     assert "cannot be asked now" in page.locator("main").inner_text()
     assert page.locator(".verdict.consistent").first.inner_text() == "Consistent since it was anchored"
     assert page.locator(".mark.not-run").count() == 2
-    assert page.locator(".mark.ok").count() == 14
+    assert page.locator(".mark.ok").count() == 16
     pages.shoot("unplugged", lambda page: check_file(page, unplugged.bundle))
 
 

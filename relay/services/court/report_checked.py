@@ -11,13 +11,12 @@ from relay.ports.common import Clock
 from relay.services.court.checked import Checked, Fact
 from relay.services.court.reports import Reports
 from relay.services.court.said import Text
-from relay.words import Words
 
-NUMBER: Final[Words] = "Report number"
-ISSUED: Final[Words] = "Issued"
-ISSUER: Final[Words] = "Issuer"
-SAYS: Final[Words] = "What it says of its dossier"
-REPLACED: Final[Words] = "Replaced by"
+NUMBER: Final = Text("Report number")
+ISSUED: Final = Text("Issued")
+ISSUER: Final = Text("Issuer")
+SAYS: Final = Text("What it says of its dossier")
+REPLACED: Final = Text("Replaced by")
 
 
 def report_check(reports: Reports, trust: TrustRoots, clock: Clock) -> Callable[[BinaryIO], Awaitable[Checked]]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from relay.core.limits import PAYLOAD_NAME_CHARS_MAX, RECORDS_PER_DOSSIER_MAX
+from relay.core.marks import MARKS
 from relay.core.verdict import FORMAT as VERDICT_FORMAT
 from relay.core.verdict import Finding
 from relay.core.view import DossierView
@@ -38,10 +39,12 @@ _RECORD: Final[Mapping[str, Schema]] = {
     "event_ms": TIME_MS,
     "anchored_ms": TIME_MS,
     "accepted_ms": TIME_MS,
+    "timestamped_ms": TIME_MS,
     "pre_anchoring_provenance": {"type": "boolean"},
     "withheld_members": _TEXTS,
     "withheld_payloads": _TEXTS,
     "late_addition": FREE,
+    "marks": {"type": "array", "items": {"type": "string", "enum": list(MARKS)}},
 }
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "Verdict": members(
