@@ -46,9 +46,9 @@ def _facts(verdict: ReportVerdict) -> tuple[Fact, ...]:
         return ()
     replaced = verdict.known.superseded_by if verdict.known else ""
     return (
-        Fact(label=Text(NUMBER), value=report.number, form="code"),
-        Fact(label=Text(ISSUED), value=report.issued_ms, form="time"),
-        Fact(label=Text(ISSUER), value=report.blocks["A"]["issuer_name"] or report.blocks["A"]["issuer"]),
-        Fact(label=Text(SAYS), value=report.blocks["J"]["verdict"], form="code"),
-        *([Fact(label=Text(REPLACED), value=replaced, form="code")] if replaced else []),
+        Fact(label=NUMBER, value=report.number, form="code"),
+        Fact(label=ISSUED, value=report.issued_ms, form="time"),
+        Fact(label=ISSUER, value=report.blocks["A"]["issuer_name"] or report.blocks["A"]["issuer"]),
+        Fact(label=SAYS, value=report.blocks["J"]["verdict"], form="code"),
+        *([Fact(label=REPLACED, value=replaced, form="code")] if replaced else []),
     )
