@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -77,7 +77,7 @@ def load(regular: Path, bold: Path) -> Fonts:
     return Fonts(regular=name, bold=heavy, title=f"{name.split('/')[0]} {digest}", chinese=ord(HAN) in _codes(name))
 
 
-@cache
+@lru_cache(maxsize=16)
 def _register(path: Path) -> str:
     try:
         if path.stat().st_size > FONT_BYTES_MAX:
@@ -91,7 +91,7 @@ def _register(path: Path) -> str:
     return name
 
 
-@cache
+@lru_cache(maxsize=16)
 def _codes(name: str) -> frozenset[int]:
     font: Any = pdfmetrics.getFont(name)
     return frozenset(font.face.charToGlyph)
