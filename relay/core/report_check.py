@@ -36,11 +36,12 @@ NOT_ASKED: Final = "Checked offline: whether the court has issued a newer report
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeFacts:
-    """A timestamp over the signature (PAdES B-T); `problem` is empty when a pinned authority's signature holds."""
+    """A timestamp over the signature (PAdES B-T); `problem` is empty when its signature holds. One that is not pinned shows nothing."""
 
     authority: str
     time_ms: int
     problem: str
+    pinned: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,9 +245,9 @@ def _sealing_time(c: _Checking, pdf: PdfFacts) -> str:
         raise _Open("needs step 2: no certificate is shown")
     if report.issued_ms > c.now_ms + FUTURE_SKEW_S * 1000:
         raise Unverified("time of sealing", f"the report is dated in the future: {_utc(report.issued_ms)}")
-    if stamp is not None:
-        if stamp.problem:
-            raise Unverified("time of sealing", stamp.problem)
+    if stamp is not None and stamp.problem:
+        raise Unverified("time of sealing", stamp.problem)
+    if stamp is not None and stamp.pinned:
         if not found.not_before_ms <= stamp.time_ms <= found.not_after_ms:
             raise Unverified(
                 "time of sealing", f"{stamp.authority} says {_utc(stamp.time_ms)}: the certificate was not valid"

@@ -178,11 +178,11 @@ def _timestamp(status: Any) -> TimeFacts | None:
         return None
     name = stamp.signing_cert.subject.human_friendly if stamp.signing_cert is not None else ""
     held = stamp.intact and stamp.valid
-    problem = "" if held and stamp.trusted else "the timestamp over the seal is not of an authority that is pinned"
     return TimeFacts(
         authority=name,
         time_ms=int(stamp.timestamp.timestamp() * 1000),
-        problem=problem if held else "the timestamp over the seal does not hold",
+        problem="" if held else "the timestamp over the seal does not hold",
+        pinned=bool(held and stamp.trusted),
     )
 
 

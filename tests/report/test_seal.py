@@ -24,7 +24,7 @@ from relay.report.pdf import print_report
 from relay.report.reading import PdfReader
 from relay.report.seal import PdfSealer
 from relay.setup.ca import issue
-from tests.report.support import ISSUED_MS, NAME, YEAR_MS, Seals, document, make_seals, order
+from tests.report.support import ISSUED_MS, NAME, NOW, YEAR_MS, Seals, document, make_seals, order
 from tests.support.views import loan, view_of_loan
 
 Sealed = tuple[bytes, bytes, bytes]
@@ -163,6 +163,50 @@ def test_a_certificate_that_has_ended_since_leaves_the_time_of_sealing_open(seal
     verdict = checked(sealed[2], seals, now_ms=ISSUED_MS + 2 * YEAR_MS)
     assert verdict.verdict is Finding.UNVERIFIABLE
     assert [s.name for s in verdict.steps if s.result is Result.NOT_RUN] == ["time of sealing"]
+
+
+def timestamped(
+    seals: Seals, sealed: Sealed, monkeypatch: pytest.MonkeyPatch, moment: datetime.datetime
+) -> tuple[bytes, bytes]:
+    """The report sealed with a timestamp of that moment, and the authority's certificate in DER."""
+    from asn1crypto import keys, x509
+    from cryptography import x509 as certificates
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+    from pyhanko.sign import timestamps
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = certificates.Name([certificates.NameAttribute(NameOID.COMMON_NAME, "Example TSA")])
+    made = (
+        certificates.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(7).not_valid_before(NOW - datetime.timedelta(days=1)).not_valid_after(NOW + datetime.timedelta(days=4000))
+        .add_extension(certificates.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    der = made.public_bytes(Encoding.DER)
+    private = keys.PrivateKeyInfo.load(
+        key.private_bytes(Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    stamper = timestamps.DummyTimeStamper(x509.Certificate.load(der), private, fixed_dt=moment)
+    monkeypatch.setattr(timestamps, "HTTPTimeStamper", lambda *_given, **_named: stamper)
+    court = seals.folder / "court"
+    sealer = PdfSealer.open(court / "report.pem", court / "report.key", "http://tsa.example")
+    return sealer.seal(sealed[1], issuer=NAME, reason="Deposit report"), der
+
+
+def test_a_timestamp_shows_that_the_seal_is_older_than_its_certificates_end(
+    seals: Seals, sealed: Sealed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = datetime.datetime.fromtimestamp(ISSUED_MS / 1000 + 5, datetime.UTC)
+    pdf, authority = timestamped(seals, sealed, monkeypatch, moment)
+    late = ISSUED_MS + 2 * YEAR_MS
+    verdict = check_pdf(PdfReader(stamps=(authority,)).read(pdf), seals.trust, late, asked=False)
+    assert verdict.verdict is Finding.CONSISTENT, verdict.steps
+    assert "Example TSA" in next(s.detail for s in verdict.steps if s.name == "time of sealing")
+    unpinned = PdfReader().read(pdf)
+    assert check_pdf(unpinned, seals.trust, late, asked=False).verdict is Finding.UNVERIFIABLE
+    assert check_pdf(unpinned, seals.trust, ISSUED_MS, asked=False).verdict is Finding.CONSISTENT
 
 
 def test_a_report_from_the_future_is_refused(seals: Seals, sealed: Sealed) -> None:
