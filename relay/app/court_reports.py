@@ -8,7 +8,7 @@ from typing import Final
 from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.routing import BaseRoute
 
-from relay.app.reports import program_version
+from relay.app.reports import program_version, stamps_of
 from relay.app.runtime import SystemClock, random_bytes
 from relay.config.roles import CourtConfig
 from relay.core.trust import TrustRoots
@@ -51,6 +51,7 @@ def open_court_reports(
         PdfSealer.open(given.certificate, given.key, authority_url),
         given.font,
         tuple(one.public_bytes(Encoding.DER) for one in known),
+        stamps_of(trust),
     )
     office = ReportOffice(
         identity=config.common.identity,

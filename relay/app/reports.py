@@ -20,6 +20,7 @@ from relay.core.report import make_report, seal_report
 from relay.core.report_check import ReportVerdict, check_document, check_pdf
 from relay.core.report_inputs import BundleFacts, Issuer, ReportOrder
 from relay.core.report_profile import choose_profile
+from relay.core.trust import TrustRoots
 from relay.core.verdict import Finding, Verdict
 from relay.core.verify import examine
 from relay.core.view import StageOf, view_of
@@ -103,6 +104,11 @@ def make(wish: ReportWish) -> dict[str, Any]:
     }
 
 
+def stamps_of(trust: TrustRoots) -> tuple[bytes, ...]:
+    """DER of the certificates of every pinned timestamp authority: who may have stamped a seal."""
+    return tuple(data for authority in trust.authorities for data in authority.certificates)
+
+
 def check(file: Path, trust: Path, authority: Path | None, font: Path | None) -> dict[str, Any]:
     """The verdict on a PDF or a report.json, offline. Raises `Malformed` only for trust roots, authority and a file that is too big."""
     roots = read_trust(trust)
@@ -113,7 +119,7 @@ def check(file: Path, trust: Path, authority: Path | None, font: Path | None) ->
         raise Malformed(str(file), "", f"is bigger than {PDF_BYTES_MAX} bytes: no report is")
     if data.startswith(b"%PDF-"):
         known = tuple(one.public_bytes(Encoding.DER) for one in read_certificates(authority)) if authority else ()
-        verdict = check_pdf(Press(None, font, known).read(data), roots, now_ms, asked=False)
+        verdict = check_pdf(Press(None, font, known, stamps_of(roots)).read(data), roots, now_ms, asked=False)
     else:
         verdict = check_document(data, roots, now_ms, asked=False)
     return {**_as_json(verdict), "trust_roots": {"version": roots.version, "stale": roots.why_stale(now_ms // 1000)}}

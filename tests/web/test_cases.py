@@ -54,7 +54,7 @@ def test_a_clerk_takes_a_grant_in_retrieves_and_opens_the_dossier(pages: Pages, 
     )
     expect(page.locator("p.lead")).to_contain_text("none missing")
     expect(page.locator("article.record")).to_have_count(len(counts))
-    expect(page.locator("section[aria-labelledby=steps] ol.steps li")).to_have_count(14)
+    expect(page.locator("section[aria-labelledby=steps] ol.steps li")).to_have_count(16)
     for sentence in network.verdict["does_not_prove"]:
         expect(page.locator("section[aria-labelledby=limits]")).to_contain_text(sentence)
 
