@@ -2,7 +2,7 @@
 """Everything a fresh machine needs: makes `.venv`, installs the locked requirements once, runs a verb.
 
     python3 run.py demo [--stay] [--dir DIR]     the whole way of one dossier, as a story
-    python3 run.py tools                         EVM node, Solidity compiler, gRPC for Node: once, into .venv/tools
+    python3 run.py tools                         EVM node, Solidity compiler, gRPC for Node, what checks the pages: once, into .venv/tools
     python3 run.py test [pytest arguments]       the full test suite
     python3 run.py check                         lint, types, layers, spelling, generated code, house rules
     python3 run.py bench [arguments]             the table of speed and size
@@ -14,6 +14,7 @@
     python3 run.py batch [--rows N] [--seed S]   a batch of cases with planted faults, killed and resumed, then everything counted
     python3 run.py simulate [--steps N] [--seed S]  the real services under faults in virtual time
     python3 run.py planted [NAME ...]            bugs on purpose, and the seconds until each is found
+    python3 run.py api [--requests N] [--seed S] requests that the OpenAPI document allows or forbids, until so many were answered
     python3 run.py conformance                   every adapter against every promise of the ports, as a table
     python3 run.py proto                         generate the wire code again
     python3 run.py cli ...                       the `courtrelay` command
@@ -51,6 +52,7 @@ LONG_RUNS = {
     "batch": "tests.support.batches",
     "simulate": "tests.simulation",
     "planted": "tests.planted",
+    "api": "tests.api",
     "conformance": "tests.conformance",
 }
 
@@ -119,8 +121,9 @@ def tools() -> int:
     return 0
 
 
-def unpack(name: str, version: str, integrity: str) -> None:
-    """One package, as npm fetches it, if it is the one that is locked."""
+def unpack(place: str, version: str, integrity: str) -> None:
+    """One package, as npm fetches it, if it is the one that is locked. `place`: its name, in another's folder where it is that one's."""
+    name = place.rpartition("/node_modules/")[2]
     with tempfile.TemporaryDirectory() as folder:
         command = ("npm", "pack", f"{name}@{version}", "--silent", "--pack-destination", folder)
         if subprocess.run(command, stdout=subprocess.DEVNULL, cwd=folder, check=False).returncode:
@@ -133,7 +136,7 @@ def unpack(name: str, version: str, integrity: str) -> None:
             # older Pythons lack the filter; what is unpacked is what the digest says
             archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
         (inner,) = (path for path in Path(folder).iterdir() if path.is_dir())
-        target = TOOLS / "node_modules" / name
+        target = TOOLS / "node_modules" / place
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(inner, target)
 

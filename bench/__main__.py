@@ -1,4 +1,4 @@
-"""`python3 run.py bench [--only tree|way|latency|dossier|stream|gas|evm] [--leaves-max N] [--json FILE]`."""
+"""`python3 run.py bench [--only tree|way|latency|dossier|stream|gas|evm|pages|report] [--leaves-max N] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from pathlib import Path
 from bench.evm import evm_rows
 from bench.gas import gas_rows
 from bench.latency import latency_rows
+from bench.pages import pages_rows
+from bench.report import report_rows
 from bench.stream import stream_rows
 from bench.table import Row, save, show
 from bench.tree import SEED, tree_rows
 from bench.way import dossier_way, entries_way
 from relay.sample import heavy_dossier
 
-SECTIONS = ("tree", "way", "latency", "dossier", "stream", "gas", "evm")
+SECTIONS = ("tree", "way", "latency", "dossier", "stream", "gas", "evm", "pages", "report")
 ENTRIES = 1_000_000
 RECORDS = 250
 PAYLOAD_BYTES = 100_000_000
@@ -103,6 +105,10 @@ def main() -> int:
         rows += gas_rows()
     if "evm" in sections:
         rows += evm_rows()
+    if "pages" in sections:
+        rows += pages_rows()
+    if "report" in sections:
+        rows += report_rows()
     show(rows)
     if wanted.json:
         save(rows, wanted.json)

@@ -6,12 +6,13 @@ their own (docs/spec/ledger-evm.md). What talks to a node is loaded when one is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from adapters.evm.proof import ATTESTED, verify_attested, verify_qbft
 from adapters.evm.proof import QBFT as QBFT_KIND
 from relay.core.checks import Verifiers
 from relay.ports.ledgers import AdapterFamily, AnchorSource, CourtRegistry
+from relay.ports.projection import LedgerEvents
 
 
 async def _open_source(config: Mapping[str, object]) -> AnchorSource:
@@ -50,6 +51,18 @@ async def _open_checking_qbft_court(config: Mapping[str, object], verifiers: Ver
     return await open_court(config, qbft=True, verifiers=verifiers)
 
 
+async def _open_events(config: Mapping[str, object], tables: Sequence[Mapping[str, object]]) -> LedgerEvents:
+    from adapters.evm.projecting import open_events
+
+    return await open_events(config, tables)
+
+
+async def _open_qbft_events(config: Mapping[str, object], tables: Sequence[Mapping[str, object]]) -> LedgerEvents:
+    from adapters.evm.projecting import open_events
+
+    return await open_events(config, tables, qbft=True)
+
+
 ADAPTER = AdapterFamily(
     name="evm",
     proof_kind=ATTESTED,
@@ -57,6 +70,7 @@ ADAPTER = AdapterFamily(
     open_source=_open_source,
     open_court=_open_court,
     open_checking_court=_open_checking_court,
+    open_events=_open_events,
 )
 QBFT = AdapterFamily(
     name="evm-qbft",
@@ -65,4 +79,5 @@ QBFT = AdapterFamily(
     open_source=_open_qbft_source,
     open_court=_open_qbft_court,
     open_checking_court=_open_checking_qbft_court,
+    open_events=_open_qbft_events,
 )

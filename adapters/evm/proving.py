@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from adapters.evm.attesters import Attesters
+from adapters.evm.blocks import block_receipts, encoded_receipts
 from adapters.evm.chain import Chain, Header, header_bytes, read_header
 from adapters.evm.keccak import keccak256
 from adapters.evm.proof import build_proof
-from adapters.evm.receipts import encode_receipt, encode_transaction
+from adapters.evm.receipts import encode_transaction
 from adapters.evm.rpc import RpcError
 from adapters.evm.trie import Trie
 from adapters.evm.values import array, hash32, hexed, mapping, quantity
 from relay.core.errors import Malformed, NotFound, Unavailable
 from relay.core.ledgerproof import LedgerProof, LedgerProofVerifier
 from relay.core.trust import LedgerRoot
-
-RECEIPT_BATCH: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,38 +108,24 @@ class Prover:
         header = read_header(block, height, qbft=self._chain.qbft)
         if header.hash != block_hash:
             raise Unavailable(f"the node shows another block {height} than it was asked for")
-        if isinstance(receipts, RpcError) or receipts is None:  # a node without that method
-            receipts = await self._one_by_one(transactions)
-        return _Block(
-            header=header, raw=header_bytes(block), json=fields, receipts=array(receipts, "a block's receipts")
-        )
-
-    async def _one_by_one(self, transactions: Sequence[object]) -> list[object]:
-        ids = [hexed(hash32(mapping(tx, "a transaction").get("hash"), "a transaction's id")) for tx in transactions]
-        receipts: list[object] = []
-        for start in range(0, len(ids), RECEIPT_BATCH):
-            calls = [("eth_getTransactionReceipt", (tx,)) for tx in ids[start : start + RECEIPT_BATCH]]
-            receipts += await self._chain.endpoints.batch(calls)
-        for receipt in receipts:
-            if isinstance(receipt, RpcError):
-                raise Unavailable(str(receipt))
-        return receipts
+        ids = [hash32(mapping(tx, "a transaction").get("hash"), "a transaction's id") for tx in transactions]
+        found = await block_receipts(endpoints, receipts, ids)
+        return _Block(header=header, raw=header_bytes(block), json=fields, receipts=found)
 
 
 def _body(block: _Block, tx_id: bytes, index: int, place: int) -> Callable[[str], bytes]:
     """Checks everything against the header, and gives what makes the proof's body of an attestation. Raises `Unavailable`."""
+    root = hash32(block.json.get("receiptsRoot"), "receiptsRoot")
+    receipts = encoded_receipts(block.receipts, root, block.header.height)
     try:
-        receipts = [encode_receipt(mapping(one, "a receipt")) for one in _by_index(block.receipts)]
         transactions = [
             encode_transaction(mapping(one, "a transaction"))
             for one in array(block.json.get("transactions"), "a block's transactions")
         ]
     except Malformed as error:
         raise Unavailable(f"the node's block {block.header.height} cannot be read: {error}") from None
-    roots = {"receiptsRoot": receipts, "transactionsRoot": transactions}
-    for name, values in roots.items():
-        if Trie.of_list(values).root != hash32(block.json.get(name), name):
-            raise Unavailable(f"what the node shows of block {block.header.height} does not hash to its {name}")
+    if Trie.of_list(transactions).root != hash32(block.json.get("transactionsRoot"), "transactionsRoot"):
+        raise Unavailable(f"what the node shows of block {block.header.height} does not hash to its transactionsRoot")
     if index >= len(transactions) or keccak256(transactions[index]) != tx_id:
         raise Unavailable(
             f"transaction {hexed(tx_id)} does not stand where the node says in block {block.header.height}"
@@ -152,7 +137,3 @@ def _body(block: _Block, tx_id: bytes, index: int, place: int) -> Callable[[str]
         )  # fmt: skip
 
     return body
-
-
-def _by_index(receipts: Sequence[object]) -> list[object]:
-    return sorted(receipts, key=lambda one: quantity(mapping(one, "a receipt").get("transactionIndex"), "an index"))

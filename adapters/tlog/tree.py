@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 from adapters.tlog.fetch import Fetch
 from relay.core.checkpoint import Checkpoint
 from relay.core.errors import NotFound, Unavailable
-from relay.core.merkle import HASH_BYTES, consistency_proof
+from relay.core.merkle import HASH_BYTES, HashReader, consistency_proof, inclusion_proof
 from relay.core.tile_reader import fold
 from relay.core.tiles import TILE_BYTES, TILE_HEIGHT, TILE_WIDTH, TileAppender, tile_path, tile_root
 
@@ -108,10 +109,18 @@ class Tree:
 
     async def consistency_from(self, size: int) -> list[bytes]:
         """RFC 6962 consistency proof from the first `size` entries to this tree. Raises `Unavailable`."""
+        return await self._made(lambda known: consistency_proof(size, self.size, known))
+
+    async def inclusion_of(self, index: int) -> list[bytes]:
+        """RFC 6962 inclusion proof of an entry in this tree. Raises `Unavailable`."""
+        return await self._made(lambda known: inclusion_proof(index, self.size, known))
+
+    async def _made(self, prove: Callable[[HashReader], list[bytes]]) -> list[bytes]:
+        """What `prove` makes of the tiles that it asks for."""
         known: dict[tuple[int, int], list[bytes]] = {}
         while True:
             try:
-                return consistency_proof(size, self.size, _Known(known))
+                return prove(_Known(known))
             except _Missing as missing:
                 known[missing.place] = await self.tile(*missing.place)
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from relay.app.adapters import open_court, verifiers
 from relay.app.court_retrieval import named_retrievals
+from relay.app.court_time import statements, timestamps
 from relay.app.http import open_court_http
 from relay.app.lists import ListsUsed
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.trust import only, use_trust
 from relay.config.roles import CourtConfig, read_court
+from relay.core.errors import Malformed
 from relay.core.note import VerifierKey
+from relay.core.trust import TrustRoots
 from relay.ports.common import Signer
+from relay.ports.ledgers import CourtRegistry
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.fetching import Bundles
 from relay.services.court.mirror import CourtMirror
+from relay.services.court.once import NamedRetrievals
 from relay.services.court.receipts import ReceiptReader
 from relay.services.court.status import CourtStatus
 from relay.services.custody_reading import CustodyReading
@@ -30,6 +36,9 @@ from relay.wire.custody_server import ALLOW as CUSTODY_ALLOW
 from relay.wire.custody_server import CustodyDesk
 from relay.wire.relay_client import GrpcRetrievalLink
 from relay.wire.v1 import court_pb2_grpc, custody_pb2_grpc
+
+if TYPE_CHECKING:
+    from relay.app.court_web import CourtWeb
 
 
 async def _custody_desk(
@@ -47,6 +56,48 @@ async def _custody_desk(
         ask_ledger=custody.ledger_word,
     )
     return CustodyDesk(reading, None)
+
+
+def _custody(config: CourtConfig, store: SqliteCourtStore, registry: CourtRegistry, signer: Signer) -> CustodyKeeper:
+    return CustodyKeeper(
+        identity=config.common.identity,
+        store=store,
+        registry=registry,
+        key=VerifierKey.ed25519(config.custody_origin, signer.public_key),
+        signer=signer,
+        clock=SystemClock(),
+        random_bytes=random_bytes,
+        backoff=backoff,
+    )
+
+
+async def _pages(
+    stack: AsyncExitStack,
+    config: CourtConfig,
+    store: SqliteCourtStore,
+    trust: TrustRoots,
+    registry: CourtRegistry,
+    custody: CustodyKeeper,
+    retrieval: NamedRetrievals,
+    bundles: Bundles,
+) -> CourtWeb | None:
+    """The court's pages, where there are any."""
+    if config.web is None:
+        return None
+    try:
+        from relay.app.court_web import CourtParts, open_court_web
+    except ImportError as error:
+        raise Malformed("configuration", "web", f"needs the extra courtrelay[web]: {error}") from None
+    parts = CourtParts(
+        config=config,
+        store=store,
+        trust=trust,
+        registry=registry,
+        custody=custody,
+        retrieval=retrieval,
+        bundles=bundles,
+    )
+    return await open_court_web(stack, parts, config.web)
 
 
 async def run_court(path: Path) -> None:
@@ -70,22 +121,29 @@ async def run_court(path: Path) -> None:
             witness,
             clock,
         )
-        receipts = ReceiptReader(common.identity, store, registry, trust, verifiers(), mirror.cosigned, backoff)
-        custody = CustodyKeeper(
-            identity=common.identity,
-            store=store,
-            registry=registry,
-            key=VerifierKey.ed25519(config.custody_origin, custody_signer.public_key),
-            signer=custody_signer,
-            clock=clock,
-            random_bytes=random_bytes,
-            backoff=backoff,
+        stamping = timestamps(config, store, trust)
+        receipts = ReceiptReader(
+            common.identity, store, registry, trust, verifiers(), mirror.cosigned, backoff, stamping.wake
         )
+        custody = _custody(config, store, registry, custody_signer)
+        stating = statements(config, store, custody, trust)
         retrieval = named_retrievals(config, store, link, registry, custody, trust)
         stack.push_async_callback(retrieval.close)
-        problems = [lambda: receipts.problem, lambda: custody.problem, lambda: trust.why_stale(clock.now_ms() // 1000)]
-        status = CourtStatus(store, [log.origin for log in trust.logs], problems)
-        mirrored, desk = Mirror(mirror), CourtDesk(retrieval, Bundles(store, custody), status)
+        status = CourtStatus(
+            store,
+            [log.origin for log in trust.logs],
+            [
+                lambda: receipts.problem,
+                lambda: custody.problem,
+                lambda: trust.why_stale(clock.now_ms() // 1000),
+                lambda: stamping.problem,
+                lambda: stating.problem,
+            ],
+        )
+        bundles = Bundles(store, custody)
+        web = await _pages(stack, config, store, trust, registry, custody, retrieval, bundles)
+        desk = CourtDesk(retrieval, bundles, status, stating, web)
+        mirrored = Mirror(mirror)
         custody_desk = await _custody_desk(config, store, custody, custody_signer)
         port = await stack.enter_async_context(
             serving(
@@ -104,6 +162,8 @@ async def run_court(path: Path) -> None:
             )
         )
         await open_court_http(stack, config, store, trust)
-        await stack.enter_async_context(workers(("receipts", receipts.run()), ("custody", custody.run())))
+        jobs = [("receipts", receipts.run()), ("custody", custody.run())]
+        jobs += [("timestamps", stamping.run()), ("statements", stating.run()), *(web.workers if web else ())]
+        await stack.enter_async_context(workers(*jobs))
         announce("court", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()

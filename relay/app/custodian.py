@@ -12,6 +12,7 @@ from typing import Final
 from relay.app.adapters import load_adapter, verifiers
 from relay.app.http import open_custodian_http
 from relay.app.lists import ListsUsed
+from relay.app.projection import open_projector
 from relay.app.retention import RETENTION_ALLOW, RetentionServices, wire_retention
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.trust import only, use_trust
@@ -26,6 +27,7 @@ from relay.services.custodian.custody import CustodyAnchor
 from relay.services.custodian.deposit import Deposits
 from relay.services.custodian.disclosure import Disclosures
 from relay.services.custodian.grants import Grants
+from relay.services.custodian.projection import Projector
 from relay.services.custodian.pushing import Pusher, ReceiptCheck
 from relay.services.custodian.seen import DossierSeen
 from relay.services.custodian.status import CustodianStatus
@@ -59,7 +61,7 @@ class _Services:
     custody: CustodyAnchor
     retention: RetentionServices
 
-    def desk(self, origin: str, store: SqliteCustodianStore) -> CustodianDesk:
+    def desk(self, origin: str, store: SqliteCustodianStore, projector: Projector | None) -> CustodianDesk:
         """The lender's desk over these services."""
         asked = (
             self.anchoring,
@@ -69,6 +71,7 @@ class _Services:
             self.disclosures,
             self.custody,
             self.retention.erasures,
+            *([projector] if projector else []),
         )
         status = CustodianStatus(
             origin,
@@ -190,7 +193,8 @@ async def run_custodian(path: Path) -> None:
         stack.push_async_callback(source.close)
         link = GrpcRelayLink(await stack.enter_async_context(channel(config.relay, common.tls)))
         services = _wire(config, store, vault, source, link)
-        desk, custody_desk = services.desk(config.origin, store), services.custody_desk(config, store)
+        projector = await open_projector(stack, config.ledger, config.projections, store, services.deposits.grown)
+        desk, custody_desk = services.desk(config.origin, store, projector), services.custody_desk(config, store)
         port = await stack.enter_async_context(
             serving(
                 [
@@ -218,6 +222,7 @@ async def run_custodian(path: Path) -> None:
                 ("disclosures", services.disclosures.run()),
                 ("custody", services.custody.run()),
                 ("erasures", services.retention.erasures.run()),
+                *([("projecting", projector.run())] if projector else []),
             )
         )
         announce("custodian", f"{common.listen.rpartition(':')[0]}:{port}")

@@ -216,13 +216,22 @@ def read_grant_file(path: Path) -> bytes:
 
 
 async def retrieve(
-    home: Path, wish: RetrieveWish, out: Path, advance: Advance, seen: Callable[[Any], None] = lambda _row: None
+    home: Path,
+    wish: RetrieveWish,
+    out: Path,
+    advance: Advance,
+    seen: Callable[[Any], None] = lambda _row: None,
+    stored: Callable[[str], None] = lambda _bundle_id: None,
 ) -> dict[str, Any]:
-    """Retrieve one dossier and write its bundle to a file; the verdict document. `seen` gets each record's verdict on arrival."""
+    """Retrieve one dossier and write its bundle to a file; the verdict document.
+
+    `seen` gets each record's verdict on arrival, `stored` the bundle's id at the court.
+    """
     token = read_grant_file(wish.grant)
     async with open_desk(home, "court-desk") as (opened, _):
         client = CourtDeskClient(opened)
         done = await _retrieved(client, token, wish, advance, seen)
+        stored(done.bundle_id)
         out.parent.mkdir(parents=True, exist_ok=True)
         await client.fetch_bundle(done.bundle_id, out)
     document: dict[str, Any] = json.loads(done.verdict)
@@ -253,6 +262,19 @@ async def _retrieved(
             if best < 0 or tries > RETRIEVE_TRIES_MAX:
                 raise
             await asyncio.sleep(RETRIEVE_WAIT_S)
+
+
+async def sign_in_link(home: Path, name: str, role: str) -> str:
+    """The address that signs a person in to the court's pages once, within ten minutes."""
+    async with open_desk(home, "court-desk") as (opened, _):
+        return await CourtDeskClient(opened).make_link(name, role)
+
+
+async def issue_report(home: Path, bundle_id: str, language: str, profile: str) -> dict[str, str]:
+    """A deposit report on a bundle that the court holds: its number, and the address of its verdict page."""
+    async with open_desk(home, "court-desk") as (opened, _):
+        reply = await CourtDeskClient(opened).issue_report(bundle_id, language, profile)
+    return {"number": reply.number, "url": reply.url}
 
 
 async def status(home: Path) -> dict[str, dict[str, Any]]:

@@ -27,7 +27,7 @@ from relay.core.identity import Identity, Role
 from relay.core.pinned import CourtRoot, KeyUse, LedgerRoot, LogRoot, TrustedKey
 from relay.core.sealing import PRIVATE_KEY_BYTES, Kem, SealingPrivateKey
 from relay.core.trust import TrustRoots
-from relay.setup.ca import issue, make_authority, write_list
+from relay.setup.ca import issue, issue_report_seal, make_authority, write_list
 from relay.setup.keys import FileSigner, make_signing_key, write_secret
 
 ORIGIN: Final = "lender.courtrelay.example/log/1"
@@ -39,7 +39,7 @@ LENDER_CUSTODY: Final = "lender.courtrelay.example/custody/1"
 KEY_YEARS: Final = 30
 TRUST_DAYS: Final = 366
 """After so many days disclosures and retrievals stop until there are newer trust roots."""
-PORTS: Final = ("lender-ledger", "court-ledger", "custodian", "relay", "court", *CHAIN_PORTS.values())
+PORTS: Final = ("lender-ledger", "court-ledger", "custodian", "relay", "court", *CHAIN_PORTS.values(), "court-pages")
 OpenMaker = Callable[[Path, int, int, Mapping[str, int]], LedgerMaker]
 """(home, validators, threshold, ports)."""
 
@@ -88,8 +88,8 @@ def initialise(
         raise Malformed("init", "--ledger", f"must be one of {', '.join(makers)}")
     if not 1 <= threshold <= validators:
         raise Malformed("init", "--threshold", f"must be 1 to the number of validators ({validators})")
-    if base_port != 0 and not 1024 <= base_port <= 65_528:
-        raise Malformed("init", "--base-port", "must be 0 (free ports) or 1024 to 65528")
+    if base_port != 0 and not 1024 <= base_port <= 65_527:
+        raise Malformed("init", "--base-port", "must be 0 (free ports) or 1024 to 65527")
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise Conflict(f"{home} exists and is not an empty folder; nothing is ever overwritten: choose another one")
     if "evm" in ledger:
@@ -122,7 +122,12 @@ IDENTITIES: Final = {
     "lender-desk": _identity(Role.OPERATOR, "lender-desk"),
     "relay-desk": _identity(Role.OPERATOR, "relay-desk"),
     "court-desk": _identity(Role.OPERATOR, "court-desk"),
+    "court-judge": _identity(Role.PERSON, "court-judge"),
+    "court-clerk": _identity(Role.PERSON, "court-clerk"),
+    "court-auditor": _identity(Role.PERSON, "court-auditor"),
 }
+PEOPLE: Final = ("judge", "clerk", "auditor")
+"""Who signs in to the court's pages, one of each role."""
 
 
 class _Maker:
@@ -144,6 +149,7 @@ class _Maker:
         for name, identity in IDENTITIES.items():
             (self._home / name).mkdir(mode=0o700)
             issue(authority, identity, self._home / name, self._now)
+        issue_report_seal(authority, COURT, "Court of Courtrelay Example, reports", self._home / "court", self._now)
         self._make_keys()
         sealing = SealingPrivateKey(
             kem=Kem.MLKEM768_X25519, raw=(self._home / "custodian/keys/sealing.key").read_bytes()
@@ -267,8 +273,29 @@ class _Maker:
                 f'address = "127.0.0.1:{self._ports["relay"]}"',
                 "",
                 *self._ledgers.table("court", "court_ledger", "court-ledger"),
+                *self._pages(),
+                "[report]",
+                'certificate = "report.pem"',
+                'key = "report.key"',
+                'authority = "ca.pem"',
+                "",
             ],
         )
+
+    def _pages(self) -> list[str]:
+        """The court's pages, on the loopback without TLS; docs/court-pages.md says what to change for others."""
+        address = f"127.0.0.1:{self._ports['court-pages']}"
+        return [
+            "[web]",
+            f'listen = "{address}"',
+            'tls = "none"',
+            f'url = "http://{address}"',
+            'court_name = "Court of Courtrelay Example"',
+            "",
+            "[web.people]",
+            *(f'"{IDENTITIES[f"court-{role}"]}" = ["{role}"]' for role in PEOPLE),
+            "",
+        ]
 
     def _common(self, role: str, desk: str) -> list[str]:
         return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,26 +54,6 @@ def verify_bundle(bundle: Path, trust: Path, advance: Advance) -> dict[str, Any]
 def exit_code(verdict: dict[str, Any]) -> int:
     """0 CONSISTENT, 1 INCONSISTENT or NOT_FOUND, 3 whatever is open."""
     return _EXIT.get(Finding(verdict["verdict"]), 3)
-
-
-def verdict_lines(verdict: dict[str, Any]) -> Iterator[str]:
-    """The verdict for people: records first, then steps, then what it does not prove."""
-    yield f"Dossier {verdict['dossier'] or '(unknown)'}, case {verdict['case'] or '(unknown)'}"
-    for row in verdict["records"]:
-        anchored = format_utc(row["anchored_ms"] // 1000) if row["anchored_ms"] else "not anchored yet"
-        said = row["verdict"] if row["status"] == "disclosed" else f"{row['verdict']} ({row['status']})"
-        reason = f"  {row['reason']}" if row["reason"] else ""
-        closed = row["withheld_members"] + [f"file {name}" for name in row["withheld_payloads"]]
-        reason += f"  withheld: {', '.join(closed)}" if closed else ""
-        reason += f"  late addition: {row['late_addition']}" if row["late_addition"] else ""
-        yield f"  seq {row['seq']:>3}  {row['kind']:<26} {said:<24} {anchored}{reason}"
-    for step in verdict["steps"]:
-        yield f"  step {step['number']:>2}  {step['name']:<19} {step['result']:<8} {step['detail']}"
-    yield f"{verdict['verdict']}: {verdict['summary']}"
-    if stale := verdict.get("trust_roots", {}).get("stale"):
-        yield f"  note: {stale}; a key that was revoked since then is taken for good here"
-    for line in verdict["does_not_prove"]:
-        yield f"  note: {line}"
 
 
 def inspect(path: Path) -> dict[str, Any]:

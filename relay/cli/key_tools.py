@@ -45,7 +45,7 @@ def show(
 
 @key_app.command("rotate")
 def rotate(
-    use: Annotated[str, typer.Option("--use", help="record, log, grant, witness, seal, request or custody.")],
+    use: Annotated[str, typer.Option("--use", help="record, log, grant, witness, seal, request, custody or platform.")],
     new_key: Annotated[str, typer.Option("--new", help="The new key: a file or a pkcs11: URI.")],
     trust: Trust = DEFAULT_HOME / "trust.json",
     genesis: GenesisFile = None,

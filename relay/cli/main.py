@@ -15,15 +15,21 @@ from relay.app import desk, offline
 from relay.app.initialise import LEDGERS, MADE, initialise
 from relay.app.runtime import EXIT_FAILED, EXIT_USAGE
 from relay.app.serve import ROLES, serve_role
+from relay.app.verdict_lines import verdict_lines
 from relay.cli import output
 from relay.cli.adapter_tools import adapter_app
 from relay.cli.batch_tools import batch_app
-from relay.cli.common import DEFAULT_HOME, Home, Json, check_arguments, run
+from relay.cli.common import DEFAULT_HOME, Home, InLanguage, Json, check_arguments, errors_in, run, speaker_of
+from relay.cli.court_tools import court_app
 from relay.cli.custody_tools import custody_app
 from relay.cli.key_tools import identity_app, key_app
+from relay.cli.projection_tools import projection_app
 from relay.cli.relay_tools import relay_app
+from relay.cli.report_tools import report_app
 from relay.cli.retention_tools import dossier_app, retention_app
+from relay.cli.statement_tools import statement_app
 from relay.core.errors import Malformed, RelayError
+from relay.words import Speaker
 
 app: Final = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 grant_app: Final = typer.Typer(no_args_is_help=True, help="Grants: issue, list, revoke.")
@@ -32,16 +38,20 @@ app.add_typer(adapter_app, name="adapter")
 app.add_typer(batch_app, name="batch")
 app.add_typer(relay_app, name="relay")
 app.add_typer(custody_app, name="custody")
+app.add_typer(projection_app, name="projection")
+app.add_typer(court_app, name="court")
 app.add_typer(key_app, name="key")
 app.add_typer(identity_app, name="identity")
 app.add_typer(retention_app, name="retention")
 app.add_typer(dossier_app, name="dossier")
+app.add_typer(statement_app, name="statement")
+app.add_typer(report_app, name="report")
 
 
 @app.command("init")
 def init_command(
     home: Annotated[Path, typer.Argument(help="Folder to make; must not exist or be empty.")] = DEFAULT_HOME,
-    base_port: Annotated[int, typer.Option(help="First of seven loopback ports; 0 picks free ones.")] = 7400,
+    base_port: Annotated[int, typer.Option(help="First of eight loopback ports; 0 picks free ones.")] = 7400,
     validators: Annotated[int, typer.Option(min=1, max=64, help="Validators, or attesters, of each ledger.")] = 4,
     threshold: Annotated[int, typer.Option(min=1, max=64, help="Signatures a block needs.")] = 3,
     ledger: Annotated[
@@ -186,14 +196,18 @@ def retrieve_command(
     purpose: Annotated[str, typer.Option()] = "filing",
     home: Home = DEFAULT_HOME,
     as_json: Json = False,
+    language: InLanguage = None,
 ) -> None:
     """Retrieve one dossier under a grant, verified record by record, and write its evidence bundle."""
+    w = speaker_of(language, as_json)
     wish = desk.RetrieveWish(grant=grant, dossier=dossier, officer=officer, purpose=purpose)
-    with output.progress("Retrieving", unit_bytes=True, quiet=as_json) as advance:
-        verdict = run(desk.retrieve(home, wish, out, advance))
-    _show_verdict(verdict, as_json)
+    with errors_in(w), output.progress(w.text("Retrieving"), unit_bytes=True, quiet=as_json) as advance:
+        held: list[str] = []
+        verdict = run(desk.retrieve(home, wish, out, advance, stored=held.append))
+    _show_verdict(verdict, as_json, w)
     if not as_json:
-        output.say(f"bundle: {out} ({out.stat().st_size:,} bytes)")
+        output.say(w.text("bundle: {path} ({size} bytes)", path=out, size=w.number(out.stat().st_size)))
+        output.say(w.text("at the court: {bundle}", bundle=held[0]))
     sys.exit(offline.exit_code(verdict))
 
 
@@ -202,15 +216,17 @@ def verify_command(
     bundle: Annotated[Path, typer.Argument(help="Evidence bundle (zip).")],
     trust: Annotated[Path, typer.Option("--trust", help="Trust roots file, obtained apart from the bundle.")],
     as_json: Json = False,
+    language: InLanguage = None,
 ) -> None:
     """Verify a bundle offline. Exit 0 CONSISTENT, 1 INCONSISTENT, 3 UNVERIFIABLE or pending, 2 usage."""
+    w = speaker_of(language, as_json)
     for path, name in ((bundle, "BUNDLE"), (trust, "--trust")):
         if not path.is_file():
-            output.complain(f"error: {name}: no such file: {path}")
+            output.complain(w.text("error: {text}", text=w.text("{name}: no such file: {path}", name=name, path=path)))
             sys.exit(EXIT_USAGE)
-    with output.progress("Verifying", quiet=as_json) as advance:
+    with errors_in(w), output.progress(w.text("Verifying"), quiet=as_json) as advance:
         verdict = offline.verify_bundle(bundle, trust, advance)
-    _show_verdict(verdict, as_json)
+    _show_verdict(verdict, as_json, w)
     sys.exit(offline.exit_code(verdict))
 
 
@@ -250,16 +266,17 @@ def demo_command(
     sys.exit(asyncio.run(demo_story.run(folder, stay=stay, loans=loans, seed=seed, say=output.say, ledger=ledger)))
 
 
-def _show_verdict(verdict: dict[str, Any], as_json: bool) -> None:
+def _show_verdict(verdict: dict[str, Any], as_json: bool, w: Speaker) -> None:
     if as_json:
         output.as_json(verdict)
         return
-    for line in offline.verdict_lines(verdict):
+    for line in verdict_lines(verdict, w):
         output.say(line)
 
 
 def main() -> None:
     """Entry point: no traceback for what a person can mend."""
+    output.never_unencodable()
     try:
         check_arguments(sys.argv[1:])
         app()

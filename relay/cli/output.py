@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,12 @@ err: Final = Console(stderr=True, soft_wrap=True, highlight=False)
 
 Advance = Callable[[int, int], None]
 """Called with (done, total)."""
+
+
+def never_unencodable() -> None:
+    """What a terminal's encoding lacks is shown as an escape, not as a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

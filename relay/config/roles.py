@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from relay.config.http import HttpConfig, read_http
+from relay.config.report import ReportConfig, read_report
 from relay.config.strict import Table, read_table
+from relay.config.time import AuthorityConfig, read_time
+from relay.config.web import WebConfig, read_web
 from relay.core.errors import Malformed
 from relay.core.identity import Role
 from relay.setup.signers import KeyReference
@@ -65,6 +68,8 @@ class CustodianConfig:
     count: int
     retention: Path | None
     """A retention policy of the lender's own; None: the one of the package."""
+    projections: tuple[Mapping[str, object], ...]
+    """Which events of the lender's own contracts go into the evidence log; the ledger's family reads them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,12 @@ class CourtConfig:
     seal_key: KeyReference
     request_keys: tuple[KeyReference, ...]
     custody_key: KeyReference
+    authorities: tuple[AuthorityConfig, ...]
+    """Timestamp authorities that are asked; none: checkpoints are not stamped."""
+    web: WebConfig | None
+    """The court's pages; None: there are none."""
+    report: ReportConfig | None
+    """Its deposit reports; None: it issues none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,10 +201,16 @@ def read_custodian(path: Path) -> CustodianConfig:
         interval_s=anchoring.seconds("interval_s", low=0.05, high=86_400),
         count=anchoring.integer("count", low=1, high=10_000_000),
         retention=_retention(table.table("retention")) if table.has("retention") else None,
+        projections=read_projections(table),
     )
     for one in (table, keys, anchoring, relay):
         one.done()
     return config
+
+
+def read_projections(table: Table) -> tuple[Mapping[str, object], ...]:
+    """The tables `[[projection]]`, where there are any."""
+    return tuple(one.rest() for one in table.tables("projection")) if table.has("projection") else ()
 
 
 def _retention(table: Table) -> Path:
@@ -266,6 +283,9 @@ def read_court(path: Path) -> CourtConfig:
             *(keys.signing_keys("request_old") if keys.has("request_old") else ()),
         ),
         custody_key=keys.signing_key("custody"),
+        authorities=read_time(table.table("time")) if table.has("time") else (),
+        web=read_web(table.table("web")) if table.has("web") else None,
+        report=read_report(table.table("report")) if table.has("report") else None,
     )
     for one in (table, keys, relay):
         one.done()

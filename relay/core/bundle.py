@@ -50,6 +50,16 @@ def anchor_part(number: int, name: str) -> str:
     return f"anchors/{number:04d}/{name}"
 
 
+def timestamp_part(anchor: int, number: int) -> str:
+    """A timestamp token over the checkpoint of an anchor; numbers from 0."""
+    return anchor_part(anchor, f"timestamp-{number}.tst")
+
+
+def statement_part(number: int, suffix: str) -> str:
+    """Of a platform statement, numbered from 0; `suffix`: jwt, event.json, tlog-proof or anchor.json."""
+    return f"platform/{number:02d}.{suffix}"
+
+
 def record_part(seq: int, name: str) -> str:
     """`name`: entry.tlog-proof or record.sd-jwt."""
     return f"records/{seq:06d}/{name}"

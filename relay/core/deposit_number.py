@@ -33,7 +33,7 @@ class DepositNumber:
 
     def __str__(self) -> str:
         index = _base32(self.index).rjust(INDEX_CHARS_MIN, "0")
-        return f"{self.log}-{index}-{_check_digits(self.log + index)}"
+        return f"{self.log}-{index}-{check_digits(self.log + index)}"
 
 
 def deposit_number(origin: str, index: int) -> DepositNumber:
@@ -53,7 +53,7 @@ def parse_deposit_number(text: str) -> DepositNumber:
     if match is None:
         raise Malformed(_WHAT, "", "must look like 7K3QZ9-0000001A-42: letters in upper case, no I, L, O or U")
     log, index_text, check = match.groups()
-    if check != _check_digits(log + index_text):
+    if check != check_digits(log + index_text):
         raise Malformed(
             _WHAT, "", "its last two digits do not fit the rest: a character is wrong or two have changed places"
         )
@@ -74,7 +74,7 @@ def _base32(value: int) -> str:
     return digits or "0"
 
 
-def _check_digits(text: str) -> str:
+def check_digits(text: str) -> str:
     """MOD 97-10: letters count as 10 to 35; the whole with its check digits leaves 1."""
     value = int("".join(str(int(character, 36)) for character in text) + "00")
     return f"{98 - value % 97:02d}"

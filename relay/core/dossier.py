@@ -20,6 +20,7 @@ DOSSIER_KEY_BYTES: Final = 32
 HASH_BYTES: Final = 32
 RECORD_ENTRY: Final = 1
 CUSTODY_ENTRY: Final = 2
+PROJECTED_ENTRY: Final = 3
 _TAG_DOMAIN: Final = b"courtrelay/tag/v1"
 _ZEROS: Final = bytes(HASH_BYTES)
 
@@ -60,13 +61,20 @@ def make_custody_entry(digest: bytes) -> bytes:
     return _join(CUSTODY_ENTRY, digest, _ZEROS)
 
 
+def make_projected_entry(tag: bytes, commitment: bytes) -> bytes:
+    """The log entry of an event of a lender's own contract (relay.core.projection)."""
+    return _join(PROJECTED_ENTRY, tag, commitment)
+
+
 def parse_entry(data: bytes) -> Entry:
     """Raises `Malformed` for another length or version, or a custody entry whose padding is not zero."""
     if len(data) != ENTRY_BYTES:
         raise Malformed("log entry", "", f"{len(data)} bytes; must be {ENTRY_BYTES}")
     entry = Entry(version=data[0], tag=data[1:33], commitment=data[33:])
-    if entry.version not in (RECORD_ENTRY, CUSTODY_ENTRY):
-        raise Malformed("log entry", "version", f"{entry.version}; must be {RECORD_ENTRY} or {CUSTODY_ENTRY}")
+    if entry.version not in (RECORD_ENTRY, CUSTODY_ENTRY, PROJECTED_ENTRY):
+        raise Malformed(
+            "log entry", "version", f"{entry.version}; must be {RECORD_ENTRY}, {CUSTODY_ENTRY} or {PROJECTED_ENTRY}"
+        )
     if entry.version == CUSTODY_ENTRY and entry.commitment != _ZEROS:
         raise Malformed("log entry", "padding", "must be zero in a custody entry")
     return entry

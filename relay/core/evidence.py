@@ -18,6 +18,8 @@ from relay.core.ledgerproof import LedgerProofVerifier, ProvenFact
 from relay.core.limits import BUNDLE_MANIFEST_BYTES_MAX, BUNDLE_SMALL_PART_BYTES_MAX
 from relay.core.records import Record
 from relay.core.requests import RetrievalRequest
+from relay.core.statement import PublishedStatement
+from relay.core.timestamp import Stamp
 from relay.core.trust import TrustRoots, Unpinned
 from relay.core.verdict import Finding, Result, Step
 
@@ -59,6 +61,18 @@ class RecordState:
             self.reason = str(error)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementShown:
+    """A platform statement and the numbers of the checkpoints at whose times it was the valid version of its ledger's.
+
+    `stated_later`: it was published only after those times, though it claims to cover them.
+    """
+
+    published: PublishedStatement
+    anchors: tuple[int, ...]
+    stated_later: bool
+
+
 @dataclass(slots=True)
 class Evidence:
     """Filled step by step; a member that is None was not shown."""
@@ -83,6 +97,10 @@ class Evidence:
     """Anchor number → (kind of the ledger proof, what it shows), of those that held."""
     receipt_facts: dict[int, tuple[str, ProvenFact]] = field(default_factory=dict)
     """The same for the court ledger's acceptance."""
+    stamps: dict[int, list[Stamp]] = field(default_factory=dict)
+    """Anchor number → timestamps by pinned authorities that hold, one of each authority, in the order of the parts."""
+    statements: list[StatementShown] = field(default_factory=list)
+    """Platform statements that hold, by ledger and version."""
     registered_ms: int = 0
     """When the court's ledger registered the grant; 0 until shown."""
     bad_anchors: dict[int, tuple[int, Unverified | Malformed]] = field(default_factory=dict)

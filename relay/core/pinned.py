@@ -15,7 +15,7 @@ from relay.core.limits import TRUST_PARAMETERS_MAX, TRUST_VALIDATORS_MAX
 from relay.core.sealing import Kem, SealingPublicKey
 from relay.core.times import format_utc
 
-KeyUse = Literal["record", "log", "grant", "sealing", "witness", "seal", "request", "custody"]
+KeyUse = Literal["record", "log", "grant", "sealing", "witness", "seal", "request", "custody", "platform"]
 """What a pinned key may speak for."""
 KEY_USES: Final[tuple[KeyUse, ...]] = get_args(KeyUse)
 
@@ -25,7 +25,7 @@ class TrustedKey:
     """A pinned key, valid in [valid_from_ms, valid_to_ms) and not from `revoked_from_ms` on.
 
     `public_key` is raw: 32 bytes of Ed25519, or for `sealing` the HPKE key of its `kem`. `name` is the origin for log
-    and custody keys, the witness name for witness keys.
+    and custody keys, the witness name for witness keys, the ledger for platform keys.
     """
 
     use: KeyUse

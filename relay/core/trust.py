@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Final
 
+from relay.core.authorities import AuthorityRoot, authority_claims, check_authorities, read_authority
 from relay.core.canonical import Fields, loads_strict
 from relay.core.errors import Malformed, Unverified
 from relay.core.jose import PUBLIC_KEY_BYTES
 from relay.core.limits import (
+    AUTHORITIES_MAX,
     FUTURE_SKEW_S,
     JSON_INT_MAX,
     NOTE_SIGNATURES_MAX,
@@ -48,6 +50,7 @@ from relay.core.pinned import (
 from relay.core.times import format_utc
 
 __all__ = [
+    "AuthorityRoot",
     "CourtRoot",
     "KeyUse",
     "LedgerRoot",
@@ -83,6 +86,9 @@ class TrustRoots:
     ledgers: tuple[LedgerRoot, ...]
     courts: tuple[CourtRoot, ...]
     witness_quorum: int
+    authorities: tuple[AuthorityRoot, ...] = ()
+    time_quorum: int = 0
+    """How many authorities must have stamped a checkpoint that a record rests on."""
     _by_kid: dict[tuple[KeyUse, str], list[TrustedKey]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -91,6 +97,7 @@ class TrustRoots:
         _check_ledgers(self)
         _check_logs_and_courts(self)
         _check_keys(self)
+        check_authorities(self.authorities, self.time_quorum, _WHAT)
         by_kid: dict[tuple[KeyUse, str], list[TrustedKey]] = {}
         for key in self.pinned_keys:
             by_kid.setdefault((key.use, key.kid), []).append(key)
@@ -163,7 +170,7 @@ class TrustRoots:
 
     def to_json(self) -> bytes:
         """The file's bytes, indented for people; `parse_trust_roots` gives back an equal value."""
-        document = {
+        document: dict[str, object] = {
             "format": FORMAT,
             "version": self.version,
             "issued_at": format_utc(self.issued_at_s),
@@ -174,6 +181,10 @@ class TrustRoots:
             "courts": [court_claims(court) for court in self.courts],
             "witnesses": {"quorum": self.witness_quorum},
         }
+        if self.authorities:
+            document["authorities"] = [authority_claims(authority) for authority in self.authorities]
+        if self.time_quorum:
+            document["time_quorum"] = self.time_quorum
         return (json.dumps(document, indent=2) + "\n").encode("ascii")
 
 
@@ -205,10 +216,18 @@ def parse_trust_roots(data: bytes) -> TrustRoots:
         ledgers=tuple(read_ledger(f) for f in fields.objects("ledgers", count_max=TRUST_KEYS_MAX)),
         courts=tuple(read_court(f) for f in fields.objects("courts", count_max=TRUST_KEYS_MAX)),
         witness_quorum=witnesses.integer("quorum", low=1),
+        authorities=_read_authorities(fields),
+        time_quorum=fields.integer("time_quorum", low=1) if fields.has("time_quorum") else 0,
     )
     witnesses.done()
     fields.done()
     return roots
+
+
+def _read_authorities(fields: Fields) -> tuple[AuthorityRoot, ...]:
+    if not fields.has("authorities"):
+        return ()
+    return tuple(read_authority(f) for f in fields.objects("authorities", count_max=AUTHORITIES_MAX))
 
 
 def _check_currency(roots: TrustRoots) -> None:
@@ -277,6 +296,7 @@ def _check_logs_and_courts(roots: TrustRoots) -> None:
 def _check_keys(roots: TrustRoots) -> None:
     _refuse_empty_or_doubled("keys", [_identity(key) for key in roots.pinned_keys])
     parties = {log.origin: log.party for log in roots.logs}
+    ledgers = {root.ledger for root in roots.ledgers}
     for i, key in enumerate(roots.pinned_keys):
         place = f"keys[{i}]"
         _check_period(place, key)
@@ -290,6 +310,8 @@ def _check_keys(roots: TrustRoots) -> None:
             raise Malformed(_WHAT, f"{place}.public_key", f"must be {PUBLIC_KEY_BYTES} bytes")
         if key.use == "log" and parties.get(key.name) != key.party:
             raise Malformed(_WHAT, f"{place}.name", f"{key.name} is not among the logs of {key.party}")
+        if key.use == "platform" and key.name not in ledgers:
+            raise Malformed(_WHAT, f"{place}.name", f"{key.name} is not among the ledgers")
     witnesses = {key.name for key in roots.pinned_keys if key.use == "witness"}
     if not 1 <= roots.witness_quorum <= len(witnesses):
         reason = f"is {roots.witness_quorum}; must be 1 to {len(witnesses)}, the number of witnesses with a key here"

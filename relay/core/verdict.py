@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from relay.core.marks import Mark
+
 FORMAT: Final = "courtrelay-verdict/v1"
 DOES_NOT_PROVE: Final = (
     "This result does not prove that the content of any record was true when it was made or before it was anchored.",
@@ -79,6 +81,10 @@ class RecordFinding:
     withheld_payloads: tuple[str, ...] = ()
     late: str = ""
     """Why it counts as added late; empty when it does not."""
+    timestamped_ms: int = 0
+    """The earliest time of an authority's token that holds over the checkpoint it rests on."""
+    marks: tuple[Mark, ...] = ()
+    """What its times say against each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +140,8 @@ def _record_json(r: RecordFinding) -> dict[str, object]:
         "withheld_members": list(r.withheld_members),
         "withheld_payloads": list(r.withheld_payloads),
         "late_addition": r.late,
+        "timestamped_ms": r.timestamped_ms,
+        "marks": list(r.marks),
     }
 
 
@@ -148,6 +156,11 @@ def conclude(records: Sequence[RecordFinding], steps: Sequence[Step]) -> Finding
         if finding in found:
             return finding
     return Finding.CONSISTENT
+
+
+def severity(finding: Finding) -> int:
+    """0 for a finding that is no fault, more the worse it is: of several the greatest is what counts."""
+    return len(_WORST_FIRST) - _WORST_FIRST.index(finding) if finding in _WORST_FIRST else 0
 
 
 def _summary(verdict: Verdict) -> str:

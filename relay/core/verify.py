@@ -1,4 +1,4 @@
-"""Verification of an evidence bundle in fourteen numbered steps; docs/spec/verification.md has the same numbers.
+"""Verification of an evidence bundle in sixteen numbered steps; docs/spec/verification.md has the same numbers.
 
 Offline and total: whatever the bytes, the outcome is a Verdict. The trust roots are the verifier's own.
 """
@@ -50,6 +50,7 @@ from relay.core.limits import (
     FUTURE_SKEW_S,
     MANIFEST_BYTES_MAX,
 )
+from relay.core.marks import RecordTimes, marks
 from relay.core.merkle import leaf_hash, verify_consistency, verify_inclusion
 from relay.core.requests import parse_request
 from relay.core.tlogproof import parse_tlog_proof
@@ -58,6 +59,8 @@ from relay.core.trust import TrustRoots, Unpinned
 from relay.core.verdict import Finding, RecordFinding, Verdict, conclude
 from relay.core.verify_completeness import completeness
 from relay.core.verify_records import entries, payloads, records
+from relay.core.verify_statement import platform_statements
+from relay.core.verify_time import trusted_time
 
 CUSTODY_EVENTS_MAX: Final = 1000
 
@@ -88,6 +91,8 @@ def examine(
     evidence.run(12, "payloads", payloads)
     evidence.run(13, "completeness", completeness)
     evidence.run(14, "custody", _custody)
+    evidence.run(15, "trusted time", trusted_time)
+    evidence.run(16, "platform statement", platform_statements)
     return _verdict(evidence), evidence
 
 
@@ -299,6 +304,14 @@ def _supersede(e: Evidence) -> None:
 def _finding(e: Evidence, state: RecordState) -> RecordFinding:
     anchor = -1 if state.anchor is None else state.anchor
     provenance = state.record.provenance if state.record else None
+    stamped = tuple(stamp.time_ms for stamp in e.stamps.get(anchor, ()))
+    times = RecordTimes(
+        event_ms=state.event_ms,
+        recorded_ms=state.record.recorded_time_s * 1000 if state.record else 0,
+        anchored_ms=e.anchored_ms.get(anchor, 0),
+        accepted_ms=e.accepted_ms.get(anchor, 0),
+        stamped_ms=stamped,
+    )
     return RecordFinding(
         seq=state.seq,
         kind=state.kind,
@@ -308,10 +321,12 @@ def _finding(e: Evidence, state: RecordState) -> RecordFinding:
         reason=state.reason,
         index=state.index,
         event_ms=state.event_ms,
-        anchored_ms=e.anchored_ms.get(anchor, 0),
-        accepted_ms=e.accepted_ms.get(anchor, 0),
+        anchored_ms=times.anchored_ms,
+        accepted_ms=times.accepted_ms,
         provenance=provenance is not None and bool(provenance.source or provenance.generation),
         withheld_members=state.members,
         withheld_payloads=state.payloads,
         late=state.late,
+        timestamped_ms=min(stamped, default=0),
+        marks=marks(times),
     )

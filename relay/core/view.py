@@ -12,10 +12,11 @@ from typing import Final
 
 from relay.core.bundle import payload_part
 from relay.core.deposit_number import deposit_number
-from relay.core.evidence import Evidence, RecordState
+from relay.core.evidence import Evidence, RecordState, StatementShown
 from relay.core.grants import Grant
 from relay.core.ledgerproof import ProvenFact
 from relay.core.records import Record
+from relay.core.statement import PlatformFacts
 from relay.core.verdict import RecordFinding, Verdict
 
 PROVENANCE: Final = ("source", "generation", "storage", "notarisation", "witnesses", "corroboration")
@@ -87,6 +88,15 @@ class ViewFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ViewStamp:
+    """What a timestamp authority says: when, and under which serial number (hex)."""
+
+    authority: str
+    time_ms: int
+    serial: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ViewAnchor:
     """A checkpoint of the log. `anchored`: on the lender's ledger, `accepted`: on the court's; None when not shown."""
 
@@ -94,6 +104,8 @@ class ViewAnchor:
     root: str
     anchored: ViewFact | None
     accepted: ViewFact | None
+    timestamped: tuple[ViewStamp, ...]
+    """Tokens by pinned authorities that hold, one of each authority."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +126,25 @@ class ViewGrant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ViewStatement:
+    """A platform statement (art. 17) in the version that was valid when `anchors` were anchored on, or accepted by, its ledger."""
+
+    ledger: str
+    party: str
+    version: int
+    digest: str
+    valid_from_s: int
+    published_ms: int
+    """Block time at which its digest stood on the court's ledger."""
+    stated_later: bool
+    """It was published only after the times that it claims to cover."""
+    anchors: tuple[int, ...]
+    """Numbers in `DossierView.anchors`."""
+    facts: PlatformFacts
+    """Every heading, empty where nothing is stated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DossierView:
     """One dossier as one bundle shows it."""
 
@@ -124,6 +155,8 @@ class DossierView:
     trust_version: int
     grant: ViewGrant | None
     anchors: tuple[ViewAnchor, ...]
+    statements: tuple[ViewStatement, ...]
+    """What the platforms behind the ledgers stated of themselves, by ledger and version; none: there is no platform statement."""
     records: tuple[ViewRecord, ...]
 
 
@@ -138,6 +171,7 @@ def view_of(evidence: Evidence, verdict: Verdict, stage_of: StageOf) -> DossierV
         trust_version=evidence.trust.version,
         grant=_grant(evidence.grant, evidence.registered_ms) if evidence.grant else None,
         anchors=tuple(_anchor(evidence, number) for number in range(len(manifest.anchors) if manifest else 0)),
+        statements=tuple(_statement(shown) for shown in evidence.statements),
         records=tuple(_record(evidence, verdict.origin, finding, stage_of) for finding in verdict.records),
     )
 
@@ -165,6 +199,26 @@ def _anchor(evidence: Evidence, number: int) -> ViewAnchor:
         root=checkpoint.root.hex(),
         anchored=_fact(evidence.anchor_facts.get(number)),
         accepted=_fact(evidence.receipt_facts.get(number)),
+        timestamped=tuple(
+            ViewStamp(authority=stamp.authority, time_ms=stamp.time_ms, serial=stamp.serial)
+            for stamp in evidence.stamps.get(number, ())
+        ),
+    )
+
+
+def _statement(shown: StatementShown) -> ViewStatement:
+    statement = shown.published.statement
+    draft = statement.draft
+    return ViewStatement(
+        ledger=draft.ledger,
+        party=draft.iss,
+        version=draft.version,
+        digest=statement.digest.hex(),
+        valid_from_s=draft.valid_from,
+        published_ms=shown.published.published_ms,
+        stated_later=shown.stated_later,
+        anchors=shown.anchors,
+        facts=draft.facts,
     )
 
 

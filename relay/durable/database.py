@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 from relay.core.errors import Malformed, Unavailable
 from relay.durable.errors import StorageFailed
 from relay.durable.files import FolderLock, make_folder
+from relay.durable.one_thread import OneThread
 from relay.durable.schema import is_unsafe, open_reader, open_writer, primary_code
 
 T = TypeVar("T")
@@ -29,7 +30,9 @@ _NOT_TEXT: Final = "Could not decode to UTF-8"
 
 
 @dataclass(slots=True)
-class _Write:
+class _Work:
+    """What a caller waits for: a transaction, a read, or something beside both."""
+
     run: Callable[[sqlite3.Connection], Any]
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[Any]
@@ -48,11 +51,11 @@ class Database:
         self._writer = writer
         self._reader = reader
         self._lock = lock
-        self._queue: SimpleQueue[_Write] = SimpleQueue()
+        self._queue: SimpleQueue[_Work] = SimpleQueue()
         self._failed = ""
         self._closing: asyncio.Future[None] | None = None
-        self._write_thread = ThreadPoolExecutor(1, thread_name_prefix=f"write {path.name}")
-        self._read_thread = ThreadPoolExecutor(1, thread_name_prefix=f"read {path.name}")
+        self._write_thread = OneThread(f"write {path.name}")
+        self._read_thread = OneThread(f"read {path.name}")
 
     @classmethod
     async def open(cls, path: Path, *, application: int, migrations: Sequence[str], check: bool = False) -> Database:
@@ -87,9 +90,7 @@ class Database:
         a cancelled caller may or may not happen. An SQL mistake or broken constraint that `fn` does not handle is a
         `RuntimeError`. Raises `Unavailable` when a foreign program keeps the file locked, and `StorageFailed`.
         """
-        self._check()
-        loop = asyncio.get_running_loop()
-        work = _Write(fn, loop, loop.create_future())
+        work = self._work(fn)
         self._queue.put(work)
         self._write_thread.submit(self._serve)
         result: T = await work.done
@@ -100,8 +101,9 @@ class Database:
 
         Raises what `fn` raises, `Malformed` for stored text that is no text any more, `RuntimeError` for an SQL mistake, `StorageFailed`.
         """
-        self._check()
-        result: T = await asyncio.get_running_loop().run_in_executor(self._read_thread, self._run_read, fn)
+        work = self._work(fn)
+        self._read_thread.submit(partial(_run_alone, work, self._run_read))
+        result: T = await work.done
         return result
 
     async def empty_log(self) -> None:
@@ -109,8 +111,9 @@ class Database:
 
         Raises `Unavailable` when a foreign program is reading, `StorageFailed`.
         """
-        self._check()
-        await asyncio.get_running_loop().run_in_executor(self._write_thread, self._checkpoint)
+        work = self._work(self._checkpoint)
+        self._write_thread.submit(partial(_run_alone, work, self._run_outside))
+        await work.done
 
     async def close(self) -> None:
         """Finish what waits, then close and unlock. Safe to call twice."""
@@ -118,11 +121,13 @@ class Database:
             self._closing = asyncio.ensure_future(asyncio.to_thread(self._shut))
         await asyncio.shield(self._closing)
 
-    def _check(self) -> None:
+    def _work(self, fn: Callable[[sqlite3.Connection], Any]) -> _Work:
         if self._failed:
             raise StorageFailed(self._failed)
         if self._closing is not None:
             raise RuntimeError(f"{self._path.name} is closed")
+        loop = asyncio.get_running_loop()
+        return _Work(fn, loop, loop.create_future())
 
     def _shut(self) -> None:
         self._write_thread.shutdown()
@@ -137,7 +142,7 @@ class Database:
 
         Each write submits one call; those whose write an earlier call has taken along find nothing to do.
         """
-        group: list[_Write] = []
+        group: list[_Work] = []
         with suppress(Empty):
             while len(group) < GROUP_WRITES_MAX:
                 work = self._queue.get_nowait()
@@ -147,7 +152,7 @@ class Database:
             self._run_group(group)
             _answer(group)
 
-    def _run_group(self, group: list[_Write]) -> None:
+    def _run_group(self, group: list[_Work]) -> None:
         if self._failed:
             return self._fail(group, StorageFailed(self._failed))
         try:
@@ -159,7 +164,7 @@ class Database:
             self._undo(group, error)
         return None
 
-    def _run_one(self, work: _Write) -> None:
+    def _run_one(self, work: _Work) -> None:
         self._writer.execute("SAVEPOINT one")
         work.failure = None
         try:
@@ -174,7 +179,7 @@ class Database:
             self._writer.execute("ROLLBACK TO one")
         self._writer.execute("RELEASE one")
 
-    def _undo(self, group: list[_Write], error: sqlite3.Error) -> None:
+    def _undo(self, group: list[_Work], error: sqlite3.Error) -> None:
         """The transaction did not happen. Decide whether it was the disk, a foreign lock, or one write's deferred mistake."""
         begun = self._writer.in_transaction
         if begun and not is_unsafe(error):
@@ -190,7 +195,7 @@ class Database:
             self._failed = f"{self._path}: {error}"
             self._fail(group, StorageFailed(self._failed))
 
-    def _fail(self, group: list[_Write], failure: Exception) -> None:
+    def _fail(self, group: list[_Work], failure: Exception) -> None:
         for work in group:
             work.failure = type(failure)(*failure.args)
 
@@ -205,12 +210,15 @@ class Database:
         except sqlite3.Error as error:
             raise self._report(error) from error
 
-    def _checkpoint(self) -> None:
+    def _run_outside(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """In no transaction."""
         try:
-            busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            return fn(self._writer)
         except sqlite3.Error as error:
             raise self._report(error) from error
-        if busy:
+
+    def _checkpoint(self, connection: sqlite3.Connection) -> None:
+        if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             raise Unavailable(f"{self._path.name} is being read by another program")
 
     def _report(self, error: sqlite3.Error) -> Exception:
@@ -222,13 +230,24 @@ class Database:
         return _mistake(self._path, error)
 
 
+def _run_alone(work: _Work, run: Callable[[Callable[[sqlite3.Connection], Any]], Any]) -> None:
+    """Do what somebody still waits for, and answer."""
+    if work.done.cancelled():
+        return
+    try:
+        work.outcome = run(work.run)
+    except BaseException as error:
+        work.failure = error
+    _answer((work,))
+
+
 def _mistake(path: Path, error: sqlite3.Error) -> RuntimeError:
     return RuntimeError(f"{path.name}: {error}")
 
 
-def _answer(group: Sequence[_Write]) -> None:
+def _answer(group: Sequence[_Work]) -> None:
     """One wake-up an event loop, not one a write."""
-    loops: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+    loops: dict[asyncio.AbstractEventLoop, list[_Work]] = {}
     for work in group:
         loops.setdefault(work.loop, []).append(work)
     for loop, works in loops.items():
@@ -238,7 +257,7 @@ def _answer(group: Sequence[_Write]) -> None:
             continue
 
 
-def _settle(works: Sequence[_Write]) -> None:
+def _settle(works: Sequence[_Work]) -> None:
     for work in works:
         if work.done.cancelled():
             continue

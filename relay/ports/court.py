@@ -10,25 +10,18 @@ from typing import BinaryIO, Protocol
 
 from relay.core.ledgerproof import LedgerProof
 from relay.ports.forwarding import MirrorLog
+from relay.ports.held import HeldCheckpoint
+from relay.ports.statements import StatementStore
+from relay.ports.timestamps import TimestampStore
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldCheckpoint:
-    """A checkpoint the court has taken in, and how far it has come."""
-
-    origin: str
-    size: int
-    root: bytes
-    note: bytes
-    """As the log signed it."""
-    anchor: LedgerProof
-    anchored_ms: int
-    """Block time of the anchor on the lender's ledger."""
-    cosigned: bytes
-    """With this court's cosignature; empty until all entries are held."""
-    receipt: LedgerProof | None
-    """The court ledger's acceptance, None until it is read there."""
-    receipted_ms: int
+__all__ = [
+    "CourtCounts",
+    "CourtStore",
+    "HeldCheckpoint",
+    "KeptRetrieval",
+    "NamedRetrieval",
+    "RetrievalLink",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +62,7 @@ class CourtCounts:
     retrievals: int
 
 
-class CourtStore(Protocol):
+class CourtStore(TimestampStore, StatementStore, Protocol):
     """The court gateway's durable memory. Every write returns only after its transaction is durable."""
 
     async def log(self, origin: str) -> MirrorLog:
@@ -105,6 +98,9 @@ class CourtStore(Protocol):
     async def receipted(self, origin: str) -> list[HeldCheckpoint]:
         """Checkpoints with cosignature and receipt, ascending by size."""
 
+    async def covering(self, origin: str, index: int) -> HeldCheckpoint | None:
+        """The smallest checkpoint with cosignature that covers an entry, accepted or not; None before there is one."""
+
     async def find_tags(self, origin: str, tags: Sequence[bytes]) -> dict[bytes, list[int]]:
         """Log indices of each tag that is in the court's mirror."""
 
@@ -130,6 +126,9 @@ class CourtStore(Protocol):
 
     async def bundle_dossier(self, bundle_id: str) -> str:
         """Whose bundle it is. Raises `NotFound`."""
+
+    async def bundles_with(self, origin: str, index: int) -> list[tuple[str, str]]:
+        """(bundle id, dossier) of the newest bundle of each dossier with a record at that place of a log; a few at most."""
 
     async def open_bundle(self, bundle_id: str) -> BinaryIO:
         """A stored bundle. Raises `NotFound`."""

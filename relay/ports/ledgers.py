@@ -14,6 +14,7 @@ from typing import Protocol
 from relay.core.checkpoint import Checkpoint
 from relay.core.checks import Verifiers
 from relay.core.ledgerproof import LedgerProof, LedgerProofVerifier
+from relay.ports.projection import OpenEvents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +175,7 @@ class AdapterFamily:
 
     `proof_kind` empty: the family has no proof format of its own, `verify_proof` is never asked. `open_checking_court`: for a family
     whose court's side checks lenders' proofs before it writes; it is given the verifiers of all families, and used instead of `open_court`.
+    `open_events`: for a family whose ledgers hold events of lenders' own contracts, which a custodian may project into its log.
     """
 
     name: str
@@ -182,3 +184,4 @@ class AdapterFamily:
     open_source: Callable[[Mapping[str, object]], Awaitable[AnchorSource]]
     open_court: Callable[[Mapping[str, object]], Awaitable[CourtRegistry]]
     open_checking_court: Callable[[Mapping[str, object], Verifiers], Awaitable[CourtRegistry]] | None = None
+    open_events: OpenEvents | None = None

@@ -168,6 +168,15 @@ def small_dossier(out: Path, seed: int) -> dict[str, int]:
     return totals
 
 
+def write_events(out: Path, events: Iterable[Event]) -> dict[str, int]:
+    """One dossier of these events, in their order: for tests and benchmarks."""
+    _new_folder(out)
+    totals = {"loans": 1, "records": 0, "payload_bytes": 0}
+    with (out / "records.jsonl").open("w", encoding="utf-8", newline="\n") as lines:
+        _write(out, "loan-0001", "loan-0001", events, lines, totals)
+    return totals
+
+
 def _closure() -> dict[str, object]:
     return {"reason": "settled", "closed_on": "2025-01-31", "recovered_cents": 0, "written_off_cents": 0,
             "currency": CURRENCY}  # fmt: skip

@@ -22,6 +22,7 @@ from relay.setup.keys import write_secret
 
 AUTHORITY_DAYS: Final = 3650
 LEAF_DAYS: Final = 825
+_DOCUMENT_SIGNING: Final = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 _LEAF_EKU: Final = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
@@ -143,3 +144,46 @@ def issue(authority: Path, identity: Identity, out: Path, now: datetime.datetime
     write_secret(out / "tls.key", _key_pem(key))
     (out / "tls.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (out / "ca.pem").write_bytes((authority / "ca.pem").read_bytes())
+
+
+REPORT_DAYS: Final = 365
+
+
+def issue_report_seal(authority: Path, court: Identity, name: str, out: Path, now: datetime.datetime) -> None:
+    """Write `report.pem` (with the authority behind it) and `report.key`: a court's certificate for sealing documents.
+
+    Key usage contentCommitment alone (RFC 5280 section 4.2.1.3), extended key usage document signing (RFC 9336). Raises
+    `Malformed`, `Conflict`.
+    """
+    ca, ca_key = _authority(authority)
+    key = ec.generate_private_key(ec.SECP256R1())
+    usage = x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=True,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(_name(name))
+        .issuer_name(ca.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(days=REPORT_DAYS))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([_DOCUMENT_SIGNING]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(str(court))]), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    write_secret(out / "report.key", _key_pem(key))
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    (out / "report.pem").write_bytes(pem + (authority / "ca.pem").read_bytes())

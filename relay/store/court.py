@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from relay.core.custody import custody_entry
+from relay.core.dossier import RECORD_ENTRY
 from relay.core.errors import Conflict, NotFound
 from relay.core.ledgerproof import LedgerProof
 from relay.durable.database import Database
@@ -22,12 +23,16 @@ from relay.durable.packs import Pack
 from relay.ports.court import CourtCounts, HeldCheckpoint, NamedRetrieval
 from relay.store import named
 from relay.store.court_retrievals import RETRIEVALS, RetrievalRows
+from relay.store.court_statements import STATEMENTS, StatementRows
+from relay.store.court_time import TIMESTAMPS, TimestampRows
 from relay.store.mirror_log import MIRROR_SCHEMA, Also, StoredMirrorLog
 
 APPLICATION: Final = 0x43524354  # "CRCT"
 INDEX_BATCH: Final = 16_384
 TAG_SLICE: Final = slice(1, 33)
 CUSTODY: Final = "custody"
+BUNDLES_MAX: Final = 8
+"""Dossiers that may name one place of a log: one, unless a lender has given two the same."""
 
 SCHEMA: Final = (
     MIRROR_SCHEMA
@@ -51,7 +56,7 @@ CREATE TABLE bundle (
 """
 )
 
-MIGRATIONS: Final = (SCHEMA, RETRIEVALS, named.SCHEMA)
+MIGRATIONS: Final = (SCHEMA, RETRIEVALS, named.SCHEMA, TIMESTAMPS, STATEMENTS)
 
 _HELD: Final = (
     "origin, size, root, note, anchor_kind, anchor_ledger, anchor, anchored_ms, cosigned,"
@@ -103,7 +108,7 @@ def _insert(c: sqlite3.Connection, held: HeldCheckpoint, old_size: int) -> None:
         raise Conflict(f"size {old_size} is not the last checkpoint of {held.origin} here")
 
 
-class SqliteCourtStore(RetrievalRows):
+class SqliteCourtStore(RetrievalRows, TimestampRows, StatementRows):
     """Implements relay.ports.court.CourtStore."""
 
     def __init__(self, database: Database, directory: Path, open_pack: Callable[[Path], Pack] = Pack) -> None:
@@ -196,6 +201,12 @@ class SqliteCourtStore(RetrievalRows):
             "WHERE origin = ? AND receipt IS NOT NULL AND cosigned <> x'' ORDER BY size", (origin,)
         )
 
+    async def covering(self, origin: str, index: int) -> HeldCheckpoint | None:
+        """See the port."""
+        where = "WHERE origin = ? AND size > ? AND cosigned <> x'' ORDER BY size LIMIT 1"
+        rows = await self._select(where, (origin, index))
+        return rows[0] if rows else None
+
     async def _select(self, where: str, values: tuple[object, ...]) -> list[HeldCheckpoint]:
         rows = await self._database.read(
             lambda c: c.execute(f"SELECT {_HELD} FROM checkpoint {where}", values).fetchall()
@@ -228,7 +239,7 @@ class SqliteCourtStore(RetrievalRows):
             if start >= end:
                 return
             entries = await asyncio.to_thread(mirror.files.entries, start, end)
-            rows = sorted((entry[TAG_SLICE], start + i) for i, entry in enumerate(entries))
+            rows = sorted((e[TAG_SLICE], start + i) for i, e in enumerate(entries) if e[0] == RECORD_ENTRY)
 
             def write(c: sqlite3.Connection, rows: list[tuple[bytes, int]] = rows, end: int = end) -> None:
                 c.executemany(
@@ -291,6 +302,18 @@ class SqliteCourtStore(RetrievalRows):
         if row is None:
             raise NotFound("no such bundle")
         return str(row[0])
+
+    async def bundles_with(self, origin: str, index: int) -> list[tuple[str, str]]:
+        """See the port."""
+        rows = await self._database.read(
+            lambda c: c.execute(
+                "SELECT id, dossier, max(rowid) FROM bundle WHERE origin = ? AND EXISTS (SELECT 1 FROM"
+                " json_each(CAST(verdict AS TEXT), '$.records') WHERE json_extract(value, '$.log_index') = ?)"
+                " GROUP BY dossier ORDER BY 3 DESC LIMIT ?",
+                (origin, index, BUNDLES_MAX),
+            ).fetchall()
+        )
+        return [(str(row[0]), str(row[1])) for row in rows]
 
     async def open_bundle(self, bundle_id: str) -> BinaryIO:
         """See the port."""

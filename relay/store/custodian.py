@@ -31,6 +31,7 @@ from relay.ports.erasure import HeldTombstone
 from relay.store.at_rest import KEY_BYTES, DossierKeys, MasterKey, seal
 from relay.store.custodian_checkpoints import CheckpointRows
 from relay.store.custodian_erasure import SqliteErasures
+from relay.store.custodian_projection import SqliteProjection
 from relay.store.custodian_rows import LIVING, PAYLOADS, RECORDS, check_takes_records, open_records
 from relay.store.custodian_schema import APPLICATION, MIGRATIONS
 from relay.store.disclosures import DisclosureRows
@@ -56,6 +57,7 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
         self._master = MasterKey(master_key)
         self._writing = asyncio.Lock()
         self.erasures = SqliteErasures(database, self._master, self._writing, self._append_custody)
+        self.projections = SqliteProjection(database, log, self._writing)
 
     @classmethod
     async def open(cls, directory: Path, master_key: bytes) -> SqliteCustodianStore:
@@ -130,7 +132,7 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
     async def append_records(
         self, reference: str, dossier: DossierState, records: Sequence[NewRecord], custody: bytes
     ) -> list[int]:
-        """See the port. The custody entry is committed first: an event of a deposit that failed says too much, not too little."""
+        """See the port."""
         async with self._writing:
             held, keys = await self._keys_of(dossier)
             sealed_keys = self._master.wrap(dossier.id, keys)
@@ -157,9 +159,10 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
                     ((position, *row) for position, row in enumerate(rows, first)),
                 )
                 c.executemany("INSERT INTO payload VALUES (?, ?, ?, ?, ?, ?, ?, ?)", payloads)
+                _insert_event(c, custody)
 
-            await self.append_custody(custody)
-            await self._log.append([r.entry for r in records], also)
+            event = (self._custody, [custody_entry(custody)])
+            await self._log.append([r.entry for r in records], also, beside=event)
             return list(range(first, first + len(records)))
 
     async def _keys_of(self, dossier: DossierState) -> tuple[bytes | None, DossierKeys]:
@@ -182,7 +185,7 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
         ]
 
     async def append_entries(self, entries: Sequence[bytes]) -> int:
-        """Entries made elsewhere, such as a ledger's own events; returns the new size."""
+        """Entries made elsewhere; returns the new size."""
         async with self._writing:
             return await self._log.append(entries)
 
@@ -221,9 +224,7 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
         place = []
 
         def write(c: sqlite3.Connection) -> None:
-            position = c.execute("SELECT size - 1 FROM mirror_log WHERE origin = 'custody'").fetchone()[0]
-            c.execute("INSERT INTO custody_event VALUES (?, ?)", (position, event))
-            place.append(int(position))
+            place.append(_insert_event(c, event))
             if also is not None:
                 also(c)
 
@@ -317,3 +318,10 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
                 c.execute("UPDATE grant_record SET registered_ms = ? WHERE digest = ?", (at_ms, grant))
 
         await self._database.write(write)
+
+
+def _insert_event(c: sqlite3.Connection, event: bytes) -> int:
+    """The event whose entry is the last that this transaction counts; its index."""
+    position = int(c.execute("SELECT size - 1 FROM mirror_log WHERE origin = 'custody'").fetchone()[0])
+    c.execute("INSERT INTO custody_event VALUES (?, ?)", (position, event))
+    return position

@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from relay.durable.database import Database
 from relay.durable.errors import StorageFailed
@@ -63,39 +64,36 @@ class StoredMirrorLog:
         return self._files
 
     async def append(
-        self, entries: Sequence[bytes], also: Also | None = None, seal: Callable[[], Also] | None = None
+        self,
+        entries: Sequence[bytes],
+        also: Also | None = None,
+        seal: Callable[[], Also] | None = None,
+        *,
+        beside: Part | None = None,
     ) -> int:
         """Packs first, then the size by compare-and-swap, together with what else belongs in that transaction.
 
         `seal` runs off the loop between the two, when the entries are on disk and not yet counted; what it returns joins the
-        transaction. When the transaction or `seal` is refused, the packs are cut back and the error is raised. Cancelling the
-        caller does not stop an append half way: it runs to its end, so that memory, packs and database agree.
+        transaction. `beside` is another log of this database and what it gets in the same transaction; wherever two logs are
+        appended to together, it is the same one that stands beside the other. When the transaction or `seal` is refused, the packs
+        are cut back and the error is raised. Cancelling the caller does not stop an append half way: it runs to its end, so that
+        memory, packs and database agree.
         """
-        task = asyncio.create_task(self._append(entries, also, seal), name=f"append {self._origin}")
+        parts = [(self, entries)] if beside is None else [beside, (self, entries)]
+        task = asyncio.create_task(self._append(parts, also, seal), name=f"append {self._origin}")
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    def _write_packs(self, entries: Sequence[bytes], seal: Callable[[], Also] | None) -> Also | None:
-        old = self._files.size
-        self._files.append(entries)
-        try:
-            return seal() if seal is not None else None
-        except Exception:
-            self._files.truncate(old)
-            raise
-
-    async def _append(self, entries: Sequence[bytes], also: Also | None, seal: Callable[[], Also] | None) -> int:
-        async with self._appending:
-            old, new = self._size, self._size + len(entries)
-            sealed = await asyncio.to_thread(self._write_packs, entries, seal)
+    async def _append(self, parts: Sequence[Part], also: Also | None, seal: Callable[[], Also] | None) -> int:
+        async with AsyncExitStack() as appending:
+            for log, _ in parts:
+                await appending.enter_async_context(log._appending)
+            sealed = await asyncio.to_thread(_write_packs, parts, seal)
 
             def commit(connection: sqlite3.Connection) -> None:
-                done = connection.execute(
-                    "UPDATE mirror_log SET size = ? WHERE origin = ? AND size = ?", (new, self._origin, old)
-                )
-                if done.rowcount != 1:
-                    raise RuntimeError("another writer has moved this log's size")
+                for log, entries in parts:
+                    log._count(connection, len(entries))
                 for one in (also, sealed):
                     if one is not None:
                         one(connection)
@@ -105,11 +103,39 @@ class StoredMirrorLog:
             except StorageFailed:
                 raise  # whether the commit is on disk is unknown until a restart: nothing that it may count is cut off
             except Exception:
-                await asyncio.to_thread(self._files.truncate, old)
+                await asyncio.to_thread(_cut_back, parts)
                 raise
-            self._size = new
-            return new
+            for log, entries in parts:
+                log._size += len(entries)
+            return self._size
+
+    def _count(self, connection: sqlite3.Connection, new: int) -> None:
+        done = connection.execute(
+            "UPDATE mirror_log SET size = ? WHERE origin = ? AND size = ?", (self._size + new, self._origin, self._size)
+        )
+        if done.rowcount != 1:
+            raise RuntimeError("another writer has moved this log's size")
 
     def close(self) -> None:
         """Close the packs."""
         self._files.close()
+
+
+Part: TypeAlias = tuple[StoredMirrorLog, Sequence[bytes]]
+"""A log and what is appended to it."""
+
+
+def _write_packs(parts: Sequence[Part], seal: Callable[[], Also] | None) -> Also | None:
+    try:
+        for log, entries in parts:
+            log.files.append(entries)
+        return seal() if seal is not None else None
+    except Exception:
+        _cut_back(parts)
+        raise
+
+
+def _cut_back(parts: Sequence[Part]) -> None:
+    """To what is committed."""
+    for log, _ in parts:
+        log.files.truncate(log.size)

@@ -9,9 +9,19 @@ from pathlib import Path
 from typing import Final
 
 from relay.durable.database import Database
+from relay.store import office_cases, office_jobs, office_reports
+from relay.store.office_calls import CALLS
+from relay.store.office_parties import PARTIES
+from relay.store.office_sessions import SESSIONS
 
 APPLICATION: Final = 0x43524F46  # "CROF"
-MIGRATIONS: Final[tuple[str, ...]] = ("CREATE TABLE office (made_ms INTEGER NOT NULL) STRICT;",)
+MIGRATIONS: Final[tuple[str, ...]] = (
+    "CREATE TABLE office (made_ms INTEGER NOT NULL) STRICT;",
+    SESSIONS,
+    office_cases.SCHEMA + office_jobs.SCHEMA,
+    PARTIES + CALLS,
+    office_reports.SCHEMA,
+)
 
 
 class SqliteOffice:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 import grpc
@@ -155,10 +155,11 @@ async def _first(requests: AsyncIterator[Any]) -> Any:
     """A call's only message. Raises `Malformed` when it does not come.
 
     gRPC would wait for it by itself, before anybody has looked at who is calling: calls that say nothing would be nobody's.
+    What gRPC hands out is a generator behind `aiter`: left open, the loop would make a task to close it.
     """
     try:
-        async with asyncio.timeout(MESSAGE_WITHIN_S):
-            async for request in requests:
+        async with asyncio.timeout(MESSAGE_WITHIN_S), aclosing(aiter(requests)) as messages:  # type: ignore[type-var]
+            async for request in messages:
                 return request
     except TimeoutError:
         raise Malformed("call", "request", f"did not come within {MESSAGE_WITHIN_S:.0f} s") from None

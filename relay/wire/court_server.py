@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import grpc.aio
 
-from relay.core.errors import Malformed
+from relay.core.errors import Malformed, NotFound
 from relay.core.identity import Role
 from relay.core.package import Package
 from relay.ports.forwarding import Announcement
@@ -17,6 +17,7 @@ from relay.services.court.fetching import Bundles
 from relay.services.court.mirror import CourtMirror
 from relay.services.court.once import NamedRetrievals
 from relay.services.court.retrieval import Done, Progress, Seen
+from relay.services.court.statements import Statements
 from relay.services.court.status import CourtStatus
 from relay.services.mirroring import GROUP_PACKAGES_MAX
 from relay.transport.peer import peer_identity
@@ -33,10 +34,26 @@ ALLOW: Final[Mapping[str, frozenset[Role]]] = {
     "/relay.wire.v1.CourtDesk/Retrieve": frozenset({Role.OPERATOR}),
     "/relay.wire.v1.CourtDesk/FetchBundle": frozenset({Role.OPERATOR}),
     "/relay.wire.v1.CourtDesk/Status": frozenset({Role.OPERATOR}),
+    "/relay.wire.v1.CourtDesk/PublishStatement": frozenset({Role.OPERATOR}),
+    "/relay.wire.v1.CourtDesk/MakeLink": frozenset({Role.OPERATOR}),
+    "/relay.wire.v1.CourtDesk/IssueReport": frozenset({Role.OPERATOR}),
 }
 LONG_LIVED: Final[frozenset[str]] = frozenset()
 
 Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class CourtPages(Protocol):
+    """What an operator may have the court's pages do."""
+
+    async def make_link(self, name: str, role: str, operator: str) -> str:
+        """The address that signs somebody in once. Raises `Malformed`."""
+
+    async def issue_report(self, bundle_id: str, language: str, profile: str, operator: str) -> tuple[str, str]:
+        """Number and address of a new deposit report. Raises `NotFound`, `Malformed`, `Unavailable`."""
+
+
+"""(name, role, operator) → the address of a link for signing in once. Raises `Malformed`."""
 
 
 class Mirror(court_pb2_grpc.MirrorServicer):
@@ -91,10 +108,19 @@ async def _packages(requests: AsyncIterator[court_pb2.AddEntriesRequest]) -> Asy
 class CourtDesk(court_pb2_grpc.CourtDeskServicer):
     """What the court's own people and systems call."""
 
-    def __init__(self, retrieval: NamedRetrievals, bundles: Bundles, status: CourtStatus) -> None:
+    def __init__(
+        self,
+        retrieval: NamedRetrievals,
+        bundles: Bundles,
+        status: CourtStatus,
+        statements: Statements,
+        pages: CourtPages | None = None,
+    ) -> None:
         self._retrieval = retrieval
         self._bundles = bundles
         self._status = status
+        self._statements = statements
+        self._pages = pages
 
     async def Retrieve(
         self, request: court_pb2.DeskRetrieveRequest, context: Context
@@ -135,6 +161,31 @@ class CourtDesk(court_pb2_grpc.CourtDeskServicer):
             retrievals=report.retrievals,
             last_problem=report.problem,
         )
+
+    async def PublishStatement(
+        self, request: court_pb2.PublishStatementRequest, context: Context
+    ) -> court_pb2.PublishStatementReply:
+        """The next version of a platform's statement."""
+        statement = await self._statements.publish(request.statement, str(peer_identity(context)))
+        return court_pb2.PublishStatementReply(
+            ledger=statement.draft.ledger, version=statement.draft.version, digest=statement.digest
+        )
+
+    async def MakeLink(self, request: court_pb2.MakeLinkRequest, context: Context) -> court_pb2.MakeLinkReply:
+        """A link for signing in to the pages."""
+        url = await self._need_pages().make_link(request.name, request.role, str(peer_identity(context)))
+        return court_pb2.MakeLinkReply(url=url)
+
+    async def IssueReport(self, request: court_pb2.IssueReportRequest, context: Context) -> court_pb2.IssueReportReply:
+        """A deposit report on a stored bundle."""
+        issue = self._need_pages().issue_report
+        number, url = await issue(request.bundle_id, request.language, request.profile, str(peer_identity(context)))
+        return court_pb2.IssueReportReply(number=number, url=url)
+
+    def _need_pages(self) -> CourtPages:
+        if self._pages is None:
+            raise NotFound("this gateway has no pages: its configuration has no [web]")
+        return self._pages
 
 
 def _event(event: Progress | Seen | Done) -> court_pb2.DeskRetrieveEvent:

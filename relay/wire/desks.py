@@ -202,6 +202,21 @@ class CourtDeskClient:
             raise Malformed(str(out), "", f"cannot be written: {error.strerror}") from None
         return size
 
+    async def make_link(self, name: str, role: str) -> str:
+        """The address of a link that signs a person in to the court's pages, once."""
+        request = court_pb2.MakeLinkRequest(name=name, role=role)
+        return (await call(self._stub.MakeLink(request, timeout=CALL_DEADLINE_S))).url
+
+    async def issue_report(self, bundle_id: str, language: str, profile: str) -> court_pb2.IssueReportReply:
+        """Number and address of a new deposit report on a stored bundle."""
+        request = court_pb2.IssueReportRequest(bundle_id=bundle_id, language=language, profile=profile)
+        return await call(self._stub.IssueReport(request, timeout=CALL_DEADLINE_S), writing=True)
+
     async def status(self) -> court_pb2.CourtStatusReply:
         """What the court gateway says of itself."""
         return await call(self._stub.Status(court_pb2.CourtStatusRequest(), timeout=CALL_DEADLINE_S))
+
+    async def publish_statement(self, token: bytes) -> court_pb2.PublishStatementReply:
+        """Ledger, version and digest of a platform statement that the court has taken in."""
+        request = court_pb2.PublishStatementRequest(statement=token)
+        return await call(self._stub.PublishStatement(request, timeout=CALL_DEADLINE_S), writing=True)

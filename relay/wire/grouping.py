@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
@@ -40,16 +40,18 @@ async def arriving(
         await queue.put(_END)
 
     filler = asyncio.create_task(fill(), name="stream reader")
+    groups = _groups(queue, most, ends, failure)
     try:
-        yield _groups(queue, most, ends, failure)
+        yield groups
     finally:
         filler.cancel()
         await asyncio.wait({filler})
+        await groups.aclose()  # left open, the loop would make a task to close it
 
 
 async def _groups(
     queue: asyncio.Queue[object], most: int, ends: Callable[[T], bool], failure: list[BaseException]
-) -> AsyncIterator[list[T]]:
+) -> AsyncGenerator[list[T], None]:
     ended = False
     while not ended:
         group: list[T]

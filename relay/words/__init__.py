@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay.words.language import LANGUAGES, Language, negotiate
+from relay.words.language import LANGUAGES, Language, Words, negotiate, of_environment
 from relay.words.speaker import Speaker, speaker
 
-__all__ = ["LANGUAGES", "Language", "Speaker", "negotiate", "speaker"]
+__all__ = ["LANGUAGES", "Language", "Speaker", "Words", "negotiate", "of_environment", "speaker"]

@@ -12,6 +12,7 @@ import pytest
 
 from relay.app import offline
 from relay.app.trust import USED, read_trust, use_trust
+from relay.app.verdict_lines import verdict_lines
 from relay.core.errors import Denied, Malformed, Unverified
 from relay.core.limits import FUTURE_SKEW_S, TRUST_LIFETIME_S_MAX
 from relay.core.trust import TrustRoots, parse_trust_roots
@@ -152,7 +153,7 @@ def test_verification_with_expired_trust_roots_says_so_and_judges_by_the_keys_of
     assert verdict["verdict"] == "CONSISTENT"
     assert ("have expired" in verdict["trust_roots"]["stale"]) is said
     assert verdict["trust_roots"]["version"] == 1
-    notes = [line for line in offline.verdict_lines(verdict) if "trust roots have expired" in line]
+    notes = [line for line in verdict_lines(verdict) if "trust roots have expired" in line]
     assert len(notes) == int(said)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from relay.core.base64strict import b64decode, b64encode, b64url_decode, b64url_encode
 from relay.core.deposit import check_event_time, check_payload, input_digest, parse_deposit_line
-from relay.core.dossier import check_sequence, make_custody_entry, make_entry, parse_entry, tag
+from relay.core.dossier import check_sequence, make_custody_entry, make_entry, make_projected_entry, parse_entry, tag
 from relay.core.errors import Denied, Malformed
 from relay.core.grants import Access, issue_grant, opens, parse_grant, permits
 from relay.core.identity import parse_identity
@@ -107,11 +107,12 @@ def test_words_name_what_is_missing() -> None:
     assert check_sequence([], logged=3).words() == ("cut tail: seq 0 to 2 missing",)
 
 
-def test_entries_are_of_two_versions_and_no_other() -> None:
+def test_entries_are_of_three_versions_and_no_other() -> None:
     entry = parse_entry(make_entry(bytes(32), bytes([1] * 32)))
     assert (entry.version, entry.commitment) == (1, bytes([1] * 32))
     assert parse_entry(make_custody_entry(bytes([2] * 32))).version == 2
-    for wrong in (b"", bytes(64), bytes(66), b"\x00" + bytes(64), b"\x03" + bytes(64), b"\x02" + bytes(63) + b"\x01"):
+    assert parse_entry(make_projected_entry(bytes(32), bytes(32))).version == 3
+    for wrong in (b"", bytes(64), bytes(66), b"\x00" + bytes(64), b"\x04" + bytes(64), b"\x02" + bytes(63) + b"\x01"):
         with pytest.raises(Malformed):
             parse_entry(wrong)
 

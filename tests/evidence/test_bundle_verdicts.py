@@ -150,7 +150,7 @@ def test_no_bundle_at_all_is_inconsistent_at_step_one(made: Made, data: bytes) -
     verdict = made.verify(data)
     assert verdict.verdict is Finding.INCONSISTENT
     assert verdict.steps[0].result is Result.FAILED
-    assert len(verdict.steps) == 14
+    assert len(verdict.steps) == 16
 
 
 def test_bytes_after_or_before_the_bundle_are_refused(made: Made) -> None:
@@ -167,7 +167,7 @@ def test_any_part_replaced_by_garbage_gives_a_verdict(made: Made, data: bytes) -
         else:
             verdict = made.verify(made.sealed_again({**made.parts(), name: data}))
         assert verdict.verdict in (Finding.INCONSISTENT, Finding.UNVERIFIABLE), name
-        assert len(verdict.steps) == 14
+        assert len(verdict.steps) == 16
 
 
 @pytest.mark.parametrize("seq", [3, 99_999])

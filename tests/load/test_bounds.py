@@ -29,6 +29,7 @@ EXCEPTIONS = {
         "a write's caller waits for its answer, so that it holds as many as there are callers: at most RPCS_MAX calls of a server,"
         " the workers of its process, and AT_ONCE moves of each origin that are awaited together"
     ),
+    ("relay/durable/one_thread.py", "SimpleQueue"): "its one user is the database: reads wait there as writes do above",
     ("relay/core/tile_reader.py", "OrderedDict"): "drops its oldest past `cache_quarters`; see the last test",
     ("adapters/tlog/tree.py", "OrderedDict"): "drops its oldest past CACHED_TILES; see tests/tlog/test_tile_cache.py",
 }

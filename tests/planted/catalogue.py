@@ -24,9 +24,15 @@ GRANTS = "relay.core.grants"
 DISCLOSURE = "relay.services.custodian.disclosure"
 A = "tests/authz/"
 E = "tests/evm/"
+P = "tests/projection/"
 EVM = "adapters.evm.proof"
 TRIE = "adapters.evm.trie"
 SEALS = "adapters.evm.seals"
+T = "tests/time/"
+TIMESTAMP = "relay.core.timestamp"
+KEEPER = "relay.services.court.timestamps"
+STEP_15 = "relay.core.verify_time"
+STEP_16 = "relay.core.verify_statement"
 DENIED = A + "test_denials.py::test_denied"
 
 
@@ -255,9 +261,10 @@ PLANTS = (
     Plant("newer schema opened", "relay.durable.schema", "if not 0 <= version <= newest:", "if version < 0:", "tests/durable/test_database.py"),
     Plant("foreign database opened", "relay.durable.schema", "if found != application and not (", "if False and not (", "tests/durable/test_database.py"),
     # fewer steps
-    Plant("packs kept after a refused signature", "relay.store.mirror_log", "            self._files.truncate(old)\n            raise\n\n    async", "            raise\n\n    async", "tests/store/test_court_store.py"),
+    Plant("packs kept after a refused signature", "relay.store.mirror_log", "        _cut_back(parts)\n        raise\n\n\ndef", "        raise\n\n\ndef", "tests/store/test_court_store.py"),
     Plant("whole checkpoint not compared with the last", "relay.store.court", "    if done.rowcount != 1:\n        raise Conflict(f\"size {old_size}", "    if False:\n        raise Conflict(f\"size {old_size}", "tests/store/test_court_store.py"),
     Plant("announcement of another checkpoint", "relay.services.court.mirror", "if (checkpoint.origin, checkpoint.size) != (origin, size):", "if False:", "tests/services/test_announced_with_entries.py"),
+    Plant("proof from the court's size for the ledger", ADVANCE, "if offer is not None and offer.old_size == old_size:", "if offer is not None:", "tests/services/test_early_answers.py"),
     Plant("memory kept after trouble", ADVANCE, "                self._forget()\n                await", "                await", "tests/services/test_early_answers.py"),
     Plant("final height of another block", "relay.store.rows", "if block.final_height >= block.height", "if block.final_height", "tests/store/test_relay_store.py"),
     Plant("relay believed to be where it was after trouble", "relay.services.custodian.pushing", "self.pushed_size if self.connected and self.pushed_size and not self._left_out else None", "self.pushed_size or None", "tests/services/test_pushes.py"),
@@ -279,4 +286,32 @@ PLANTS = (
     Plant("attestation of another block", "adapters.evm.attestation", "if note.text != expected:", "if False:", E + "test_attestation.py"),
     Plant("event with anything in its padding", "adapters.evm.events", "if any(self._data[start + size : self._tail]):", "if False:", E + "test_events.py"),
     Plant("statement of another grant", "adapters.evm.events", "if (statement.iss, statement.action, statement.grant) != (issuer, action, topics[2].hex()):", "if False:", E + "test_events.py"),
+    # projection
+    Plant("events that are not final", "adapters.evm.projecting", "after.height < (final := await self.final_height())", "after.height < (final := (await self._chain.newest()).height)", P + "test_on_a_node.py::test_what_is_not_final_is_not_given"),
+    Plant("final block replaced unseen", "adapters.evm.projecting", "if after.block_hash and blocks[0].header.parent != after.block_hash:", "if False:", P + "test_on_a_node.py::test_final_block_that_is_replaced_stops_projecting"),
+    Plant("receipts of another block", "adapters.evm.blocks", "if Trie.of_list(encoded).root != root:", "if False:", P + "test_lying_node.py"),
+    Plant("events of anybody", "adapters.evm.projecting", "known = self._by_event.get((one.address, one.topics[0] if one.topics else b\"\"))", "known = self._mappings[0]", P + "test_on_a_node.py::test_wrong_emitter_and_wrong_event_are_named_and_not_projected"),
+    Plant("two encodings of one event", "adapters.evm.declaration", "if _encoded(types, values) != data:", "if False:", P + "test_mapping.py"),
+    Plant("place of the ledger outside the transaction", "relay.store.custodian_projection", "await self._log.append(step.entries, also)", "await self._log.append(step.entries)\n            await self._database.write(also)", P + "test_projector.py::test_step_from_another_place_appends_nothing"),
+    Plant("mapping changed below the log", "relay.services.custodian.projection", "if text not in configured:", "if False:", P + "test_projector.py::test_mapping_that_is_gone_or_changed_is_refused"),
+    Plant("block not in the commitment", "relay.core.projection", "        event.block_hash,\n        _number(event.log),", "        bytes(32),\n        _number(event.log),", P + "test_core.py"),
+    Plant("projected entry not compared", "relay.app.projection_check", "if entry != due.entry:", "if False:", P + "test_check.py::test_forged_log_is_inconsistent_and_the_first_wrong_entry_is_named"),
+    # trusted time and platform statements
+    Plant("token lists another digest", TIMESTAMP, "if cms.encode(digests[0]) != cms.encode(signers[0].digest):", "if False:", T + "test_tokens.py::test_digest_that_is_listed_otherwise_than_it_is_used"),
+    Plant("token of another certificate", TIMESTAMP, "    _check_signer_named(token, signer)\n", "", T + "test_tokens.py::test_signature_that_names_another_certificate_or_none"),
+    Plant("token under any policy", TIMESTAMP, "if info.policy.dotted_string not in authority.policies:", "if False:", T + "test_tokens.py::test_other_policy"),
+    Plant("token of any period", TIMESTAMP, "if not authority.valid_from_ms <= token.time_ms < authority.valid_to_ms:", "if False:", T + "test_tokens.py::test_outside_the_period_in_which_the_authority_is_pinned"),
+    Plant("issuer of others stamps", "relay.core.authorities", "if named and not _is_ca(certificate):", "if named:", T + "test_tokens.py::test_issuer_of_signers_signs_no_tokens"),
+    Plant("any answer is an authority's", KEEPER, "if found is None or found[0].name != name:", "if found is None:", T + "test_stamping.py::test_answer_by_another_pinned_authority"),
+    Plant("any clock is an authority's", KEEPER, "if abs(apart_ms) > FUTURE_SKEW_S * 1000 + authority.accuracy_ms:", "if False:", T + "test_stamping.py::test_clock_that_is_ten_minutes_off_is_named"),
+    Plant("nonce not compared", KEEPER, "verify_token(parsed, held.cosigned, authority, signer, nonce)", "verify_token(parsed, held.cosigned, authority, signer)", T + "test_stamping.py::test_answer_to_another_question"),
+    Plant("court earlier than the lender", "relay.core.marks", "latest_before_stamps = max(order)", "latest_before_stamps = order[0]", T + "test_marks.py"),
+    Plant("redirect of an authority followed", "relay.wire.timestamp_http", "allow_redirects=False", "allow_redirects=True", T + "test_authority_http.py::test_answer_that_is_not_taken"),
+    Plant("authority's answer of any size", "relay.wire.timestamp_http", "if len(data) > TIMESTAMP_BYTES_MAX:", "if False:", T + "test_authority_http.py::test_answer_that_is_not_taken"),
+    Plant("quorum of authorities ignored", STEP_15, "if held < e.trust.time_quorum:", "if False:", T + "test_stamped_bundles.py::test_fewer_authorities_than_the_quorum_is_unverifiable"),
+    Plant("token later than the seal", STEP_15, "if stamp.time_ms > e.need_manifest().made_at_s * 1000 + slack_ms:", "if False:", T + "test_stamped_bundles.py::test_token_outside_of_what_can_be"),
+    Plant("one authority counts twice", STEP_15, "if any(held.authority == stamp.authority for held in e.stamps.get(anchor, ())):", "if False:", T + "test_stamped_bundles.py::test_one_authority_counts_once"),
+    Plant("later statement pushes the valid one aside", "relay.core.statement", "[p for p in covering if p.published_ms <= at_ms]", "covering", T + "test_statement_form.py"),
+    Plant("statement of a revoked key", STEP_16, "if not key.why_not(at_ms):", "if True:", T + "test_stated_bundles.py::test_key_that_was_revoked_before_the_statement_was_published"),
+    Plant("statement that no event names", STEP_16, '    same(_STEP, "the event\'s statement", event.subject.get("statement"), statement.digest.hex())\n', "", T + "test_stated_bundles.py::test_statement_that_was_never_published"),
 )  # fmt: skip

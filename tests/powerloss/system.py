@@ -123,7 +123,7 @@ class SimOs:
 
 
 class InlineThread:
-    """Stands for a thread pool: the work is done at once."""
+    """Stands for a thread: the work is done at once."""
 
     def __init__(self, *_arguments: Any, **_named: Any) -> None:
         pass
@@ -154,7 +154,7 @@ def simulated() -> Iterator[None]:
         (court_retrievals, "shutil", SimpleNamespace(rmtree=lambda _path, _ignore_errors: None)),
         (database, "open_writer", partial(schema.open_writer, connect=connect)),
         (database, "open_reader", lambda path: ReaderOf(path.life.connections[str(path)])),
-        (database, "ThreadPoolExecutor", InlineThread),
+        (database, "OneThread", InlineThread),
         (database, "FolderLock", NoLock),
     ]
     patches = [patch.object(module, name, value) for module, name, value in replaced]

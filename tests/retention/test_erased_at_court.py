@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from relay.app.adapters import verifiers
-from relay.app.offline import verdict_lines
 from relay.app.trust import read_trust
+from relay.app.verdict_lines import verdict_lines
 from relay.core.bundlezip import FileSource
 from relay.core.custody import parse_event
 from relay.core.disclosure import ManifestEntry

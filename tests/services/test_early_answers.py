@@ -13,6 +13,7 @@ from relay.core.checkpoint import Checkpoint
 from relay.core.errors import Conflict, Unavailable
 from relay.core.ledgerproof import LedgerProof
 from relay.core.lifecycle import ItemState
+from relay.core.merkle import verify_consistency
 from relay.core.package import Package
 from relay.ports.ledgers import Anchor, AnchorBlock, Receipt, Submission
 from relay.services.forwarding.asking import ask_ledger, read_receipt
@@ -102,6 +103,20 @@ async def test_early_answer_of_the_court_that_has_become_old_is_asked_again(way:
     second = await pushed(way, 10)
     await becomes(way, second, ItemState.CONFIRMED)
     assert (await way.registry.latest(way.origin)).size == second
+
+
+async def test_proof_made_for_the_court_serves_the_ledger_only_from_the_same_size(way: Way) -> None:
+    """Each of both gets the proof from where it stands itself."""
+    sizes = [await pushed(way, count) for count in (3, 4, 5)]
+    await becomes(way, sizes[-1], ItemState.CONFIRMED)
+    advancer, item = way.advancer, await way.relay_store.find_item(way.origin, sizes[-1])
+    assert item is not None
+    for at_court in sizes[:2]:
+        for at_ledger in sizes[:2]:
+            advancer._early.offer.keep(item.id, await advancer._offered(item, at_court))
+            proof = await advancer._extending(item, at_ledger)
+            files = (await way.relay_store.log(way.origin)).files
+            verify_consistency(at_ledger, item.anchor.size, list(proof), files.root(at_ledger), item.anchor.root)
 
 
 def receipt(tx: bytes) -> Receipt:

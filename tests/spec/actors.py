@@ -16,6 +16,7 @@ from relay.core.times import parse_utc
 
 BANK: Final = f"spiffe://bank.example/{Role.CUSTODIAN.value}/harbour"
 COURT: Final = f"spiffe://court.example/{Role.COURT.value}/riverside"
+PLATFORM: Final = f"spiffe://alliance.example/{Role.OPERATOR.value}/chain"
 ORIGIN: Final = "bank.example/evidence"
 COURT_ORIGIN: Final = "court.example/custody"
 WITNESS: Final = "court.example/witness"
@@ -24,7 +25,7 @@ COURT_LEDGER: Final = "court-ledger"
 DOSSIER: Final = bytes(range(16)).hex()
 DOSSIER_KEY: Final = bytes(range(32))
 CASE: Final = "(2025) Riverside Civil 17"
-KEY_NAMES: Final = ("record", "log", "grant", "witness", "request", "seal", "custody", "v1", "v2", "v3")
+KEY_NAMES: Final = ("record", "log", "grant", "witness", "request", "seal", "custody", "v1", "v2", "v3", "platform")
 PAYLOAD: Final = b"receipt\n"
 CUSTODIAN_SEALING: Final = SealingPrivateKey(kem=Kem.X25519, raw=bytes(range(32, 64)))
 ONE_TIME: Final = SealingPrivateKey(kem=Kem.X25519, raw=bytes(range(64, 96)))

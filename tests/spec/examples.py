@@ -15,6 +15,9 @@ from tests.spec.access import completeness, custody, deposit, grants, retrieval,
 from tests.spec.actors import KEYS
 from tests.spec.erasing import erasing
 from tests.spec.evidence import ledger, notes, records, tlog, tree
+from tests.spec.projecting import projecting
+from tests.spec.reporting import reporting
+from tests.spec.stating import stating
 
 RECORDED: Final = ("request-token", "sealed-header", "sealed-chunk")
 """Examples that hold HPKE ciphertext."""
@@ -42,6 +45,9 @@ def examples(recorded: Mapping[str, str]) -> dict[str, str]:
         custody(),
         deposit(),
         erasing(),
+        projecting(),
+        stating(),
+        reporting(),
     ):
         made |= part
     return made

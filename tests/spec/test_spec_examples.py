@@ -34,13 +34,14 @@ from relay.core.disclosure import End, FrameDecoder, ManifestFrame, PayloadData,
 from relay.core.dossier import parse_entry, tag
 from relay.core.errors import Malformed, Unverified
 from relay.core.grants import parse_grant, parse_grant_statement, verify_grant_statement
-from relay.core.jose import jwk
+from relay.core.jose import jwk, verify_jws
 from relay.core.ledgerproof import LedgerProof
 from relay.core.merkle import leaf_hash, verify_consistency, verify_inclusion, verify_subtree_consistency
 from relay.core.note import VerifierKey
 from relay.core.records import parse_sd_jwt, verify_record
 from relay.core.requests import open_details, parse_request
 from relay.core.sealing import StreamOpener
+from relay.core.statement import parse_statement
 from relay.core.times import format_utc
 from relay.core.tlogproof import parse_tlog_proof
 from relay.core.tombstone import parse_tombstone, verify_tombstone
@@ -82,6 +83,11 @@ OURS = (
     "trust",
     "deposit",
     "erasure",
+    "projection",
+    "timestamp",
+    "statement",
+    "deposit-number",
+    "report",
 )
 
 
@@ -231,6 +237,14 @@ def test_tombstone_of_the_document_holds_and_names_the_erased_entry() -> None:
     entry = json.loads(TEXTS["erased-entry"])
     assert (entry["seq"], entry["index"]) == tombstone.places[0]
     assert (entry["reason"], entry["erased_at"]) == (tombstone.basis, format_utc(tombstone.iat))
+
+
+def test_platform_statement_of_the_document_reads_back() -> None:
+    statement = parse_statement(TEXTS["platform-token"])
+    verify_jws(statement.jws, KEYS["platform"].public)
+    digest = hashlib.sha256(b"courtrelay/platform/v1" + TEXTS["platform-token"].encode()).hexdigest()
+    assert TEXTS["platform-digest"] == digest == statement.digest.hex()
+    assert (statement.draft.ledger, statement.draft.version) == (BANK_LEDGER, 1)
 
 
 def test_custody_event_and_deposit_line_read_back() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from relay.core.errors import Malformed, NotFound
+from relay.core.errors import Conflict, Malformed, NotFound
 from relay.core.limits import ENTRY_BYTES
 from relay.core.merkle import MemoryTree, leaf_hash
 from relay.durable.database import Database
@@ -150,6 +150,59 @@ async def test_entries_stay_when_nobody_knows_whether_they_were_committed(tmp_pa
     database, log = await opened()
     assert (log.size, log.files.entries(0, 3)) == (3, entries(3))
     log.close()
+    await database.close()
+
+
+class FailingPack(Pack):
+    """A pack whose syncs fail once they are told to."""
+
+    fails = False
+
+    def sync(self) -> None:
+        if self.fails:
+            raise self._fail(OSError("no space"))
+        super().sync()
+
+
+async def test_two_logs_of_one_transaction_grow_together_or_not_at_all(tmp_path: Path) -> None:
+    """Refused by the transaction, or by the second log's disk: what the first had on disk already is cut back."""
+    database = await Database.open(
+        tmp_path / "relay.sqlite", application=APPLICATION, migrations=[MIRROR_SCHEMA, "CREATE TABLE kept (n)"]
+    )
+    first = await StoredMirrorLog.open(database, tmp_path / "logs", "a.example/log")
+    second = await StoredMirrorLog.open(database, tmp_path / "logs", "b.example/log", FailingPack)
+
+    def sizes() -> list[int]:
+        return [first.size, first.files.size, second.size, second.files.size]
+
+    def also(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO kept SELECT sum(size) FROM mirror_log")
+
+    def refuses(connection: sqlite3.Connection) -> None:
+        also(connection)
+        raise Conflict("no")
+
+    assert await second.append(entries(3), also, beside=(first, entries(2))) == 3
+    assert sizes() == [2, 2, 3, 3]
+    for refused, why in ((entries(1), "no"), ([b"short"], "65 bytes")):
+        with pytest.raises((Conflict, Malformed), match=why):
+            await second.append(refused, refuses, beside=(first, entries(4)))
+        assert sizes() == [2, 2, 3, 3]
+    await asyncio.gather(  # one after the other, whichever log they begin with
+        *(second.append(entries(1), beside=(first, entries(1))) for _ in range(3)), first.append(entries(1)),
+        second.append(entries(1)),
+    )  # fmt: skip
+    assert sizes() == [6, 6, 7, 7]
+    FailingPack.fails = True
+    try:
+        with pytest.raises(StorageFailed):
+            await second.append(entries(1), also, beside=(first, entries(1)))
+    finally:
+        FailingPack.fails = False
+    assert sizes()[:3] == [6, 6, 7]
+    assert await database.read(lambda c: c.execute("SELECT n FROM kept").fetchall()) == [(5,)]
+    first.close()
+    second.close()
     await database.close()
 
 

@@ -67,4 +67,4 @@ async def test_a_courts_older_store_keeps_its_bundles(tmp_path: Path, version: i
     finally:
         await store.close()
     with closing(sqlite3.connect(path)) as c:
-        assert c.execute("PRAGMA user_version").fetchone() == (3,)
+        assert c.execute("PRAGMA user_version").fetchone() == (len(court.MIGRATIONS),)

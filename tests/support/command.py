@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,15 +31,21 @@ class Ran:
 
 
 def environment() -> dict[str, str]:
-    """The project first on the path, a terminal that is none."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "dumb", "COLUMNS": "200"}
+    """The project first on the path, a terminal that is none, English whatever the machine speaks."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "dumb", "COLUMNS": "200", "LC_ALL": "C.UTF-8"}
 
 
-def courtrelay(*arguments: str | Path, cwd: Path | None = None, patience_s: float = PATIENCE_S) -> Ran:
-    """Run it to its end. A traceback in its output fails the test that called."""
+def courtrelay(
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    patience_s: float = PATIENCE_S,
+    env: Mapping[str, str] | None = None,
+) -> Ran:
+    """Run it to its end, with `env` beside or instead of what it has. A traceback in its output fails the test that called."""
     command = [sys.executable, "-m", "relay.cli", *map(str, arguments)]
+    around = {**environment(), **(env or {})}
     done = subprocess.run(
-        command, cwd=cwd or ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=patience_s
+        command, cwd=cwd or ROOT, env=around, capture_output=True, text=True, check=False, timeout=patience_s
     )
     assert "Traceback" not in done.stderr + done.stdout, done.stderr
     return Ran(done.returncode, done.stdout, done.stderr)

@@ -30,6 +30,7 @@ from relay.services.court.custody import CustodyKeeper
 from relay.services.court.mirror import CourtMirror
 from relay.services.court.receipts import ReceiptReader
 from relay.services.court.retrieval import Done, Retrieval, Seen
+from relay.services.court.statements import Statements
 from relay.services.custodian.anchoring import Anchoring, AnchorPolicy
 from relay.services.custodian.deposit import Deposits, StoredDossier
 from relay.services.custodian.disclosure import Disclosures
@@ -66,6 +67,7 @@ class Way:
     disclosures: Disclosures
     retrieval: Retrieval
     custody: CustodyKeeper
+    statements: Statements
     mirror: CourtMirror
     receipt_reader: ReceiptReader
     watcher: Watcher
@@ -257,6 +259,15 @@ def _wire_court(way: Way, court: Any, trust: Any, random_bytes: Callable[[int], 
         signer=custody,
         clock=way.clock,
         random_bytes=random_bytes,
+        backoff=no_waits,
+    )
+    way.statements = Statements(
+        identity=court.common.identity,
+        store=way.court_store,
+        custody=way.custody,
+        trust=trust,
+        verifiers=verifiers(),
+        clock=way.clock,
         backoff=no_waits,
     )
 

@@ -160,10 +160,11 @@ async def _serve_court(way: WiredWay, stack: AsyncExitStack, trust: Any, random_
     way.retrieval = _retrieval(way, way.gateway, trust, random_bytes)
     named = NamedRetrievals(way.retrieval, way.court_store)
     status = CourtStatus(way.court_store, [way.origin], [lambda: way.custody.problem])
+    desk = court_server.CourtDesk(named, Bundles(way.court_store, way.custody), status, way.statements)
     await _serve(
         way, stack, "court", way.gateway.common, court_server,
         (court_pb2_grpc.add_MirrorServicer_to_server, court_server.Mirror(way.mirror)),
-        (court_pb2_grpc.add_CourtDeskServicer_to_server, court_server.CourtDesk(named, Bundles(way.court_store, way.custody), status)),
+        (court_pb2_grpc.add_CourtDeskServicer_to_server, desk),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from relay.app.demo import attacks, chains
 from relay.app.demo.network import Network
 from relay.app.initialise import LEDGERS, initialise
 from relay.app.runtime import EXIT_FAILED, EXIT_OK, until_signalled
+from relay.app.verdict_lines import verdict_lines
 from relay.core.checkpoint import Checkpoint
 from relay.core.errors import Malformed, RelayError, Unavailable
 from relay.core.ledgerproof import LedgerProof
@@ -43,8 +44,10 @@ async def run(folder: Path | None, *, stay: bool, loans: int, seed: int, say: Sa
         made = initialise(base / "home", base_port=0, validators=4, threshold=3, anchor_interval_s=0.2, ledger=ledger)
         network = Network(made.home)
         story = _EvmStory if ledger == "evm" else _Story
-        await story(base, network, say).tell(loans, seed)
+        told = story(base, network, say)
+        await told.tell(loans, seed)
         if stay:
+            await told.show()
             _commands(base, say)
             await until_signalled()
         elif kept:
@@ -75,6 +78,7 @@ class _Story:
         self._dossier = ""
         self._reference = ""
         self._kinds: list[str] = []
+        self._bundle_id = ""
 
     def _head(self, number: int, text: str) -> None:
         self._say(f"\n[{time.monotonic() - self._began:5.1f} s] {number}. {text}")
@@ -175,9 +179,14 @@ class _Story:
         retrieval = desk.RetrieveWish(grant=self._base / "grant.jwt", dossier="", officer="judge-7", purpose="filing")
         arrived: list[str] = []
         verdict = await desk.retrieve(
-            self._home, retrieval, bundle, lambda _d, _t: None, lambda row: arrived.append(row.verdict)
+            self._home,
+            retrieval,
+            bundle,
+            lambda _d, _t: None,
+            lambda row: arrived.append(row.verdict),
+            self._keep_bundle,
         )
-        for line in offline.verdict_lines(verdict):
+        for line in verdict_lines(verdict):
             self._say(f"     {line}")
         self._must(verdict["verdict"] == "CONSISTENT", "the dossier is CONSISTENT, record by record")
         self._kinds = list(verdict["ledger_proof_kinds"])
@@ -202,6 +211,17 @@ class _Story:
         if process.returncode != expected:
             raise Unavailable(f"courtrelay verify ended with code {process.returncode}, expected {expected}")
         return verdict
+
+    def _keep_bundle(self, bundle_id: str) -> None:
+        self._bundle_id = bundle_id
+
+    async def show(self) -> None:
+        """One link for somebody who has read nothing: the verdict, its reasons, and the report."""
+        report = await desk.issue_report(self._home, self._bundle_id, "en", "full")
+        self._say(
+            "\nThe verdict as a judge or a party reads it, with its reasons and the report, in any browser on this machine:"
+        )
+        self._say(f"\n  {report['url']}")
 
     async def _attack(self, bundle: Path) -> None:
         self._head(8, "Attack: one byte of a payload changed, checksums and manifest repaired")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from relay.core.bundle import (
@@ -25,17 +25,21 @@ from relay.core.bundle import (
     make_seal,
     manifest_bytes,
     record_part,
+    statement_part,
+    timestamp_part,
 )
 from relay.core.completeness import make_completeness
 from relay.core.disclosure import DisclosureManifest, ManifestEntry
 from relay.core.dossier import parse_entry, tag
 from relay.core.grants import Grant
 from relay.core.ledgerproof import LedgerProof
+from relay.core.limits import BUNDLE_STATEMENTS_MAX, TIMESTAMPS_PER_ANCHOR_MAX
 from relay.core.records import Record
 from relay.core.requests import RetrievalRequest
 from relay.core.tlogproof import TlogProof, format_tlog_proof
 from relay.ports.common import LogFiles, Signer
 from relay.ports.court import HeldCheckpoint
+from relay.ports.statements import KeptStatement
 from relay.services.court.bundle_file import StagedPart, listed
 from relay.services.court.lookup import Found, used_checkpoints
 
@@ -60,6 +64,10 @@ class Retrieved:
     custody_proofs: Sequence[bytes]
     custody_checkpoint: bytes
     made_at_s: int
+    timestamps: Mapping[int, tuple[bytes, ...]]
+    """Size of a checkpoint → its tokens, in the order of their authorities' names."""
+    statements: Sequence[KeptStatement]
+    """Of the platforms, by ledger and version."""
     first: tuple[int, int] | None = None
     """(log size, time in s) of this court's first disclosure of the dossier; None when this is the first."""
 
@@ -76,6 +84,7 @@ def make_parts(retrieved: Retrieved, seal: Signer) -> list[StagedPart]:
         StagedPart.of(GRANT_REGISTERED, ledger_proof_bytes(r.registration)),
         *_anchor_parts(r, used),
         *_custody_parts(r),
+        *_statement_parts(r),
     ]
     if used:
         parts.append(StagedPart.of(COMPLETENESS, _completeness(r, used[-1], seal).encode("ascii")))
@@ -114,6 +123,8 @@ def _anchor_parts(r: Retrieved, used: Sequence[HeldCheckpoint]) -> list[StagedPa
             StagedPart.of(anchor_part(i, "anchor.json"), ledger_proof_bytes(held.anchor)),
             StagedPart.of(anchor_part(i, "receipt.json"), ledger_proof_bytes(held.receipt)),
         ]
+        tokens = r.timestamps.get(held.size, ())[:TIMESTAMPS_PER_ANCHOR_MAX]
+        parts += [StagedPart.of(timestamp_part(i, n), token) for n, token in enumerate(tokens)]
         if i:
             hashes = r.mirror.consistency_proof(used[i - 1].size, held.size)
             parts.append(StagedPart.of(anchor_part(i, "consistency"), consistency_bytes(hashes)))
@@ -126,6 +137,20 @@ def _custody_parts(r: Retrieved) -> list[StagedPart]:
         StagedPart.of(CUSTODY_EVENTS, b"".join(event + b"\n" for event in r.custody_events)),
     ]
     parts += [StagedPart.of(custody_proof_part(i), proof) for i, proof in enumerate(r.custody_proofs)]
+    return parts
+
+
+def _statement_parts(r: Retrieved) -> list[StagedPart]:
+    parts = []
+    for number, kept in enumerate(r.statements[:BUNDLE_STATEMENTS_MAX]):
+        if kept.shown is None:
+            raise RuntimeError("a statement that does not stand on the ledger cannot be in a bundle")
+        parts += [
+            StagedPart.of(statement_part(number, "jwt"), kept.token),
+            StagedPart.of(statement_part(number, "event.json"), kept.event),
+            StagedPart.of(statement_part(number, "tlog-proof"), kept.shown.proof),
+            StagedPart.of(statement_part(number, "anchor.json"), ledger_proof_bytes(kept.shown.anchor)),
+        ]
     return parts
 
 

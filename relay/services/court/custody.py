@@ -13,7 +13,7 @@ from relay.core.errors import Conflict, RelayError
 from relay.core.limits import REASON_CHARS_MAX
 from relay.core.note import Note, VerifierKey, format_note, sign_note
 from relay.core.tlogproof import TlogProof, format_tlog_proof
-from relay.ports.common import Clock, RandomBytes, Signer
+from relay.ports.common import Clock, LogFiles, RandomBytes, Signer
 from relay.ports.court import CourtStore
 from relay.ports.custody import LedgerWord
 from relay.ports.ledgers import CourtRegistry
@@ -69,9 +69,12 @@ class CustodyKeeper:
         """The log's state now as a signed checkpoint, and its size."""
         custody = await self._store.custody_log()
         size = custody.size
-        root = await asyncio.to_thread(custody.files.root, size)
+        return await self._signed(custody.files, size), size
+
+    async def _signed(self, files: LogFiles, size: int) -> bytes:
+        root = await asyncio.to_thread(files.root, size)
         text = checkpoint_text(Checkpoint(origin=self._key.name, size=size, root=root))
-        return format_note(Note(text=text, signatures=(sign_note(text, self._key, self._signer.sign),))), size
+        return format_note(Note(text=text, signatures=(sign_note(text, self._key, self._signer.sign),)))
 
     async def proofs(self, indices: Sequence[int]) -> tuple[bytes, list[bytes]]:
         """A signed checkpoint and the tlog-proof of each event under it."""
@@ -82,6 +85,13 @@ class CustodyKeeper:
             hashes = await asyncio.to_thread(custody.files.inclusion_proof, index, size)
             made.append(format_tlog_proof(TlogProof(index=index, hashes=tuple(hashes), checkpoint=note)))
         return note, made
+
+    async def proof_under(self, index: int, size: int) -> bytes:
+        """The tlog-proof of an event under the log's head of an earlier size, as the ledger may hold it."""
+        custody = await self._store.custody_log()
+        note = await self._signed(custody.files, size)
+        hashes = await asyncio.to_thread(custody.files.inclusion_proof, index, size)
+        return format_tlog_proof(TlogProof(index=index, hashes=tuple(hashes), checkpoint=note))
 
     async def ledger_word(self) -> LedgerWord | None:
         """The newest head of this log on the court ledger, with its proof."""

@@ -80,6 +80,11 @@ class DossierLookup:
             asked = end
         return places, asked
 
+    async def timestamps(self, disclosure: DisclosureManifest, found: Found) -> dict[int, tuple[bytes, ...]]:
+        """By size, the tokens over the checkpoints that a bundle of this dossier holds."""
+        used = used_checkpoints(found.checkpoints, [entry.index for entry in disclosure.entries])
+        return await self._store.timestamps(found.origin, [held.size for held in used])
+
     async def expectation(self, disclosure: DisclosureManifest, grant: Grant, found: Found, now_ms: int) -> Expectation:
         """What records will be judged against."""
         mirror = await self._store.log(found.origin)

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from relay.core.canonical import dumps
@@ -25,13 +25,26 @@ REQUEST_ID_BYTES: Final = 32
 _DOMAIN: Final = b"courtrelay/desk-retrieval/v1"
 
 
+@dataclass(slots=True)
+class Trail:
+    """How far a named retrieval has come: the newest progress, and each record's verdict on arrival. Held while it is under way."""
+
+    progress: Progress | None = None
+    seen: dict[int, Seen] = field(default_factory=dict)
+
+
 class NamedRetrievals:
-    """Serves the court's desk beside `Retrieval`. `close` ends what is under way."""
+    """Serves the court's desk and its pages beside `Retrieval`. `close` ends what is under way."""
 
     def __init__(self, retrieval: Retrieval, store: CourtStore) -> None:
         self._retrieval = retrieval
         self._store = store
         self._running: dict[bytes, asyncio.Task[Done]] = {}
+        self._trails: dict[bytes, Trail] = {}
+
+    def trail(self, request_id: bytes) -> Trail | None:
+        """What a watcher may see of it; None when it is not under way. It changes while it is looked at."""
+        return self._trails.get(request_id)
 
     async def run(self, command: RetrievalCommand) -> AsyncIterator[Progress | Seen | Done]:
         """As `Retrieval.run`; under a request id only `Done` comes. Raises `Conflict` when it was used for something else."""
@@ -46,6 +59,7 @@ class NamedRetrievals:
         if task is None:
             task = asyncio.create_task(self._to_its_end(command), name="named retrieval")
             self._running[command.request_id] = task
+            self._trails[command.request_id] = Trail()
             task.add_done_callback(lambda done: self._ended(command.request_id, done))
         try:
             yield await asyncio.shield(task)
@@ -56,6 +70,7 @@ class NamedRetrievals:
 
     def _ended(self, request_id: bytes, task: asyncio.Task[Done]) -> None:
         self._running.pop(request_id, None)
+        self._trails.pop(request_id, None)
         if not task.cancelled() and task.exception() is not None:
             log.info("a named retrieval ended: %s", task.exception())
 
@@ -65,9 +80,14 @@ class NamedRetrievals:
             return Done(
                 bundle_id=held.bundle_id, bundle_bytes=held.bundle_bytes, verdict=held.verdict, attempts=held.attempts
             )
+        trail = self._trails[command.request_id]
         async for event in self._retrieval.run(command):
             if isinstance(event, Done):
                 return replace(event, attempts=held.attempts)
+            if isinstance(event, Progress):
+                trail.progress = event
+            else:
+                trail.seen[event.seq] = event
         raise Conflict("the retrieval ended without a result")
 
     async def close(self) -> None:

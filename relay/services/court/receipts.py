@@ -22,7 +22,7 @@ RELAYED_S: Final = 0.05
 
 
 class ReceiptReader:
-    """Looks for the receipt of every cosigned checkpoint. `run` never returns; it ends by cancellation."""
+    """Looks for the receipt of every cosigned checkpoint and calls `was_read` for each. `run` never returns; it ends by cancellation."""
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class ReceiptReader:
         verifiers: Verifiers,
         wake: asyncio.Event,
         backoff: Callable[[], Iterator[float]],
+        was_read: Callable[[], None] = lambda: None,
     ) -> None:
         self._identity = identity
         self._store = store
@@ -41,6 +42,7 @@ class ReceiptReader:
         self._verifiers = verifiers
         self._wake = wake
         self._backoff = backoff
+        self._was_read = was_read
         self.problem = ""
 
     async def run(self) -> None:
@@ -84,4 +86,5 @@ class ReceiptReader:
             checkpoint = Checkpoint(origin=held.origin, size=held.size, root=held.root)
             fact = check_receipt(proof, checkpoint, self._identity, self._trust, self._verifiers)
             await self._store.save_receipt(held.origin, held.size, proof, fact.time_ms)
+            self._was_read()
         return missing

@@ -35,6 +35,7 @@ from relay.services.court.bundling import Retrieved, make_parts
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.lookup import DossierLookup, Found
 from relay.services.court.staging import Staging
+from relay.services.court.statements import statements_for
 
 T = TypeVar("T")
 
@@ -300,6 +301,8 @@ class Retrieval:
             custody_proofs=proofs,
             custody_checkpoint=checkpoint,
             made_at_s=made_at_s,
+            statements=await statements_for(self._store, self._trust, self._identity, found, disclosure),
+            timestamps=await self._lookup.timestamps(disclosure, found),
             first=await self._store.first_disclosure(found.origin, under.dossier, size, made_at_s) if size else None,
         )
         bundle_id = self._random(BUNDLE_ID_BYTES).hex()

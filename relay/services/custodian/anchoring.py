@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from relay.core.checkpoint import Checkpoint, checkpoint_text
@@ -74,6 +74,8 @@ class Anchoring:
         self._backoff = backoff
         self._anchoring = asyncio.Lock()
         self._signed_open = False
+        self._last: LogCheckpoint | None = None
+        """The last checkpoint as far as it is known. Only here are any made: a caller that hung up may have left one more, no less."""
         self.anchored = Anchored()
         self.problem = ""
 
@@ -93,20 +95,19 @@ class Anchoring:
                 await asyncio.sleep(next(waits))
 
     async def _until_due(self) -> None:
-        while not await self._new_entries():
+        while not self._new_entries():
             self._grown.clear()
-            if not await self._new_entries():
-                await self._grown.wait()
+            await self._grown.wait()
         try:
             async with asyncio.timeout(self._policy.interval_s):
-                while await self._new_entries() < self._policy.count:
+                while self._new_entries() < self._policy.count:
                     self._grown.clear()
                     await self._grown.wait()
         except TimeoutError:
             return
 
-    async def _new_entries(self) -> int:
-        last = await self._store.last_checkpoint()
+    def _new_entries(self) -> int:
+        last = self._last
         if last is None:
             return self._store.size
         return self._store.size - last.size if last.anchored_height else max(1, self._store.size - last.size)
@@ -115,7 +116,7 @@ class Anchoring:
         """Anchor what is new; None when nothing is. A checkpoint signed before a crash is anchored first."""
         await self._sign_open()
         async with self._anchoring:
-            last = await self._store.last_checkpoint()
+            last = self._last = await self._store.last_checkpoint()
             before = last.size if last is not None and last.anchored_height else 0
             if last is None or (last.anchored_height and last.size < self._store.size):
                 if not self._store.size:
@@ -128,6 +129,7 @@ class Anchoring:
                 self.anchored.newest = Newest(before=before, checkpoint=last)
                 self.anchored.set()
             await self._store.save_anchored(last.size, anchor)
+            self._last = replace(last, anchored_height=anchor.height)
             log.info("anchored %s at size %d in block %d", self._key.name, last.size, anchor.height)
             self.anchored.set()
             return last, anchor
@@ -188,7 +190,7 @@ class Anchoring:
         async with self._anchoring:
             if self._signed_open:
                 return
-            last = await self._store.last_checkpoint()
+            last = self._last = await self._store.last_checkpoint()
             waiting = [] if last is None or last.anchored_height else [last]
             for checkpoint in [*await self._store.unconfirmed(), *waiting]:
                 note = parse_note(checkpoint.note)

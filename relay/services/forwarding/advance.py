@@ -232,12 +232,13 @@ class Advancer:
         mirror = await self._store.log(self._origin)
         announced = None
         if held.size < size:
-            offer = self._early.offer.take(item.id)
+            offer = self._early.offer.look(item.id)
             if offer is None or offer.old_size != held.size:
                 try:
                     offer = await self._offered(item, held.size)
                 except NotFound:
                     raise Waiting from None
+                self._early.offer.keep(item.id, offer)
             announced = offer.announced(begins.anchor)
             if size - held.next_index > TOGETHER_ENTRIES_MAX:
                 held, announced = await self._court.add_checkpoint(announced), None
@@ -281,15 +282,22 @@ class Advancer:
         return ItemState.COVERED
 
     async def _submission(self, item: Item, latest: Receipt | None, attempt: int) -> Submission:
-        mirror = await self._store.log(self._origin)
         old_size = latest.size if latest else 0
         return Submission(
             checkpoint=await self._cosigned(item),
             old_size=old_size,
-            consistency=tuple(await consistency(mirror.files, old_size, item.anchor.size)),
+            consistency=await self._extending(item, old_size),
             anchor=self._early.accepted.take(item.id) or await self._source.prove(item.anchor),
             attempt=attempt,
         )
+
+    async def _extending(self, item: Item, old_size: int) -> tuple[bytes, ...]:
+        """The court ledger mostly stands where the court did: then the proof is the one that was made for the court."""
+        offer = self._early.offer.take(item.id)
+        if offer is not None and offer.old_size == old_size:
+            return tuple(offer.consistency)
+        mirror = await self._store.log(self._origin)
+        return tuple(await consistency(mirror.files, old_size, item.anchor.size))
 
     async def _confirm(self, item: Item) -> ItemState:
         """The receipt is read back from the court ledger with its proof, never assumed from the answer to a write."""

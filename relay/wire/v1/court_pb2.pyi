@@ -166,3 +166,51 @@ class CourtStatusReply(_message.Message):
     retrievals: int
     last_problem: str
     def __init__(self, origins: _Optional[_Iterable[_Union[CourtOriginStatus, _Mapping]]] = ..., bundles: _Optional[int] = ..., retrievals: _Optional[int] = ..., last_problem: _Optional[str] = ...) -> None: ...
+
+class PublishStatementRequest(_message.Message):
+    __slots__ = ("statement",)
+    STATEMENT_FIELD_NUMBER: _ClassVar[int]
+    statement: bytes
+    def __init__(self, statement: _Optional[bytes] = ...) -> None: ...
+
+class PublishStatementReply(_message.Message):
+    __slots__ = ("ledger", "version", "digest")
+    LEDGER_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ledger: str
+    version: int
+    digest: bytes
+    def __init__(self, ledger: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
+
+class IssueReportRequest(_message.Message):
+    __slots__ = ("bundle_id", "language", "profile")
+    BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    bundle_id: str
+    language: str
+    profile: str
+    def __init__(self, bundle_id: _Optional[str] = ..., language: _Optional[str] = ..., profile: _Optional[str] = ...) -> None: ...
+
+class IssueReportReply(_message.Message):
+    __slots__ = ("number", "url")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    number: str
+    url: str
+    def __init__(self, number: _Optional[str] = ..., url: _Optional[str] = ...) -> None: ...
+
+class MakeLinkRequest(_message.Message):
+    __slots__ = ("role", "name")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    name: str
+    def __init__(self, role: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class MakeLinkReply(_message.Message):
+    __slots__ = ("url",)
+    URL_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    def __init__(self, url: _Optional[str] = ...) -> None: ...

@@ -211,6 +211,21 @@ class CourtDeskStub:
                 request_serializer=relay_dot_wire_dot_v1_dot_court__pb2.CourtStatusRequest.SerializeToString,
                 response_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.CourtStatusReply.FromString,
                 _registered_method=True)
+        self.PublishStatement = channel.unary_unary(
+                '/relay.wire.v1.CourtDesk/PublishStatement',
+                request_serializer=relay_dot_wire_dot_v1_dot_court__pb2.PublishStatementRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.PublishStatementReply.FromString,
+                _registered_method=True)
+        self.MakeLink = channel.unary_unary(
+                '/relay.wire.v1.CourtDesk/MakeLink',
+                request_serializer=relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkReply.FromString,
+                _registered_method=True)
+        self.IssueReport = channel.unary_unary(
+                '/relay.wire.v1.CourtDesk/IssueReport',
+                request_serializer=relay_dot_wire_dot_v1_dot_court__pb2.IssueReportRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.IssueReportReply.FromString,
+                _registered_method=True)
 
 
 class CourtDeskServicer:
@@ -234,6 +249,27 @@ class CourtDeskServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PublishStatement(self, request, context):
+        """Takes in the next version of a platform's statement of itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MakeLink(self, request, context):
+        """A link that signs a person in to the court's pages, once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IssueReport(self, request, context):
+        """A deposit report on a stored bundle; where its verdict page is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CourtDeskServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -251,6 +287,21 @@ def add_CourtDeskServicer_to_server(servicer, server):
                     servicer.Status,
                     request_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.CourtStatusRequest.FromString,
                     response_serializer=relay_dot_wire_dot_v1_dot_court__pb2.CourtStatusReply.SerializeToString,
+            ),
+            'PublishStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishStatement,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.PublishStatementRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_court__pb2.PublishStatementReply.SerializeToString,
+            ),
+            'MakeLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.MakeLink,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkReply.SerializeToString,
+            ),
+            'IssueReport': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueReport,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_court__pb2.IssueReportRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_court__pb2.IssueReportReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -334,6 +385,87 @@ class CourtDesk:
             '/relay.wire.v1.CourtDesk/Status',
             relay_dot_wire_dot_v1_dot_court__pb2.CourtStatusRequest.SerializeToString,
             relay_dot_wire_dot_v1_dot_court__pb2.CourtStatusReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.CourtDesk/PublishStatement',
+            relay_dot_wire_dot_v1_dot_court__pb2.PublishStatementRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_court__pb2.PublishStatementReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MakeLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.CourtDesk/MakeLink',
+            relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_court__pb2.MakeLinkReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueReport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/relay.wire.v1.CourtDesk/IssueReport',
+            relay_dot_wire_dot_v1_dot_court__pb2.IssueReportRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_court__pb2.IssueReportReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -89,6 +89,12 @@ class CourtDeskStub:
     Retrieve: _grpc.UnaryStreamMultiCallable[_court_pb2.DeskRetrieveRequest, _court_pb2.DeskRetrieveEvent]
     FetchBundle: _grpc.UnaryStreamMultiCallable[_court_pb2.FetchBundleRequest, _court_pb2.BundleChunk]
     Status: _grpc.UnaryUnaryMultiCallable[_court_pb2.CourtStatusRequest, _court_pb2.CourtStatusReply]
+    PublishStatement: _grpc.UnaryUnaryMultiCallable[_court_pb2.PublishStatementRequest, _court_pb2.PublishStatementReply]
+    """Takes in the next version of a platform's statement of itself."""
+    MakeLink: _grpc.UnaryUnaryMultiCallable[_court_pb2.MakeLinkRequest, _court_pb2.MakeLinkReply]
+    """A link that signs a person in to the court's pages, once."""
+    IssueReport: _grpc.UnaryUnaryMultiCallable[_court_pb2.IssueReportRequest, _court_pb2.IssueReportReply]
+    """A deposit report on a stored bundle; where its verdict page is."""
 
 @_typing.type_check_only
 class CourtDeskAsyncStub(CourtDeskStub):
@@ -96,6 +102,12 @@ class CourtDeskAsyncStub(CourtDeskStub):
     Retrieve: _aio.UnaryStreamMultiCallable[_court_pb2.DeskRetrieveRequest, _court_pb2.DeskRetrieveEvent]  # type: ignore[assignment]
     FetchBundle: _aio.UnaryStreamMultiCallable[_court_pb2.FetchBundleRequest, _court_pb2.BundleChunk]  # type: ignore[assignment]
     Status: _aio.UnaryUnaryMultiCallable[_court_pb2.CourtStatusRequest, _court_pb2.CourtStatusReply]  # type: ignore[assignment]
+    PublishStatement: _aio.UnaryUnaryMultiCallable[_court_pb2.PublishStatementRequest, _court_pb2.PublishStatementReply]  # type: ignore[assignment]
+    """Takes in the next version of a platform's statement of itself."""
+    MakeLink: _aio.UnaryUnaryMultiCallable[_court_pb2.MakeLinkRequest, _court_pb2.MakeLinkReply]  # type: ignore[assignment]
+    """A link that signs a person in to the court's pages, once."""
+    IssueReport: _aio.UnaryUnaryMultiCallable[_court_pb2.IssueReportRequest, _court_pb2.IssueReportReply]  # type: ignore[assignment]
+    """A deposit report on a stored bundle; where its verdict page is."""
 
 class CourtDeskServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -118,5 +130,29 @@ class CourtDeskServicer(metaclass=_abc_1.ABCMeta):
         request: _court_pb2.CourtStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_court_pb2.CourtStatusReply, _abc.Awaitable[_court_pb2.CourtStatusReply]]: ...
+
+    @_abc_1.abstractmethod
+    def PublishStatement(
+        self,
+        request: _court_pb2.PublishStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_court_pb2.PublishStatementReply, _abc.Awaitable[_court_pb2.PublishStatementReply]]:
+        """Takes in the next version of a platform's statement of itself."""
+
+    @_abc_1.abstractmethod
+    def MakeLink(
+        self,
+        request: _court_pb2.MakeLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_court_pb2.MakeLinkReply, _abc.Awaitable[_court_pb2.MakeLinkReply]]:
+        """A link that signs a person in to the court's pages, once."""
+
+    @_abc_1.abstractmethod
+    def IssueReport(
+        self,
+        request: _court_pb2.IssueReportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_court_pb2.IssueReportReply, _abc.Awaitable[_court_pb2.IssueReportReply]]:
+        """A deposit report on a stored bundle; where its verdict page is."""
 
 def add_CourtDeskServicer_to_server(servicer: CourtDeskServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

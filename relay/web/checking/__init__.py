@@ -1,0 +1,1 @@
+"""The public verification page: checks that anybody may make, without signing in."""

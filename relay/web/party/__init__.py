@@ -1,0 +1,1 @@
+"""Pages of an invited party, and of the clerk who invites."""
