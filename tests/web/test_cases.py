@@ -92,7 +92,7 @@ def test_a_judge_sees_what_was_withheld_in_its_place_with_the_reason(
         assert re.search("withheld: .{5}", hidden.nth(i).inner_text(), re.IGNORECASE)
         assert hidden.nth(i).locator("details").count() == 0
     times = page.locator("article.record.hidden").first.locator("dl.times dt")
-    assert times.count() == 4
+    assert times.count() == 5
 
 
 def test_a_judge_answers_an_objection_and_the_provenance_asked_for_stands_beside_the_record(
