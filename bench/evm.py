@@ -29,7 +29,7 @@ from tests.load.preload import anchor_entries
 
 BLOCKS: Final = 100_000
 BLOCKS_PER_S: Final = 1_000.0
-ANCHORS: Final = 1_000
+ANCHORS: Final = 3_000
 ANCHORS_PER_S: Final = 200.0
 SEED: Final = 1
 RUNS: Final = 3
