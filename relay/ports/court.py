@@ -127,8 +127,8 @@ class CourtStore(TimestampStore, StatementStore, Protocol):
     async def bundle_dossier(self, bundle_id: str) -> str:
         """Whose bundle it is. Raises `NotFound`."""
 
-    async def bundles_with(self, origin: str, index: int) -> list[tuple[str, str]]:
-        """(bundle id, dossier) of the newest bundle of each dossier with a record at that place of a log; a few at most."""
+    async def bundles_with(self, origin: str, index: int) -> list[tuple[str, str, str]]:
+        """(bundle id, dossier, case) of the newest bundle of each dossier and case with a record at that place of a log; a few at most."""
 
     async def open_bundle(self, bundle_id: str) -> BinaryIO:
         """A stored bundle. Raises `NotFound`."""

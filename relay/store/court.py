@@ -303,17 +303,18 @@ class SqliteCourtStore(RetrievalRows, TimestampRows, StatementRows):
             raise NotFound("no such bundle")
         return str(row[0])
 
-    async def bundles_with(self, origin: str, index: int) -> list[tuple[str, str]]:
+    async def bundles_with(self, origin: str, index: int) -> list[tuple[str, str, str]]:
         """See the port."""
         rows = await self._database.read(
             lambda c: c.execute(
-                "SELECT id, dossier, max(rowid) FROM bundle WHERE origin = ? AND EXISTS (SELECT 1 FROM"
+                "SELECT id, dossier, json_extract(CAST(verdict AS TEXT), '$.case'), max(rowid) FROM bundle"
+                " WHERE origin = ? AND EXISTS (SELECT 1 FROM"
                 " json_each(CAST(verdict AS TEXT), '$.records') WHERE json_extract(value, '$.log_index') = ?)"
-                " GROUP BY dossier ORDER BY 3 DESC LIMIT ?",
+                " GROUP BY 2, 3 ORDER BY 4 DESC LIMIT ?",
                 (origin, index, BUNDLES_MAX),
             ).fetchall()
         )
-        return [(str(row[0]), str(row[1])) for row in rows]
+        return [(str(row[0]), str(row[1]), str(row[2])) for row in rows]
 
     async def open_bundle(self, bundle_id: str) -> BinaryIO:
         """See the port."""

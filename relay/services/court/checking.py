@@ -57,8 +57,12 @@ _SAME_FILE_BUT: Final = Text(
 )
 
 
+READERS: Final = frozenset({"judge", "clerk"})
+"""Who reads dossiers, and so may compare with what is in them; an auditor sees verdicts alone."""
+
+
 class Asker(Protocol):
-    """Who asks, where they are signed in. `name` for the custody log; `dossiers` is what a party may see."""
+    """Who asks, where they are signed in. `name` for the custody log; a party may see `dossiers` of `case`."""
 
     @property
     def name(self) -> str:
@@ -67,6 +71,10 @@ class Asker(Protocol):
     @property
     def roles(self) -> frozenset[Literal["judge", "clerk", "party", "auditor"]]:
         """Their roles."""
+
+    @property
+    def case(self) -> str:
+        """A party's case."""
 
     @property
     def dossiers(self) -> frozenset[str]:
@@ -192,8 +200,9 @@ class Checking:
         if asker is None:
             raise NotFound(_NOTHING_TO_COMPARE)
         for origin in self._entry.origins(number):
-            for bundle_id, dossier in await self._store.bundles_with(origin, number.index):
-                if asker.roles - {"party"} or dossier in asker.dossiers:
+            for bundle_id, dossier, case in await self._store.bundles_with(origin, number.index):
+                own = case == asker.case and dossier in asker.dossiers
+                if asker.roles & READERS or ("party" in asker.roles and own):
                     return bundle_id, number.index
         raise NotFound(_NOTHING_TO_COMPARE)
 
