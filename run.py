@@ -3,7 +3,7 @@
 
     python3 run.py demo [--stay] [--dir DIR]     the whole way of one dossier, as a story
     python3 run.py tools                         EVM node, Solidity compiler, gRPC for Node, what checks the pages: once, into .venv/tools
-    python3 run.py test [pytest arguments]       the full test suite
+    python3 run.py test [pytest arguments]       the full test suite, two files at a time; with arguments as they say
     python3 run.py check                         lint, types, layers, spelling, generated code, house rules
     python3 run.py bench [arguments]             the table of speed and size
     python3 run.py flips [--seed N] [--all]      every other value of every byte of a bundle's proof parts

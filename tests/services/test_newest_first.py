@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from relay.core.checkpoint import parse_checkpoint
 from relay.core.errors import Unavailable
+from relay.ports.custodian import CustodianCounts
 from relay.services.custodian.pushing import LOOK_AGAIN, MANY
 from tests.support.bundles import make_home, noon_of
 from tests.support.lines import small_dossier
@@ -86,21 +88,23 @@ async def test_newest_that_the_relay_does_not_see_yet_is_tried_again_among_the_o
     assert way.pusher.pushed_size == newest
 
 
-async def test_none_is_pushed_any_more_once_the_newest_is_confirmed(way: Way, link: Watched) -> None:
+async def test_none_is_pushed_any_more_once_the_newest_is_confirmed(
+    way: Way, link: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes = await anchored(way, WAITING)
-    still, way.custodian_store.unconfirmed = way.custodian_store.unconfirmed, None  # type: ignore[method-assign,assignment]
+    still = way.custodian_store.counts
 
-    async def unconfirmed() -> Any:
-        waiting = await still()
-        return [one for one in waiting if one.size > sizes[-1]] if len(link.sizes) > LOOK_AGAIN else waiting
+    async def counts() -> CustodianCounts:
+        found = await still()
+        return replace(found, confirmed_size=sizes[-1]) if len(link.sizes) > LOOK_AGAIN else found
 
-    way.custodian_store.unconfirmed = unconfirmed  # type: ignore[method-assign]
+    monkeypatch.setattr(way.custodian_store, "counts", counts)
     await way.pusher.push_all()
     assert link.sizes == [sizes[-1], *sizes[:LOOK_AGAIN]]
     assert way.pusher.pushed_size == sizes[-1]
     await way.deposit("R-later", small_dossier()[:1])
     await way.anchoring.now()
-    way.custodian_store.unconfirmed = still  # type: ignore[method-assign]
+    monkeypatch.undo()
     await way.pusher.push_all()
     assert link.sizes[-1] == way.custodian_store.size
 
