@@ -17,7 +17,7 @@ from relay.core.merkle import MemoryTree, leaf_hash, subtree_consistency_proof
 from relay.core.note import Note, VerifierKey, format_note, sign_note
 from relay.core.package import Package
 from relay.durable.errors import StorageFailed
-from relay.ports.custodian import LogCheckpoint, PackageMaker, ReceiptOffer
+from relay.ports.custodian import CustodianCounts, LogCheckpoint, PackageMaker, ReceiptOffer
 from relay.services.custodian.anchoring import Anchored, Newest
 from tests.simulation.chain import LenderChain
 from tests.simulation.network import Net
@@ -92,6 +92,12 @@ class Lender:
         """See relay.ports.custodian.CustodianStore."""
         covered = max(self.receipts, default=0)
         return [self.waiting[size] for size in sorted(self.waiting) if size > covered]
+
+    async def counts(self) -> CustodianCounts:
+        """See relay.ports.custodian.CustodianStore."""
+        newest = max(self.waiting, default=0)
+        confirmed = max(self.receipts, default=0)
+        return CustodianCounts(dossiers=0, anchored_size=max(newest, confirmed), confirmed_size=confirmed)
 
     async def save_receipt(self, size: int, proof: LedgerProof, cosigned: bytes) -> None:
         """See relay.ports.custodian.CustodianStore."""

@@ -38,6 +38,8 @@ from tests.simulation.network import Link, Net
 from tests.simulation.process import Machine, Process
 from tests.simulation.proofs import KIND, verify_proof
 
+NEWEST_FIRST = 2
+"""So that waiting checkpoints are often pushed out of their order."""
 COURT = "spiffe://court.example/court"
 COURT_LEDGER = "court-ledger"
 WITNESS = "court.example/witness"
@@ -177,7 +179,7 @@ class World:
     def _start_custodian(self, lender: Lender) -> None:
         line: Any = RelayLine(lender, self.relay, Net(Always(), self.dice, self.link(f"{lender.origin}-relay")))
         store: Any = lender
-        pusher = Pusher(store, line, lender.anchored, self.backoff)
+        pusher = Pusher(store, line, lender.anchored, self.backoff, many=NEWEST_FIRST)
         check = ReceiptCheck(
             store=store, relay=line, origin=lender.origin, trust=self.trust, verifiers=self.verifiers,
             clock=self.clock, pushed=pusher.pushed, backoff=self.backoff,

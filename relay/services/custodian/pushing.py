@@ -41,7 +41,10 @@ class Pusher:
         relay: RelayLink,
         anchored: Anchored,
         backoff: Callable[[], Iterator[float]],
+        many: int = MANY,
     ) -> None:
+        """`many`: when more checkpoints wait, the newest is pushed before the others."""
+        self._many = many
         self._store = store
         self._relay = relay
         self._anchored = anchored
@@ -92,7 +95,7 @@ class Pusher:
         """
         left_out = ahead = False
         for place, checkpoint in enumerate(waiting):
-            if len(waiting) > MANY and place % LOOK_AGAIN == 0:
+            if len(waiting) > self._many and place % LOOK_AGAIN == 0:
                 if await self._confirmed(waiting[-1]):
                     self.pushed_size, left_out = waiting[-1].size, False
                     break
