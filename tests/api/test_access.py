@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -84,17 +85,17 @@ async def test_every_access_is_in_the_custody_log_under_the_callers_name(gateway
             assert len(await events(gateway)) == before, call
             continue
 
-        async def logged(call: Call = call, before: int = before) -> bool:
-            return call.event in [one.action for one in (await events(gateway))[before:]]
+        # the lender learns the officer, and who spoke for them; whoever checks a report is nobody in particular
+        mine = {
+            "beginRetrieval": lambda one: one.detail == "judge 7 (all-1): hearing",
+            "checkReport": lambda one: True,
+        }.get(call.operation, lambda one: one.actor == me)
+
+        async def logged(call: Call = call, before: int = before, mine: Callable[..., bool] = mine) -> bool:
+            # the court's own events of the retrieval that another call began may stand between
+            return any(one.action == call.event and mine(one) for one in (await events(gateway))[before:])
 
         await settle(logged, f"{call.operation} is logged as {call.event}")
-        of_it = [one for one in (await events(gateway))[before:] if one.action == call.event]
-        if call.event == "request":  # the lender learns the officer, and who spoke for them
-            assert of_it[0].detail == "judge 7 (all-1): hearing"
-        elif (
-            call.operation != "checkReport"
-        ):  # whoever checks a report is nobody in particular, here as on the public page
-            assert of_it[0].actor == me, call
 
 
 @pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "Bearer a b", "bearer  x", "Bearer \u00e9"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -111,8 +112,8 @@ def retrieved(dossiers: Dossiers, case: str, grant: Path) -> str:
     wanted = {"case": case, "grant": digest[1], "dossier": dossier[1], "purpose": "hearing"}
     job = client.post("/cases/retrieve", wanted, at=taken.to)
     assert job.status == 303, job.text
-    for _ in range(600):
-        text = client.get(job.to).text
-        if 'data-under-way="no"' in text:
-            break
+    deadline = time.monotonic() + 120
+    while 'data-under-way="no"' not in client.get(job.to).text:
+        assert time.monotonic() < deadline, "the retrieval never ended"
+        time.sleep(0.1)
     return bundle_of(client, case)

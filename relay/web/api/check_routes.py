@@ -18,6 +18,7 @@ from relay.web.api.case_routes import READERS
 from relay.web.api.forms import FINDING, FREE, TIME_MS, Schema, members, one_of, ref, whole
 from relay.web.api.shapes import schema_of
 from relay.web.api.table import Answer, Asked, Body, Param, Route
+from relay.web.site import PersonRole
 
 PLACE: Final[Schema] = {
     "type": "string",
@@ -26,6 +27,8 @@ PLACE: Final[Schema] = {
     "pattern": "^[0-9A-Za-z-]+$",
     "description": "A deposit number, or a report's retrieval code.",
 }
+COMPARERS: Final[tuple[PersonRole, ...]] = ("judge", "clerk")
+"""Who may learn whether contents are what they guess: who may read them. An auditor may not."""
 NUMBER: Final[Schema] = {
     "type": "string",
     "pattern": "^[0-9A-Z]{6}-[0-9A-Z]{8,13}-[0-9]{2}$",
@@ -125,7 +128,7 @@ def check_routes(checking: Checking, file_bytes_max: int) -> list[Route]:
             name="checkFile",
             tag="checks",
             says="Compare an original file with a record, or with all of a report",
-            roles=READERS,
+            roles=COMPARERS,
             params=(place,),
             body=Body(media_types=("application/octet-stream",), bytes_max=file_bytes_max),
             answers=result,
@@ -138,7 +141,7 @@ def check_routes(checking: Checking, file_bytes_max: int) -> list[Route]:
             name="checkDigest",
             tag="checks",
             says="Compare a digest with a record, or with all of a report",
-            roles=READERS,
+            roles=COMPARERS,
             body=Body(schema="NewDigestCheck"),
             answers=result,
             handle=at.digest,
