@@ -31,6 +31,11 @@ def private_key(name: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
 
 
+def _altered(data: bytes) -> bytes:
+    """Other bytes, whichever these are: a fixed last byte would be the right one for every 256th entry."""
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
 class TreeFiles:
     """relay.ports.LogFiles of a log in memory."""
 
@@ -74,7 +79,7 @@ class Lender:
         start = len(self.files.held)
         new = [b"\x01" + hashlib.sha512(f"{self.origin} {n}".encode()).digest() for n in range(start, start + count)]
         self.files.append(new)
-        self.fork.append([entry[:-1] + b"?" for entry in new])
+        self.fork.append([_altered(entry) for entry in new])
         tree = (self.fork if self.character == FORKS else self.files).tree
         size = len(self.files.held)
         checkpoint = Checkpoint(origin=self.origin, size=size, root=tree.root(size))
@@ -140,7 +145,7 @@ class RelayLine:
     def _altered(self, package: Package) -> Package:
         if self._lender.character != WRONG_ENTRIES:
             return package
-        return Package(start=package.start, entries=package.entries[:-1] + b"!", proof=package.proof)
+        return Package(start=package.start, entries=_altered(package.entries), proof=package.proof)
 
     async def receipts(self, origin: str, above_size: int) -> list[ReceiptOffer]:
         async def ask() -> list[ReceiptOffer]:
