@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, TypeVar
 
 from adapters.remote.server import Offer, serving_adapter
 from relay.app.adapters import court_opener, load_adapter
-from relay.app.runtime import announce, run_process, set_up_logging, until_signalled
+from relay.app.runtime import announce, program_version, run_process, set_up_logging, until_signalled
 from relay.config.adapter import AdapterConfig, read_adapter
 from relay.config.roles import LedgerConfig
 from relay.core.errors import Denied, Malformed
@@ -45,7 +44,7 @@ async def run_adapter(path: Path) -> None:
             raise Malformed(str(path), "court.ledger", reason)
         offer = Offer(
             name=PACKAGE,
-            version=_version(),
+            version=program_version(),
             family=family.name,
             proof_kind=family.proof_kind,
             source=source,
@@ -98,10 +97,3 @@ def _check_identity(config: AdapterConfig) -> None:
         raise Malformed(place, "", f"{error.reason}; it needs the identity {config.identity}") from None
     if shown != config.identity:
         raise Malformed(place, "", f"is the certificate of {shown}, configured is {config.identity}")
-
-
-def _version() -> str:
-    try:
-        return version(PACKAGE)
-    except PackageNotFoundError:
-        return "uninstalled"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ from relay.app.court_retrieval import named_retrievals
 from relay.app.court_time import statements, timestamps
 from relay.app.http import open_court_http
 from relay.app.lists import ListsUsed
+from relay.app.ops import open_ops
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
+from relay.app.samples import sample_court
 from relay.app.trust import only, use_trust
 from relay.config.roles import CourtConfig, read_court
 from relay.core.errors import Malformed
@@ -162,6 +165,7 @@ async def run_court(path: Path) -> None:
             )
         )
         await open_court_http(stack, config, store, trust)
+        await open_ops(stack, "court", common, [], partial(sample_court, store, registry.ledger))
         jobs = [("receipts", receipts.run()), ("custody", custody.run())]
         jobs += [("timestamps", stamping.run()), ("statements", stating.run()), *(web.workers if web else ())]
         await stack.enter_async_context(workers(*jobs))

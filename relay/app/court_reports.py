@@ -8,8 +8,8 @@ from typing import Final
 from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.routing import BaseRoute
 
-from relay.app.reports import program_version, stamps_of
-from relay.app.runtime import SystemClock, random_bytes
+from relay.app.reports import stamps_of
+from relay.app.runtime import SystemClock, program_version, random_bytes
 from relay.config.roles import CourtConfig
 from relay.core.trust import TrustRoots
 from relay.durable.database import Database

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from relay.app.adapters import load_adapter, verifiers
+from relay.app.components import ledger
 from relay.app.http import open_custodian_http
 from relay.app.lists import ListsUsed
+from relay.app.ops import open_ops
 from relay.app.projection import open_projector
 from relay.app.retention import RETENTION_ALLOW, RetentionServices, wire_retention
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
+from relay.app.samples import sample_custodian
 from relay.app.trust import only, use_trust
 from relay.config.roles import CustodianConfig, read_custodian
 from relay.core.note import VerifierKey
@@ -212,6 +215,7 @@ async def run_custodian(path: Path) -> None:
             )
         )
         await open_custodian_http(stack, config, store)
+        await open_ops(stack, "custodian", common, [ledger(source, needed=False)], partial(sample_custodian, store))
         await stack.enter_async_context(
             workers(
                 ("anchoring", services.anchoring.run()),

@@ -39,7 +39,12 @@ LENDER_CUSTODY: Final = "lender.courtrelay.example/custody/1"
 KEY_YEARS: Final = 30
 TRUST_DAYS: Final = 366
 """After so many days disclosures and retrievals stop until there are newer trust roots."""
-PORTS: Final = ("lender-ledger", "court-ledger", "custodian", "relay", "court", *CHAIN_PORTS.values(), "court-pages")
+ROLES_WITH_OPS: Final = ("custodian", "relay", "court")
+PORTS: Final = (
+    *("lender-ledger", "court-ledger", "custodian", "relay", "court", *CHAIN_PORTS.values(), "court-pages"),
+    *(f"{role}-ops" for role in ROLES_WITH_OPS),
+)
+BASE_PORT_MAX: Final = 65_536 - len(PORTS)
 OpenMaker = Callable[[Path, int, int, Mapping[str, int]], LedgerMaker]
 """(home, validators, threshold, ports)."""
 
@@ -88,8 +93,8 @@ def initialise(
         raise Malformed("init", "--ledger", f"must be one of {', '.join(makers)}")
     if not 1 <= threshold <= validators:
         raise Malformed("init", "--threshold", f"must be 1 to the number of validators ({validators})")
-    if base_port != 0 and not 1024 <= base_port <= 65_527:
-        raise Malformed("init", "--base-port", "must be 0 (free ports) or 1024 to 65527")
+    if base_port != 0 and not 1024 <= base_port <= BASE_PORT_MAX:
+        raise Malformed("init", "--base-port", f"must be 0 (free ports) or 1024 to {BASE_PORT_MAX}")
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise Conflict(f"{home} exists and is not an empty folder; nothing is ever overwritten: choose another one")
     if "evm" in ledger:
@@ -224,7 +229,7 @@ class _Maker:
                 f'origin = "{ORIGIN}"',
                 f'custody_origin = "{LENDER_CUSTODY}"',
                 "",
-                *self._server_tls(),
+                *self._server_tls("custodian"),
                 "[keys]",
                 *(f'{n} = "keys/{n}.pem"' for n in ("record", "log", "grant", "custody")),
                 'sealing = "keys/sealing.key"',
@@ -246,7 +251,7 @@ class _Maker:
                 *self._common("relay", "relay-desk"),
                 *([f"leap = {self._ledgers.leap}"] if self._ledgers.leap else []),
                 "",
-                *self._server_tls(),
+                *self._server_tls("relay"),
                 "[court]",
                 f'address = "127.0.0.1:{self._ports["court"]}"',
                 "",
@@ -265,7 +270,7 @@ class _Maker:
                 f'witness_name = "{WITNESS}"',
                 f'custody_origin = "{CUSTODY}"',
                 "",
-                *self._server_tls(),
+                *self._server_tls("court"),
                 "[keys]",
                 *(f'{n} = "keys/{n}.pem"' for n in ("witness", "seal", "request", "custody")),
                 "",
@@ -309,8 +314,10 @@ class _Maker:
     def _tls(self) -> list[str]:
         return ["[tls]", 'ca = "ca.pem"', 'certificate = "tls.pem"', 'key = "tls.key"', ""]
 
-    def _server_tls(self) -> list[str]:
-        return [*self._tls(), "[tls.crl]", LISTED, ""]
+    def _server_tls(self, role: str) -> list[str]:
+        """TLS, and where its operators look, on the loopback without it."""
+        ops = ["[ops]", f'listen = "127.0.0.1:{self._ports[f"{role}-ops"]}"', 'tls = "none"', ""]
+        return [*self._tls(), "[tls.crl]", LISTED, "", *ops]
 
     def _write_desks(self) -> None:
         for desk, role in DESKS.items():

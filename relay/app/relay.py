@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from relay.app.adapters import load_adapter, open_court
+from relay.app.components import ledgers
 from relay.app.http import open_relay_http
 from relay.app.lists import ListsUsed
 from relay.app.memory import open_memory
+from relay.app.ops import open_ops
 from relay.app.relay_jobs import make_jobs
 from relay.app.runtime import SystemClock, announce, until_signalled, workers
+from relay.app.samples import sample_relay
 from relay.app.trust import only, read_trust
 from relay.config.roles import RelayConfig, read_relay
 from relay.core.errors import Malformed
@@ -86,6 +90,8 @@ async def run_relay(path: Path) -> None:
             )
         )
         await open_relay_http(stack, config, store)
+        sample = partial(sample_relay, store, jobs.watchers, registry.ledger)
+        await open_ops(stack, "relay", common, ledgers(sources.values()), sample)
         await stack.enter_async_context(workers(*jobs.start()))
         announce("relay", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()

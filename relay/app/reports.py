@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from relay.app.adapters import verifiers
-from relay.app.runtime import SystemClock
+from relay.app.runtime import SystemClock, program_version
 from relay.app.trust import read_trust
 from relay.core.bundlezip import FileSource
 from relay.core.errors import Malformed
@@ -54,14 +53,6 @@ class ReportWish:
     seal_key: Path | None
     font: Path | None
     profiles: Path | None
-
-
-def program_version() -> str:
-    """Of this program; `unknown` when it runs from a folder that is not installed."""
-    try:
-        return version("courtrelay")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def stage_of() -> StageOf:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from relay.core.errors import RelayError
@@ -29,6 +30,14 @@ EXIT_STORAGE: Final = 70
 
 
 SWITCH_S: Final = 0.0005
+
+
+def program_version() -> str:
+    """Of this program; `unknown` when it runs from a folder that is not installed."""
+    try:
+        return version("courtrelay")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 class SystemClock:

@@ -36,7 +36,7 @@ def read_http(table: Table, *, witness: bool) -> HttpConfig:
     kind = table.text("tls") if table.has("tls") else "mutual"
     if kind not in ("mutual", "none"):
         raise table.refuse("tls", f"{kind!a} is neither mutual nor none")
-    if kind == "none" and not _is_loopback(host):
+    if kind == "none" and not is_loopback(host):
         raise table.refuse("tls", "none is for the loopback alone; put a proxy with TLS in front for others")
     config = HttpConfig(
         listen=listen,
@@ -48,7 +48,8 @@ def read_http(table: Table, *, witness: bool) -> HttpConfig:
     return config
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host of an address is this machine alone."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.config.http import HttpConfig, read_http
+from relay.config.ops import OpsConfig, read_ops
 from relay.config.report import ReportConfig, read_report
 from relay.config.strict import Table, read_table
 from relay.config.time import AuthorityConfig, read_time
@@ -36,6 +37,8 @@ class Common:
     limits: Limits
     http: HttpConfig | None
     """Where the logs are served; None: nowhere."""
+    ops: OpsConfig | None
+    """Where metrics and health are; None: nowhere but in gRPC's own health service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +173,7 @@ def _common(table: Table, role: Role) -> Common:
         tls=read_tls(table),
         limits=read_limits(table),
         http=read_http(table.table("http"), witness=role is Role.COURT) if table.has("http") else None,
+        ops=read_ops(table.table("ops")) if table.has("ops") else None,
     )
 
 

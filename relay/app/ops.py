@@ -1,0 +1,84 @@
+"""What each role opens for its operators: health of its components, and, with `[ops]`, metrics and readiness over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from relay.app.runtime import SystemClock, program_version, workers
+from relay.config.roles import Common
+from relay.core.errors import Malformed
+from relay.telemetry import metrics
+from relay.telemetry.events import OPS_LISTENING, log_event
+from relay.telemetry.health import Component, Health
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+log = logging.getLogger(__name__)
+
+Sample = Callable[[], Awaitable[None]]
+"""Sets the gauges of a role from its stores; called before a scrape is answered."""
+
+
+async def open_ops(
+    stack: AsyncExitStack, role: str, common: Common, components: Sequence[Component], sample: Sample
+) -> Health:
+    """The role's health, looked at until the stack closes; served where the configuration says. Raises `Malformed`."""
+    health = Health(role, components, now_ms=SystemClock().now_ms, sleep=asyncio.sleep)
+    metrics.build_info.labels(role, program_version()).set(1)
+    await stack.enter_async_context(workers(("health", health.run())))
+    if common.ops is not None:
+        await _serve(stack, common, OpsSite(health, sample))
+    return health
+
+
+async def _serve(stack: AsyncExitStack, common: Common, site: OpsSite) -> None:
+    ops = common.ops
+    if ops is None:
+        return
+    from relay.wire.logs_http import serving_http
+
+    tls = common.tls if ops.tls == "mutual" else None
+    try:
+        port = await stack.enter_async_context(serving_http(site.handle, listen=ops.listen, tls=tls))
+    except Malformed as error:
+        raise Malformed("ops", error.field, error.reason) from None
+    scheme = "http" if tls is None else "https"
+    log_event(log, OPS_LISTENING, address=f"{scheme}://{ops.listen.rpartition(':')[0]}:{port}")
+
+
+class OpsSite:
+    """/metrics, /livez, /readyz. One sample at a time, however many ask."""
+
+    def __init__(self, health: Health, sample: Sample) -> None:
+        self._health = health
+        self._sample = sample
+        self._one = asyncio.Lock()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """GET alone."""
+        from aiohttp import web
+        from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+        if request.method not in ("GET", "HEAD"):
+            return web.Response(status=405, headers={"Allow": "GET, HEAD"}, text="GET only\n")
+        if request.path == "/livez":
+            return web.Response(text="alive\n")
+        if request.path == "/readyz":
+            return self._readiness()
+        if request.path == "/metrics":
+            async with self._one:
+                await self._sample()
+            return web.Response(body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(status=404, text="there are /metrics, /livez, /readyz\n")
+
+    def _readiness(self) -> web.StreamResponse:
+        from aiohttp import web
+
+        lines = [f"{one.name}: {one.problem or 'ok'}" for one in self._health.states]
+        word = "ready" if self._health.ready else "not ready"
+        return web.Response(status=200 if self._health.ready else 503, text="\n".join([word, *lines]) + "\n")
