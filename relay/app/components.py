@@ -15,7 +15,7 @@ def ledger(source: AnchorSource, *, needed: bool = True) -> Component:
         await source.head()
         return ""
 
-    return Component(name=f"ledger {source.ledger}", look=look, needed=needed)
+    return Component(kind="ledger", name=source.ledger, look=look, needed=needed)
 
 
 def ledgers(sources: Iterable[AnchorSource]) -> list[Component]:

@@ -79,6 +79,6 @@ class OpsSite:
     def _readiness(self) -> web.StreamResponse:
         from aiohttp import web
 
-        lines = [f"{one.name}: {one.problem or 'ok'}" for one in self._health.states]
+        lines = [f"{one.kind} {one.name}: {one.problem or 'ok'}" for one in self._health.states]
         word = "ready" if self._health.ready else "not ready"
         return web.Response(status=200 if self._health.ready else 503, text="\n".join([word, *lines]) + "\n")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from relay.core.errors import RelayError
 from relay.telemetry import metrics
@@ -17,13 +17,18 @@ EVERY_S: Final = 5.0
 WITHIN_S: Final = 4.0
 
 
+Kind = Literal["ledger", "court_ledger", "custodian", "relay", "court", "database", "disk", "clock", "broker"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """`look` gives "" or what is wrong and what to do, or raises RelayError or OSError; more than WITHIN_S is no answer.
+    """`kind` is a word of a fixed set, `name` one out of the configuration. `needed`: without it the role is not ready; otherwise it waits
+    safely, as a relay without its court.
 
-    `needed`: without it the role is not ready. Otherwise it waits safely, as a relay without its court.
+    `look` gives "" or what is wrong and what to do, or raises RelayError or OSError; more than WITHIN_S is no answer.
     """
 
+    kind: Kind
     name: str
     look: Callable[[], Awaitable[str]]
     needed: bool
@@ -33,6 +38,7 @@ class Component:
 class State:
     """`problem` is empty while the component is up."""
 
+    kind: Kind
     name: str
     problem: str
     needed: bool
@@ -54,7 +60,7 @@ class Health:
         self._components = tuple(components)
         self._now_ms = now_ms
         self._sleep = sleep
-        self._states: dict[str, State] = {}
+        self._states: dict[tuple[Kind, str], State] = {}
         self.stopping = False
 
     async def run(self) -> None:
@@ -69,25 +75,26 @@ class Health:
         metrics.ready.labels(self.role).set(self.ready)
 
     async def _one(self, component: Component) -> None:
+        key = component.kind, component.name
         try:
             async with asyncio.timeout(WITHIN_S):
                 problem = await component.look()
         except TimeoutError:
-            problem = f"{component.name} did not answer within {WITHIN_S:.0f} s"
+            problem = f"did not answer within {WITHIN_S:.0f} s"
         except (RelayError, OSError) as error:
             problem = str(error) or type(error).__name__
-        held = self._states.get(component.name)
+        held = self._states.get(key)
         changed = held is None or bool(held.problem) != bool(problem)
         since_ms = self._now_ms() if held is None or changed else held.since_ms
-        self._states[component.name] = State(
-            name=component.name, problem=problem, needed=component.needed, since_ms=since_ms
+        self._states[key] = State(
+            kind=component.kind, name=component.name, problem=problem, needed=component.needed, since_ms=since_ms
         )
-        metrics.component_up.labels(self.role, component.name).set(not problem)
+        metrics.component_up.labels(self.role, component.kind, component.name).set(not problem)
 
     @property
     def states(self) -> tuple[State, ...]:
         """In the order of the components; fewer before the first look is done."""
-        return tuple(self._states[one.name] for one in self._components if one.name in self._states)
+        return tuple(self._states[key] for one in self._components if (key := (one.kind, one.name)) in self._states)
 
     @property
     def ready(self) -> bool:
