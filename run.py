@@ -43,7 +43,7 @@ DEV = "requirements-dev.txt"
 NODE = "requirements-node.txt"
 TOOLS = VENV / "tools"
 MACHINES = {"x86_64": "linux-amd64", "amd64": "linux-amd64", "aarch64": "linux-arm64", "arm64": "linux-arm64"}
-SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")
+SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 """The whole suite: two files at a time, each from its first test to its last."""
 LONG_RUNS = {
     "flips": "tests.support.flip_all",
