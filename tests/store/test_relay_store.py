@@ -70,7 +70,7 @@ async def test_block_that_does_not_extend_leaves_nothing(store: RelayStore, wron
 async def test_two_watchers_of_one_ledger_record_a_block_once(store: RelayStore) -> None:
     same = block(1, anchor(1, 1))
     outcomes = await asyncio.gather(*(store.take_block(LEDGER, same) for _ in range(5)), return_exceptions=True)
-    assert [o for o in outcomes if not isinstance(o, Conflict)] == [1]
+    assert [o for o in outcomes if not isinstance(o, Conflict)] == [{ORIGIN: 1}]
     assert (await store.counts())["seen"] == 1
 
 
