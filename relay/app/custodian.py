@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from relay.app.adapters import load_adapter, verifiers
-from relay.app.components import ledger
+from relay.app.components import custodian_needs
 from relay.app.http import open_custodian_http
 from relay.app.lists import ListsUsed
-from relay.app.ops import open_ops
+from relay.app.ops import make_health, open_ops
 from relay.app.projection import open_projector
 from relay.app.retention import RETENTION_ALLOW, RetentionServices, wire_retention
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
@@ -87,7 +87,7 @@ class _Services:
 
     def custody_desk(self, config: CustodianConfig, store: SqliteCustodianStore) -> CustodyDesk:
         """The custody desk; without a custody key it shows events and no head."""
-        signer = open_signer(config.custody_key) if config.custody_key else None
+        signer = open_signer(config.custody_key, "custody") if config.custody_key else None
         reading = CustodyReading(
             keeper=config.common.identity,
             rows=StoredCustodyRows.of(store),
@@ -121,7 +121,7 @@ def _wire(
     """Every service with its keys. Raises `Malformed` for a key file that cannot be used."""
     identity, clock = config.common.identity, SystemClock()
     trust, catalogue = use_trust(config.common.trust, config.common.data), KindCatalogue()
-    record_key, log_signer = open_signer(config.record_key), open_signer(config.log_key)
+    record_key, log_signer = open_signer(config.record_key, "record"), open_signer(config.log_key, "log")
     log_key = VerifierKey.ed25519(config.origin, log_signer.public_key)
     deposits = Deposits(
         identity=identity,
@@ -145,10 +145,11 @@ def _wire(
     receipts = _receipts(config, store, link, trust, pusher)
     grants = Grants(
         identity=identity,
+        origin=config.origin,
         store=store,
         relay=link,
         catalogue=catalogue,
-        signer=open_signer(config.grant_key),
+        signer=open_signer(config.grant_key, "grant"),
         trust=trust,
         verifiers=verifiers(),
         clock=clock,
@@ -194,10 +195,12 @@ async def run_custodian(path: Path) -> None:
         await asyncio.to_thread(vault.sweep, await store.known_blobs())
         source = await load_adapter(config.ledger.family).open_source(config.ledger.settings)
         stack.push_async_callback(source.close)
-        link = GrpcRelayLink(await stack.enter_async_context(channel(config.relay, common.tls)))
+        to_relay = await stack.enter_async_context(channel(config.relay, common.tls))
+        link = GrpcRelayLink(to_relay)
         services = _wire(config, store, vault, source, link)
         projector = await open_projector(stack, config.ledger, config.projections, store, services.deposits.grown)
         desk, custody_desk = services.desk(config.origin, store, projector), services.custody_desk(config, store)
+        health = make_health("custodian", custodian_needs(config, source=source, probe=store.probe, relay=to_relay))
         port = await stack.enter_async_context(
             serving(
                 [
@@ -212,10 +215,11 @@ async def run_custodian(path: Path) -> None:
                 may=only(common.operators),
                 limits=common.limits,
                 lists_used=ListsUsed(common.data),
+                health=health,
             )
         )
         await open_custodian_http(stack, config, store)
-        await open_ops(stack, "custodian", common, [ledger(source, needed=False)], partial(sample_custodian, store))
+        await open_ops(stack, health, common, partial(sample_custodian, store, config.origin, SystemClock().now_ms))
         await stack.enter_async_context(
             workers(
                 ("anchoring", services.anchoring.run()),
@@ -231,3 +235,4 @@ async def run_custodian(path: Path) -> None:
         )
         announce("custodian", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()
+        await health.stop()

@@ -21,6 +21,7 @@ from relay.durable.errors import StorageFailed
 from relay.durable.files import FolderLock, make_folder
 from relay.durable.one_thread import OneThread
 from relay.durable.schema import is_unsafe, open_reader, open_writer, primary_code
+from relay.telemetry import metrics
 
 T = TypeVar("T")
 
@@ -54,6 +55,7 @@ class Database:
         self._queue: SimpleQueue[_Work] = SimpleQueue()
         self._failed = ""
         self._closing: asyncio.Future[None] | None = None
+        self._commits = metrics.db_commit_duration.labels(path.stem)
         self._write_thread = OneThread(f"write {path.name}")
         self._read_thread = OneThread(f"read {path.name}")
 
@@ -105,6 +107,11 @@ class Database:
         self._read_thread.submit(partial(_run_alone, work, self._run_read))
         result: T = await work.done
         return result
+
+    async def probe(self) -> None:
+        """Whether writing works: take the write lock, change a page, undo it. Raises `Unavailable`, `StorageFailed`."""
+        with suppress(_Undone):
+            await self.write(_touch)
 
     async def empty_log(self) -> None:
         """Move the write-ahead log into the file and empty it: what was deleted before is then in neither.
@@ -159,7 +166,8 @@ class Database:
             self._writer.execute("BEGIN IMMEDIATE")
             for work in group:
                 self._run_one(work)
-            self._writer.execute("COMMIT")
+            with self._commits.time():
+                self._writer.execute("COMMIT")
         except sqlite3.Error as error:
             self._undo(group, error)
         return None
@@ -239,6 +247,16 @@ def _run_alone(work: _Work, run: Callable[[Callable[[sqlite3.Connection], Any]],
     except BaseException as error:
         work.failure = error
     _answer((work,))
+
+
+class _Undone(Exception):
+    """Raised by a probe so that its write is undone."""
+
+
+def _touch(connection: sqlite3.Connection) -> None:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    connection.execute(f"PRAGMA user_version = {version + 1}")
+    raise _Undone
 
 
 def _mistake(path: Path, error: sqlite3.Error) -> RuntimeError:
