@@ -15,6 +15,7 @@ from relay.app.lists import ListsUsed
 from relay.app.ops import open_ops
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.samples import sample_court
+from relay.app.tracing import open_tracing
 from relay.app.trust import only, use_trust
 from relay.config.roles import CourtConfig, read_court
 from relay.core.errors import Malformed
@@ -110,6 +111,7 @@ async def run_court(path: Path) -> None:
     clock = SystemClock()
     witness, custody_signer = open_signer(config.witness_key), open_signer(config.custody_key)
     async with AsyncExitStack() as stack:
+        await open_tracing(stack, "court", common)
         store = await SqliteCourtStore.open(common.data)
         stack.push_async_callback(store.close)
         trust = use_trust(common.trust, common.data)  # the store's lock is held

@@ -23,6 +23,7 @@ from relay.ports.common import Clock, LogFiles, Signer
 from relay.ports.court import CourtStore, HeldCheckpoint
 from relay.ports.forwarding import Announcement, CourtState, MirrorLog
 from relay.services.mirroring import PackageIntake
+from relay.telemetry.events import COSIGNED, log_event
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +187,7 @@ class CourtMirror:
 
     def _tell(self, held: HeldCheckpoint) -> None:
         self.cosigned.set()
-        log.info("cosigned %s at size %d", held.origin, held.size)
+        log_event(log, COSIGNED, origin=held.origin, size=held.size)
 
     def _check_pinned(self, origin: str) -> None:
         try:

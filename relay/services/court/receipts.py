@@ -14,6 +14,7 @@ from relay.core.errors import NotFound, RelayError
 from relay.core.trust import TrustRoots
 from relay.ports.court import CourtStore
 from relay.ports.ledgers import CourtRegistry
+from relay.telemetry.events import COURT_LEDGER_TROUBLE, log_event
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class ReceiptReader:
             except RelayError as error:
                 missing = 1
                 self.problem = f"court ledger: {error}"
-                log.warning(self.problem)
+                log_event(log, COURT_LEDGER_TROUBLE, reason=error)
             if not missing:
                 waits = self._backoff()
             wait_s = next(waits) if missing else LOOK_S

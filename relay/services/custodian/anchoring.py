@@ -14,6 +14,7 @@ from relay.core.note import Note, VerifierKey, format_note, parse_note, sign_not
 from relay.ports.common import Signer
 from relay.ports.custodian import CustodianStore, LogCheckpoint
 from relay.ports.ledgers import Anchor, AnchorSource
+from relay.telemetry.events import ANCHOR_LOOK_TROUBLE, ANCHOR_LOST, ANCHORED, ANCHORING_TROUBLE, log_event
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class Anchoring:
                 self.problem = ""
             except RelayError as error:
                 self.problem = f"anchoring on {self._source.ledger}: {error}"
-                log.warning(self.problem)
+                log_event(log, ANCHORING_TROUBLE, ledger=self._source.ledger, reason=error)
                 await asyncio.sleep(next(waits))
 
     async def _until_due(self) -> None:
@@ -130,7 +131,7 @@ class Anchoring:
                 self.anchored.set()
             await self._store.save_anchored(last.size, anchor)
             self._last = replace(last, anchored_height=anchor.height)
-            log.info("anchored %s at size %d in block %d", self._key.name, last.size, anchor.height)
+            log_event(log, ANCHORED, origin=self._key.name, size=last.size, height=anchor.height)
             self.anchored.set()
             return last, anchor
 
@@ -141,7 +142,7 @@ class Anchoring:
             try:
                 await self.look_again()
             except RelayError as error:
-                log.info("looking for the last anchor on %s: %s", self._source.ledger, error)
+                log_event(log, ANCHOR_LOOK_TROUBLE, ledger=self._source.ledger, reason=error)
 
     async def look_again(self) -> bool:
         """Whether the ledger had lost the newest anchor or moved it to another block, while it has no receipt yet.
@@ -158,10 +159,10 @@ class Anchoring:
             if found is not None and found.height == last.anchored_height:
                 return False
             if found is None:
-                log.warning("%s has lost the anchor of %s at size %d", self._source.ledger, self._key.name, last.size)
+                log_event(log, ANCHOR_LOST, ledger=self._source.ledger, origin=self._key.name, size=last.size)
                 found = await self._write(last)
             await self._store.save_anchored(last.size, found)
-            log.info("anchored %s at size %d in block %d", self._key.name, last.size, found.height)
+            log_event(log, ANCHORED, origin=self._key.name, size=last.size, height=found.height)
             self.anchored.set()
             return True
 

@@ -37,6 +37,7 @@ from relay.ports.custodian import (
 )
 from relay.services.ahead import from_thread
 from relay.services.custodian.planning import Plan, Planner
+from relay.telemetry.events import ANSWER_BROKE_OFF, REFUSAL_NOT_DELIVERED, REQUEST_STREAM_TROUBLE, log_event
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ class Disclosures:
                     self._trouble = "the relay closed the request stream"
                 except RelayError as error:
                     self._trouble = f"request stream: {error}"
-                    log.info(self._trouble)
+                    log_event(log, REQUEST_STREAM_TROUBLE, reason=error)
                 self.connected = False
                 await asyncio.sleep(next(waits))
 
@@ -136,7 +137,7 @@ class Disclosures:
             try:
                 await self.answer(request_id, permitted)
             except RelayError as error:
-                log.warning("an answer broke off: %s", error)
+                log_event(log, ANSWER_BROKE_OFF, reason=error)
             finally:
                 self._end_answer(permitted.dossier.id)
 
@@ -330,7 +331,7 @@ class Disclosures:
         try:
             await self._relay.refuse(request_id)
         except RelayError as error:
-            log.info("the refusal could not be delivered: %s", error)
+            log_event(log, REFUSAL_NOT_DELIVERED, reason=error)
 
     async def answer(self, request_id: bytes, permitted: Permitted) -> None:
         """Seal manifest, records and payloads to the request's one-time key and upload them, from the first wanted chunk on."""

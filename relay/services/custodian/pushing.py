@@ -18,6 +18,14 @@ from relay.ports.common import Clock
 from relay.ports.custodian import CustodianStore, LogCheckpoint, ReceiptOffer, RelayLink
 from relay.services.custodian.anchoring import Anchored
 from relay.services.mirroring import packages_of
+from relay.telemetry.events import (
+    CHECKPOINT_LEFT_OUT,
+    NEWEST_NOT_TAKEN,
+    PUSH_TROUBLE,
+    RECEIPT_HOLDS,
+    RECEIPTS_TROUBLE,
+    log_event,
+)
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +75,7 @@ class Pusher:
             except RelayError as error:
                 self.connected = False
                 self.problem = f"pushing to the relay: {error}"
-                log.info(self.problem)
+                log_event(log, PUSH_TROUBLE, reason=error)
                 await asyncio.sleep(next(waits))
                 continue
             try:
@@ -108,7 +116,7 @@ class Pusher:
                 if not left_out:
                     left_out = self._left_out = True  # from here on the relay may hold more than `pushed_size`
                     await self._push(waiting[-1])  # raises when it is the relay that cannot be reached
-                log.info("the checkpoint of size %d is left out: %s", checkpoint.size, error)
+                log_event(log, CHECKPOINT_LEFT_OUT, size=checkpoint.size, reason=error)
             else:
                 if not left_out:
                     self.pushed_size = checkpoint.size
@@ -125,7 +133,7 @@ class Pusher:
         try:
             await self._push(newest)
         except Unavailable as error:
-            log.info("the newest of many, of size %d, is not taken yet: %s", newest.size, error)
+            log_event(log, NEWEST_NOT_TAKEN, size=newest.size, reason=error)
             return False
         return True
 
@@ -184,7 +192,7 @@ class ReceiptCheck:
                         await asyncio.sleep(RECEIPT_AFTER_S)
             except RelayError as error:
                 self.problem = f"receipts from the relay: {error}"
-                log.info(self.problem)
+                log_event(log, RECEIPTS_TROUBLE, reason=error)
                 await asyncio.sleep(next(waits))
 
     async def check(self) -> int:
@@ -199,7 +207,7 @@ class ReceiptCheck:
             if mine is not None:
                 self._verify(mine, offer)
                 await self._store.save_receipt(offer.size, offer.proof, offer.cosigned)
-                log.info("receipt for size %d on %s holds", offer.size, offer.proof.ledger)
+                log_event(log, RECEIPT_HOLDS, size=offer.size, ledger=offer.proof.ledger)
                 del waiting[offer.size]
         return len(waiting)
 

@@ -40,6 +40,7 @@ from relay.services.forwarding.covering import cover_below
 from relay.services.forwarding.leaping import leap_from
 from relay.services.forwarding.origins import OriginRoom
 from relay.services.mirroring import GROUP_PACKAGES_MAX, packages_of
+from relay.telemetry.events import ADVANCING_TROUBLE, ITEM_MOVED, ITEM_QUARANTINED, ITEMS_COVERED, log_event
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class Advancer:
                 self.problem = f"{self._origin}: {reason}" if reason else ""
             except (Unavailable, Uncertain) as error:
                 self.problem = f"{self._origin}: {error}"
-                log.warning(self.problem)
+                log_event(log, ADVANCING_TROUBLE, origin=self._origin, reason=error)
                 self._forget()
                 await self._sleep(next(waits))
                 continue
@@ -155,7 +156,7 @@ class Advancer:
             ItemState.SUBMITTED: self._confirm,
         }[item.state]
         state = await step(item)
-        log.info("%s size %d: past %s", self._origin, item.anchor.size, item.state.value)
+        log_event(log, ITEM_MOVED, origin=self._origin, size=item.anchor.size, state=item.state.value)
         return state
 
     async def _prove(self, item: Item) -> ItemState:
@@ -278,7 +279,7 @@ class Advancer:
         reason = f"the court's checkpoint of size {size} covers it"
         await self._store.move(item.id, item.state, ItemState.COVERED, reason=reason)
         covered = 1 + await cover_below(self._store, self._origin, size, reason)
-        log.info("%s: %d items covered by size %d", self._origin, covered, size)
+        log_event(log, ITEMS_COVERED, origin=self._origin, count=covered, size=size)
         return ItemState.COVERED
 
     async def _submission(self, item: Item, latest: Receipt | None, attempt: int) -> Submission:
@@ -326,6 +327,6 @@ class Advancer:
     async def _put_aside(self, item: Item, error: RelayError) -> None:
         """A refusal that a retry cannot mend. Later items of this origin wait: they would not extend anything."""
         reason = f"{item.state.value}: {error}"
-        log.error("%s size %d quarantined: %s", self._origin, item.anchor.size, reason)
+        log_event(log, ITEM_QUARANTINED, origin=self._origin, size=item.anchor.size, reason=reason)
         await self._store.move(item.id, item.state, ItemState.QUARANTINED, reason=reason)
         await self._store.halt(self._origin, reason, {})

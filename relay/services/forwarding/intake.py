@@ -18,6 +18,7 @@ from relay.ports.ledgers import Anchor, AnchorSource
 from relay.services.forwarding.beside import both
 from relay.services.forwarding.origins import OriginRoom, Origins
 from relay.services.mirroring import PackageIntake
+from relay.telemetry.events import ANCHOR_LEFT_OUT, ENTRIES_HELD, EXHIBIT_WITHOUT_PROOF, log_event
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ class LogIntake:
             return False  # its block is not final, and may leave the chain
         found = await self._store.save_found(anchor)
         if found:
-            log.error("%s left out the anchor of %s at size %d", ledger, anchor.origin, anchor.size)
+            log_event(log, ANCHOR_LEFT_OUT, ledger=ledger, origin=anchor.origin, size=anchor.size)
         return found
 
     async def _brought(self, room: OriginRoom, checkpoint: Checkpoint, wait_s: float) -> bool:
@@ -139,7 +140,7 @@ class LogIntake:
         try:
             return {"anchor": ledger_proof_bytes(await self._sources[anchor.ledger].prove(anchor))}
         except RelayError as error:
-            log.warning("the exhibit has no ledger proof: %s", error)
+            log_event(log, EXHIBIT_WITHOUT_PROOF, origin=anchor.origin, reason=error)
             return {}
 
     def _room_of(self, caller: str, note: bytes) -> OriginRoom:
@@ -149,5 +150,5 @@ class LogIntake:
 
 
 def _all_held(room: OriginRoom, checkpoint: Checkpoint) -> None:
-    log.info("%s: all %d entries held", checkpoint.origin, checkpoint.size)
+    log_event(log, ENTRIES_HELD, origin=checkpoint.origin, size=checkpoint.size)
     room.wake.set()
