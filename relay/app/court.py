@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -60,6 +61,18 @@ async def _custody_desk(
         ask_ledger=custody.ledger_word,
     )
     return CustodyDesk(reading, None)
+
+
+def _receipts(
+    identity: str,
+    store: SqliteCourtStore,
+    registry: CourtRegistry,
+    trust: TrustRoots,
+    mirror: CourtMirror,
+    was_read: Callable[[], None],
+) -> ReceiptReader:
+    checking = (trust, verifiers())
+    return ReceiptReader(identity, store, registry, *checking, mirror.cosigned, backoff, was_read, mirror.trace_of)
 
 
 def _custody(config: CourtConfig, store: SqliteCourtStore, registry: CourtRegistry, signer: Signer) -> CustodyKeeper:
@@ -127,9 +140,7 @@ async def run_court(path: Path) -> None:
             clock,
         )
         stamping = timestamps(config, store, trust)
-        receipts = ReceiptReader(
-            common.identity, store, registry, trust, verifiers(), mirror.cosigned, backoff, stamping.wake
-        )
+        receipts = _receipts(common.identity, store, registry, trust, mirror, stamping.wake)
         custody = _custody(config, store, registry, custody_signer)
         stating = statements(config, store, custody, trust)
         retrieval = named_retrievals(config, store, link, registry, custody, trust)

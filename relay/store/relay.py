@@ -21,6 +21,7 @@ from relay.store.rows import (
     CONFIRMATION_COLUMNS,
     FINAL_WORDS,
     ITEM_COLUMNS,
+    NEW_ITEM_ENDS,
     OPEN_WORDS,
     confirmation_from,
     confirmation_values,
@@ -173,7 +174,7 @@ class SqliteRelayStore:
 
         return await self._database.write(write)
 
-    async def save_checkpoint(self, origin: str, size: int, note: bytes) -> None:
+    async def save_checkpoint(self, origin: str, size: int, note: bytes, trace: str = "") -> None:
         """See the port. The first note of a size stays: its signature was checked, and its root is the ledger's."""
 
         def write(c: sqlite3.Connection) -> None:
@@ -181,6 +182,10 @@ class SqliteRelayStore:
                 "INSERT INTO checkpoint (origin, size, note) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 (origin, size, note),
             )
+            if trace:
+                c.execute(
+                    "UPDATE item SET trace = ? WHERE origin = ? AND size = ? AND trace = ''", (trace, origin, size)
+                )
 
         await self._database.write(write)
 
@@ -324,7 +329,7 @@ class SqliteRelayStore:
 def _insert_anchor(c: sqlite3.Connection, anchor: Anchor, state: ItemState = ItemState.SEEN) -> int:
     """A new item; one that was orphaned and is now in another block comes back."""
     done = c.execute(
-        f"INSERT INTO item ({ITEM_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '') ON CONFLICT (id) DO UPDATE SET"
+        f"INSERT INTO item ({ITEM_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {NEW_ITEM_ENDS}) ON CONFLICT (id) DO UPDATE SET"
         " height = excluded.height, block_hash = excluded.block_hash, tx_id = excluded.tx_id,"
         " time_ms = excluded.time_ms, state = excluded.state WHERE item.state = ?",
         (*new_item_values(anchor, state), ItemState.ORPHANED.value),

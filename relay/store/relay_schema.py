@@ -50,4 +50,8 @@ CREATE INDEX item_next ON item (origin, size)
     WHERE state IN ('seen', 'final', 'proven', 'mirrored', 'submitted');
 """
 
-MIGRATIONS: Final = (_FIRST, _HALTS_ARE_KEPT, _NEXT_ITEM_IS_INDEXED)
+_ITEM_TRACE: Final = """
+ALTER TABLE item ADD COLUMN trace TEXT NOT NULL DEFAULT '';
+"""
+
+MIGRATIONS: Final = (_FIRST, _HALTS_ARE_KEPT, _NEXT_ITEM_IS_INDEXED, _ITEM_TRACE)

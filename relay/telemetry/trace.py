@@ -101,6 +101,11 @@ def recording(recorder: Recorder) -> Iterator[None]:
         _here.recorder = before
 
 
+def now_ns() -> int:
+    """The recorder's time, for a span that will be told when it began; 0 when nothing is recorded."""
+    return _here.recorder.now_ns() if _here.recorder is not None else 0
+
+
 def current() -> TraceContext | None:
     """The span, or the caller's, that this task works under."""
     return _current.get()
@@ -148,6 +153,8 @@ def span(
     _current.set(made.context)
     try:
         yield
+    except GeneratorExit:  # whoever listens has gone: that is no error
+        raise
     except BaseException as error:
         made.error = type(error).__name__
         raise

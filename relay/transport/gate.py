@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from relay.core.errors import Denied, Malformed, Unavailable
 from relay.core.identity import Identity, Role
 from relay.core.limits import DEADLINE_S_MAX
+from relay.telemetry.trace import HEADER, span, take_up
 from relay.transport.limits import Shares
 from relay.transport.peer import Peer, shown_peer
 from relay.transport.revocation import RevocationLists
@@ -75,8 +76,10 @@ class Gate(grpc.aio.ServerInterceptor):
             remaining = context.time_remaining()
             if method not in self._long_lived and (remaining is None or remaining > DEADLINE_S_MAX):
                 raise Malformed("call", "deadline", f"every call needs a deadline of at most {DEADLINE_S_MAX:.0f} s")
-            async with self._while_it_stands(peer):
-                yield
+            take_up(_said_trace(context))  # a stranger's word of it never comes so far
+            with span(method.rpartition(".")[2]):
+                async with self._while_it_stands(peer):
+                    yield
 
     def _stands(self, peer: Peer) -> None:
         peer.check_time()
@@ -171,6 +174,12 @@ def _check_metadata(context: Context) -> None:
     size = sum(len(name) + len(value) for name, value in context.invocation_metadata() or ())
     if size > METADATA_BYTES_MAX:
         raise Malformed("call", "metadata", f"{size} bytes; at most {METADATA_BYTES_MAX}")
+
+
+def _said_trace(context: Context) -> object:
+    """What the caller says of its trace, if it says it once."""
+    said = [value for name, value in context.invocation_metadata() or () if name == HEADER]
+    return said[0] if len(said) == 1 else None
 
 
 async def _abort(context: Context, error: Exception, method: str) -> None:

@@ -15,6 +15,7 @@ from relay.ports.common import Signer
 from relay.ports.custodian import CustodianStore, LogCheckpoint
 from relay.ports.ledgers import Anchor, AnchorSource
 from relay.telemetry.events import ANCHOR_LOOK_TROUBLE, ANCHOR_LOST, ANCHORED, ANCHORING_TROUBLE, log_event
+from relay.telemetry.trace import span, traceparent
 
 log = logging.getLogger(__name__)
 
@@ -122,18 +123,24 @@ class Anchoring:
             if last is None or (last.anchored_height and last.size < self._store.size):
                 if not self._store.size:
                     return None
-                last = await self._sign()
-            elif last.anchored_height:
+                with span("custodian.anchor", root=True, origin=self._key.name):
+                    return await self._anchor(await self._sign(), before)
+            if last.anchored_height:
                 return None
-            anchor = await self._write(last)
-            if before:
-                self.anchored.newest = Newest(before=before, checkpoint=last)
-                self.anchored.set()
-            await self._store.save_anchored(last.size, anchor)
-            self._last = replace(last, anchored_height=anchor.height)
-            log_event(log, ANCHORED, origin=self._key.name, size=last.size, height=anchor.height)
+            # signed in an earlier life, or before the ledger failed: its way goes on
+            with span("custodian.anchor", under=last.trace, root=True, links=(last.trace,), origin=self._key.name):
+                return await self._anchor(last, before)
+
+    async def _anchor(self, last: LogCheckpoint, before: int) -> tuple[LogCheckpoint, Anchor]:
+        anchor = await self._write(last)
+        if before:
+            self.anchored.newest = Newest(before=before, checkpoint=last)
             self.anchored.set()
-            return last, anchor
+        await self._store.save_anchored(last.size, anchor)
+        self._last = replace(last, anchored_height=anchor.height)
+        log_event(log, ANCHORED, origin=self._key.name, size=last.size, height=anchor.height)
+        self.anchored.set()
+        return last, anchor
 
     async def keep(self) -> None:
         """Never returns. A chain may reorganise before an anchor is final: what it has lost is written again."""
@@ -180,8 +187,9 @@ class Anchoring:
         root = await asyncio.to_thread(self._store.files.root, size)
         text = checkpoint_text(Checkpoint(origin=self._key.name, size=size, root=root))
         note = format_note(Note(text=text, signatures=(sign_note(text, self._key, self._signer.sign),)))
-        await self._store.save_checkpoint(size, root, note)
-        return LogCheckpoint(size=size, root=root, note=note, anchored_height=0)
+        trace = traceparent()
+        await self._store.save_checkpoint(size, root, note, trace)
+        return LogCheckpoint(size=size, root=root, note=note, anchored_height=0, trace=trace)
 
     async def _sign_open(self) -> None:
         """Once: checkpoints without a receipt that an older key signed get this key's signature beside the old one.

@@ -38,6 +38,7 @@ from relay.ports.custodian import (
 from relay.services.ahead import from_thread
 from relay.services.custodian.planning import Plan, Planner
 from relay.telemetry.events import ANSWER_BROKE_OFF, REFUSAL_NOT_DELIVERED, REQUEST_STREAM_TROUBLE, log_event
+from relay.telemetry.trace import span
 
 log = logging.getLogger(__name__)
 
@@ -114,17 +115,21 @@ class Disclosures:
             while True:
                 try:
                     async with self._relay.requests(self._origin) as requests:
-                        async for request_id, token in requests:
+                        async for request_id, token, trace in requests:
                             self.connected, self._trouble = True, ""
                             waits = self._backoff()
                             if request_id:
-                                group.create_task(self._handle(request_id, token), name="answer")
+                                group.create_task(self._traced(request_id, token, trace), name="answer")
                     self._trouble = "the relay closed the request stream"
                 except RelayError as error:
                     self._trouble = f"request stream: {error}"
                     log_event(log, REQUEST_STREAM_TROUBLE, reason=error)
                 self.connected = False
                 await asyncio.sleep(next(waits))
+
+    async def _traced(self, request_id: bytes, token: bytes, trace: str) -> None:
+        with span("custodian.answer", under=trace, root=True, origin=self._origin):
+            await self._handle(request_id, token)
 
     async def _handle(self, request_id: bytes, token: bytes) -> None:
         async with self._slots:

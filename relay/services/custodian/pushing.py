@@ -26,6 +26,7 @@ from relay.telemetry.events import (
     RECEIPTS_TROUBLE,
     log_event,
 )
+from relay.telemetry.trace import span
 
 log = logging.getLogger(__name__)
 
@@ -144,10 +145,11 @@ class Pusher:
         # right after a push that succeeded it is known where the relay goes on; after trouble it says so itself
         expected = self.pushed_size if self.connected and self.pushed_size and not self._left_out else None
         held = 0
-        async for next_index in self._relay.push(checkpoint.note, packages, expected):
-            held = next_index
-        if held < checkpoint.size:
-            raise Unverified("push", f"the relay ended the push at {held} of {checkpoint.size} entries")
+        with span("custodian.push", under=checkpoint.trace, root=True, size=checkpoint.size):
+            async for next_index in self._relay.push(checkpoint.note, packages, expected):
+                held = next_index
+            if held < checkpoint.size:
+                raise Unverified("push", f"the relay ended the push at {held} of {checkpoint.size} entries")
         self.pushed.set()
 
 
@@ -205,9 +207,10 @@ class ReceiptCheck:
         for offer in await self._relay.receipts(self._origin, min(waiting) - 1):
             mine = waiting.get(offer.size)
             if mine is not None:
-                self._verify(mine, offer)
-                await self._store.save_receipt(offer.size, offer.proof, offer.cosigned)
-                log_event(log, RECEIPT_HOLDS, size=offer.size, ledger=offer.proof.ledger)
+                with span("custodian.receipt", under=mine.trace, size=mine.size):
+                    self._verify(mine, offer)
+                    await self._store.save_receipt(offer.size, offer.proof, offer.cosigned)
+                    log_event(log, RECEIPT_HOLDS, size=offer.size, ledger=offer.proof.ledger)
                 del waiting[offer.size]
         return len(waiting)
 

@@ -39,6 +39,7 @@ from relay.services.forwarding.beside import Ahead, both
 from relay.services.forwarding.covering import cover_below
 from relay.services.forwarding.leaping import leap_from
 from relay.services.forwarding.origins import OriginRoom
+from relay.services.forwarding.tracing import ItemSpans
 from relay.services.mirroring import GROUP_PACKAGES_MAX, packages_of
 from relay.telemetry.events import ADVANCING_TROUBLE, ITEM_MOVED, ITEM_QUARANTINED, ITEMS_COVERED, log_event
 
@@ -99,6 +100,7 @@ class Advancer:
         self._early = Early()
         self._known: Known | None = None
         self._proven = b""
+        self._spans = ItemSpans(room)
 
     async def run(self) -> None:
         """Advance until nothing is left, then wait for a wake-up; after trouble, wait a growing while and try again."""
@@ -155,8 +157,15 @@ class Advancer:
             ItemState.MIRRORED: self._submit,
             ItemState.SUBMITTED: self._confirm,
         }[item.state]
-        state = await step(item)
-        log_event(log, ITEM_MOVED, origin=self._origin, size=item.anchor.size, state=item.state.value)
+        if item.state is ItemState.FINAL:
+            began_ns = self._spans.now_ns()
+            state = await step(item)
+            with self._spans.step(item, began_ns):
+                log_event(log, ITEM_MOVED, origin=self._origin, size=item.anchor.size, state=item.state.value)
+            return state
+        with self._spans.step(item):
+            state = await step(item)
+            log_event(log, ITEM_MOVED, origin=self._origin, size=item.anchor.size, state=item.state.value)
         return state
 
     async def _prove(self, item: Item) -> ItemState:

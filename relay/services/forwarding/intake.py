@@ -17,6 +17,7 @@ from relay.ports.forwarding import Item, RelayStore
 from relay.ports.ledgers import Anchor, AnchorSource
 from relay.services.forwarding.beside import both
 from relay.services.forwarding.origins import OriginRoom, Origins
+from relay.services.forwarding.tracing import observed
 from relay.services.mirroring import PackageIntake
 from relay.telemetry.events import ANCHOR_LEFT_OUT, ENTRIES_HELD, EXHIBIT_WITHOUT_PROOF, log_event
 
@@ -51,6 +52,7 @@ class LogIntake:
             raise Conflict(f"origin {checkpoint.origin} is halted: {halted}")
         item = await self._item_of(room, checkpoint)
         room.check_period(note, item.anchor.time_ms)
+        trace = observed(room, item)
         if item.anchor.root != checkpoint.root:
             reason = (
                 f"the checkpoint of size {checkpoint.size} and its anchor on {item.anchor.ledger} have different roots"
@@ -70,7 +72,7 @@ class LogIntake:
                     if saved:
                         next_index = await intake.take(group)
                     else:  # an index above the first answer is given only when the checkpoint is stored too
-                        saving = self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note)
+                        saving = self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note, trace)
                         _, next_index = await both(saving, intake.take(group))
                         saved = True
                     if intake.done:
@@ -79,7 +81,7 @@ class LogIntake:
                     if intake.done:
                         break
             if not saved:
-                await self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note)
+                await self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note, trace)
                 if intake.done:
                     _all_held(room, checkpoint)
 

@@ -19,6 +19,7 @@ from relay.core.limits import FUTURE_SKEW_S
 from relay.core.resume import Asked, parse_asked
 from relay.ports.common import Clock
 from relay.ports.ledgers import CourtRegistry
+from relay.telemetry.trace import traceparent
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class Router:
     def __init__(self, registry: CourtRegistry, clock: Clock) -> None:
         self._registry = registry
         self._clock = clock
-        self._streams: dict[str, asyncio.Queue[tuple[bytes, bytes]]] = {}
+        self._streams: dict[str, asyncio.Queue[tuple[bytes, bytes, str]]] = {}
         self._routes: dict[bytes, _Route] = {}
 
     @property
@@ -70,9 +71,9 @@ class Router:
         return sorted(self._streams)
 
     @asynccontextmanager
-    async def subscribed(self, custodian: str) -> AsyncIterator[asyncio.Queue[tuple[bytes, bytes]]]:
-        """While open, requests for this custodian arrive on the queue as (request id, request). The newest stream wins."""
-        queue: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue(REQUESTS_WAITING_MAX)
+    async def subscribed(self, custodian: str) -> AsyncIterator[asyncio.Queue[tuple[bytes, bytes, str]]]:
+        """While open, requests for this custodian arrive on the queue as (request id, request, trace). The newest stream wins."""
+        queue: asyncio.Queue[tuple[bytes, bytes, str]] = asyncio.Queue(REQUESTS_WAITING_MAX)
         self._streams[custodian] = queue
         try:
             yield queue
@@ -95,7 +96,7 @@ class Router:
             raise Denied("the same request is already under way")
         route = self._routes[request_id] = _Route(custodian=custodian)
         try:
-            stream.put_nowait((request_id, token))
+            stream.put_nowait((request_id, token, traceparent()))
             while True:
                 async with asyncio.timeout(ANSWER_WAIT_S):
                     piece = await route.queue.get()

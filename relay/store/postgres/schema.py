@@ -65,7 +65,9 @@ ALTER TABLE entry_bundle ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE tile ALTER COLUMN data SET STORAGE EXTERNAL;
 """
 
-MIGRATIONS: Final = (_FIRST,)
+_ITEM_TRACE: Final = "ALTER TABLE item ADD COLUMN trace text NOT NULL DEFAULT ''"
+
+MIGRATIONS: Final = (_FIRST, _ITEM_TRACE)
 """Migration n leads to version n and is never changed once released."""
 
 
