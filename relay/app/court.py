@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from relay.app.lists import ListsUsed
 from relay.app.ops import make_health, open_ops
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.samples import sample_court
+from relay.app.tracing import open_tracing
 from relay.app.trust import only, use_trust
 from relay.config.roles import CourtConfig, read_court
 from relay.core.errors import Malformed
@@ -61,6 +63,18 @@ async def _custody_desk(
         ask_ledger=custody.ledger_word,
     )
     return CustodyDesk(reading, None)
+
+
+def _receipts(
+    identity: str,
+    store: SqliteCourtStore,
+    registry: CourtRegistry,
+    trust: TrustRoots,
+    mirror: CourtMirror,
+    was_read: Callable[[], None],
+) -> ReceiptReader:
+    checking = (trust, verifiers())
+    return ReceiptReader(identity, store, registry, *checking, mirror.cosigned, backoff, was_read, mirror.trace_of)
 
 
 def _custody(config: CourtConfig, store: SqliteCourtStore, registry: CourtRegistry, signer: Signer) -> CustodyKeeper:
@@ -130,6 +144,7 @@ async def run_court(path: Path) -> None:
     clock = SystemClock()
     witness, custody_signer = open_signer(config.witness_key, "witness"), open_signer(config.custody_key, "custody")
     async with AsyncExitStack() as stack:
+        await open_tracing(stack, "court", common)
         store = await SqliteCourtStore.open(common.data)
         stack.push_async_callback(store.close)
         trust = use_trust(common.trust, common.data)  # the store's lock is held
@@ -146,9 +161,7 @@ async def run_court(path: Path) -> None:
             clock,
         )
         stamping = timestamps(config, store, trust)
-        receipts = ReceiptReader(
-            common.identity, store, registry, trust, verifiers(), mirror.cosigned, backoff, stamping.wake
-        )
+        receipts = _receipts(common.identity, store, registry, trust, mirror, stamping.wake)
         custody = _custody(config, store, registry, custody_signer)
         stating = statements(config, store, custody, trust)
         retrieval = named_retrievals(config, store, link, registry, custody, trust)

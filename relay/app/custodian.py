@@ -18,6 +18,7 @@ from relay.app.projection import open_projector
 from relay.app.retention import RETENTION_ALLOW, RetentionServices, wire_retention
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.samples import sample_custodian
+from relay.app.tracing import open_tracing
 from relay.app.trust import only, use_trust
 from relay.config.roles import CustodianConfig, read_custodian
 from relay.core.note import VerifierKey
@@ -189,6 +190,7 @@ async def run_custodian(path: Path) -> None:
     config = read_custodian(path)
     common = config.common
     async with AsyncExitStack() as stack:
+        await open_tracing(stack, "custodian", common)
         store = await SqliteCustodianStore.open(common.data, read_secret(config.master_key, MASTER_KEY_BYTES))
         stack.push_async_callback(store.close)
         vault = Vault(common.data / "vault")

@@ -16,6 +16,7 @@ from relay.app.ops import make_health, open_ops
 from relay.app.relay_jobs import make_jobs
 from relay.app.runtime import SystemClock, announce, until_signalled, workers
 from relay.app.samples import sample_relay
+from relay.app.tracing import open_tracing
 from relay.app.trust import only, read_trust
 from relay.config.roles import RelayConfig, read_relay
 from relay.core.errors import Malformed
@@ -55,6 +56,7 @@ async def run_relay(path: Path) -> None:
     common = config.common
     origins = read_origins(config)
     async with AsyncExitStack() as stack:
+        await open_tracing(stack, "relay", common)
         memory = await open_memory(config)
         store = memory.store
         stack.push_async_callback(memory.close)

@@ -19,6 +19,8 @@ from typing import Any, Final
 from relay.core.errors import RelayError
 from relay.durable.errors import StorageFailed
 from relay.services.backoff import delays
+from relay.telemetry.events import STORAGE_FAILED, WORKER_CRASHED, log_event, printable
+from relay.telemetry.trace import current_trace_id
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,11 @@ EXIT_STORAGE: Final = 70
 
 
 SWITCH_S: Final = 0.0005
+LIBRARY: Final = "library"
+"""The event of a line that is none of ours."""
+MESSAGE_CHARS_MAX: Final = 4000
+EXCEPTION_CHARS_MAX: Final = 20_000
+"""Of a traceback, counted from its end, where the error is."""
 
 
 def program_version() -> str:
@@ -57,7 +64,10 @@ def backoff() -> Iterator[float]:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time (UTC, milliseconds), level, logger, message."""
+    """One JSON object a line: time (UTC, milliseconds), level, logger, event, message; fields and trace_id where there are any.
+
+    What is no event of ours comes from a library. Whatever a text holds, it cannot end the line or begin another.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """See the class."""
@@ -66,10 +76,17 @@ class JsonLines(logging.Formatter):
             "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{milliseconds:03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "event": getattr(record, "event", LIBRARY),
+            "message": printable(record.getMessage(), MESSAGE_CHARS_MAX),
         }
+        if fields := getattr(record, "fields", None):
+            line["fields"] = fields
+        if trace_id := current_trace_id():
+            line["trace_id"] = trace_id
         if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
+            told = self.formatException(record.exc_info)[-EXCEPTION_CHARS_MAX:]
+            shown = "\n".join(printable(one, 2 * EXCEPTION_CHARS_MAX) for one in told.split("\n"))
+            line["exception"] = shown[-EXCEPTION_CHARS_MAX:]
         return json.dumps(line, ensure_ascii=False)
 
 
@@ -136,10 +153,10 @@ def _first(error: BaseException) -> BaseException:
 
 def _exit_code(error: BaseException) -> int:
     if isinstance(error, StorageFailed):
-        log.critical("storage failed, ending so that a restart reads what is really there: %s", error)
+        log_event(log, STORAGE_FAILED, reason=error)
         return EXIT_STORAGE
     if isinstance(error, RelayError | OSError):
         print(f"error: {error}", file=sys.stderr, flush=True)
         return EXIT_FAILED
-    log.critical("a worker crashed", exc_info=error)
+    log_event(log, WORKER_CRASHED, exc_info=error)
     return EXIT_FAILED

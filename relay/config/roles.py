@@ -12,6 +12,7 @@ from relay.config.ops import OpsConfig, read_ops
 from relay.config.report import ReportConfig, read_report
 from relay.config.strict import Table, read_table
 from relay.config.time import AuthorityConfig, read_time
+from relay.config.trace import TraceConfig, read_trace
 from relay.config.web import WebConfig, read_web
 from relay.core.errors import Malformed
 from relay.core.identity import Role
@@ -39,6 +40,8 @@ class Common:
     """Where the logs are served; None: nowhere."""
     ops: OpsConfig | None
     """Where metrics and health are; None: nowhere but in gRPC's own health service."""
+    trace: TraceConfig | None = None
+    """Where spans go; None: none are made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +177,7 @@ def _common(table: Table, role: Role) -> Common:
         limits=read_limits(table),
         http=read_http(table.table("http"), witness=role is Role.COURT) if table.has("http") else None,
         ops=read_ops(table.table("ops")) if table.has("ops") else None,
+        trace=read_trace(table.table("trace")) if table.has("trace") else None,
     )
 
 

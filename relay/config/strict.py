@@ -168,6 +168,17 @@ class Table:
             raise self.refuse(key, "must be a non-empty array of tables")
         return [Table(item, file=self._file, path=f"{self.at(key)}[{i}]") for i, item in enumerate(value)]
 
+    def share(self, key: str) -> float:
+        """A number within [0, 1]."""
+        value = self._take(key)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+            raise self.refuse(key, "must be a number from 0 to 1")
+        return float(value)
+
+    def names(self) -> tuple[str, ...]:
+        """The keys that no reader asked for yet."""
+        return tuple(self._values)
+
     def rest(self) -> dict[str, object]:
         """All keys that no reader asked for: an adapter's own."""
         values, self._values = self._values, {}

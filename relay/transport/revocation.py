@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 
 from relay.core.errors import Denied, Malformed
 from relay.core.limits import FUTURE_SKEW_S
+from relay.telemetry.events import REVOCATION_LIST_IN_FORCE, REVOCATION_LIST_REFUSED, log_event
 from relay.transport.credentials import TlsFiles
 from relay.transport.peer import Peer
 
@@ -192,8 +193,8 @@ class RevocationLists:
                 try:
                     if await asyncio.to_thread(self.read, domain):
                         said.pop(domain, None)
-                        log.info("revocation list %d of %s is in force", self._lists[domain].number, domain)
+                        log_event(log, REVOCATION_LIST_IN_FORCE, number=self._lists[domain].number, domain=domain)
                 except Malformed as error:
                     if said.get(domain) != str(error):
-                        log.error("the revocation list of %s stays as it was: %s", domain, error)
+                        log_event(log, REVOCATION_LIST_REFUSED, domain=domain, reason=error)
                     said[domain] = str(error)

@@ -11,7 +11,7 @@ import grpc.aio
 from relay.core.errors import Denied, Malformed
 from relay.core.ledgerproof import LedgerProof
 from relay.ports.custodian import PackageMaker, ReceiptOffer
-from relay.transport.channels import CALL_DEADLINE_S, STREAM_DEADLINE_S, call, errors, stream
+from relay.transport.channels import CALL_DEADLINE_S, STREAM_DEADLINE_S, call, errors, outgoing, stream
 from relay.wire.convert import evidence_from, package_to
 from relay.wire.v1 import relay_pb2, relay_pb2_grpc
 
@@ -32,7 +32,7 @@ class GrpcRelayLink:
                 yield relay_pb2.PushLogRequest(package=package_to(package))
 
         try:
-            async for reply in stream(self._stub.PushLog(requests())):
+            async for reply in stream(self._stub.PushLog(requests(), metadata=outgoing())):
                 if not start.done():
                     start.set_result(reply.next_index)
                 yield reply.next_index
@@ -42,7 +42,7 @@ class GrpcRelayLink:
     async def receipts(self, origin: str, above_size: int) -> list[ReceiptOffer]:
         """See the port."""
         request = relay_pb2.ReceiptsRequest(origin=origin, above_size=above_size)
-        reply = await call(self._stub.Receipts(request, timeout=CALL_DEADLINE_S))
+        reply = await call(self._stub.Receipts(request, timeout=CALL_DEADLINE_S, metadata=outgoing()))
         return [
             ReceiptOffer(size=row.size, root=row.root, proof=evidence_from(row.evidence), cosigned=row.checkpoint)
             for row in reply.receipts
@@ -51,20 +51,20 @@ class GrpcRelayLink:
     async def record_grant(self, statement: str) -> LedgerProof:
         """See the port."""
         request = relay_pb2.RecordGrantRequest(statement=statement.encode("ascii"))
-        reply = await call(self._stub.RecordGrant(request, timeout=CALL_DEADLINE_S))
+        reply = await call(self._stub.RecordGrant(request, timeout=CALL_DEADLINE_S, metadata=outgoing()))
         return evidence_from(reply.evidence)
 
     @asynccontextmanager
-    async def requests(self, origin: str) -> AsyncIterator[AsyncIterator[tuple[bytes, bytes]]]:
+    async def requests(self, origin: str) -> AsyncIterator[AsyncIterator[tuple[bytes, bytes, str]]]:
         """See the port."""
         calling = self._stub.Requests(relay_pb2.RequestsRequest(origin=origin))
 
-        async def items() -> AsyncIterator[tuple[bytes, bytes]]:
+        async def items() -> AsyncIterator[tuple[bytes, bytes, str]]:
             with errors():
                 await calling.initial_metadata()
-            yield b"", b""
+            yield b"", b"", ""
             async for routed in stream(calling):
-                yield routed.request_id, routed.request
+                yield routed.request_id, routed.request, routed.trace
 
         try:
             yield items()
@@ -84,7 +84,7 @@ class GrpcRelayLink:
                 return
             yield relay_pb2.AnswerChunk(end=relay_pb2.AnswerEnd())
 
-        await call(self._stub.Answer(parts(), timeout=STREAM_DEADLINE_S))
+        await call(self._stub.Answer(parts(), timeout=STREAM_DEADLINE_S, metadata=outgoing()))
 
     async def refuse(self, request_id: bytes) -> None:
         """See the port."""
@@ -92,7 +92,7 @@ class GrpcRelayLink:
         async def parts() -> AsyncIterator[relay_pb2.AnswerChunk]:
             yield relay_pb2.AnswerChunk(refusal=relay_pb2.AnswerRefusal(request_id=request_id))
 
-        await call(self._stub.Answer(parts(), timeout=CALL_DEADLINE_S))
+        await call(self._stub.Answer(parts(), timeout=CALL_DEADLINE_S, metadata=outgoing()))
 
 
 class GrpcRetrievalLink:
@@ -105,7 +105,9 @@ class GrpcRetrievalLink:
     async def retrieve(self, custodian: str, request: bytes) -> AsyncIterator[AsyncIterator[bytes]]:
         """See the port."""
         calling = self._stub.Retrieve(
-            relay_pb2.RetrieveRequest(custodian=custodian, request=request), timeout=STREAM_DEADLINE_S
+            relay_pb2.RetrieveRequest(custodian=custodian, request=request),
+            timeout=STREAM_DEADLINE_S,
+            metadata=outgoing(),
         )
 
         async def pieces() -> AsyncIterator[bytes]:

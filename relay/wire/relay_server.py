@@ -91,8 +91,8 @@ class CustodianPort(relay_pb2_grpc.CustodianPortServicer):
             # The stream's headers tell the custodian that it is subscribed.
             await context.send_initial_metadata(())
             while True:
-                request_id, token = await queue.get()
-                yield relay_pb2.RoutedRequest(request_id=request_id, request=token)
+                request_id, token, trace = await queue.get()
+                yield relay_pb2.RoutedRequest(request_id=request_id, request=token, trace=trace)
 
     async def Answer(
         self, request_iterator: AsyncIterator[relay_pb2.AnswerChunk], context: Context

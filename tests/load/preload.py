@@ -112,4 +112,4 @@ def _item_row(tree: Frontier, height: int, block_hash: bytes, tx_id: bytes, time
         time_ms=time_ms,
     )
     state = ItemState.FINAL if tree.size % 2 else ItemState.SEEN
-    return *new_item_values(anchor)[:-1], state.value, 0, ""
+    return *new_item_values(anchor)[:-1], state.value, 0, "", ""

@@ -18,6 +18,7 @@ from relay.ports.court import CourtStore
 from relay.ports.custody import LedgerWord
 from relay.ports.ledgers import CourtRegistry
 from relay.telemetry.counting import keeping
+from relay.telemetry.events import CUSTODY_HEAD_TROUBLE, log_event
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class CustodyKeeper:
                 await asyncio.sleep(HEAD_INTERVAL_S)
             except RelayError as error:
                 self.problem = f"custody head: {error}"
-                log.warning(self.problem)
+                log_event(log, CUSTODY_HEAD_TROUBLE, reason=error)
                 await asyncio.sleep(next(waits))
 
     async def publish(self) -> None:

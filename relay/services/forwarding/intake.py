@@ -17,9 +17,11 @@ from relay.ports.forwarding import Item, RelayStore
 from relay.ports.ledgers import Anchor, AnchorSource
 from relay.services.forwarding.beside import both
 from relay.services.forwarding.origins import OriginRoom, Origins
+from relay.services.forwarding.tracing import observed
 from relay.services.mirroring import PackageIntake
 from relay.telemetry import metrics
 from relay.telemetry.counting import proofs_of
+from relay.telemetry.events import ANCHOR_LEFT_OUT, ENTRIES_HELD, EXHIBIT_WITHOUT_PROOF, log_event
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class LogIntake:
             raise Conflict(f"origin {checkpoint.origin} is halted: {halted}")
         item = await self._item_of(room, checkpoint)
         room.check_period(note, item.anchor.time_ms)
+        trace = observed(room, item)
         if item.anchor.root != checkpoint.root:
             reason = (
                 f"the checkpoint of size {checkpoint.size} and its anchor on {item.anchor.ledger} have different roots"
@@ -80,7 +83,7 @@ class LogIntake:
                     if saved:
                         next_index = await intake.take(group)
                     else:  # an index above the first answer is given only when the checkpoint is stored too
-                        saving = self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note)
+                        saving = self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note, trace)
                         _, next_index = await both(saving, intake.take(group))
                         saved = True
                     if intake.done:
@@ -89,7 +92,7 @@ class LogIntake:
                     if intake.done:
                         break
             if not saved:
-                await self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note)
+                await self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note, trace)
                 if intake.done:
                     _all_held(room, checkpoint)
 
@@ -130,7 +133,7 @@ class LogIntake:
         found = await self._store.save_found(anchor)
         if found:
             metrics.commitments_observed.labels(anchor.origin, "rescan").inc()
-            log.error("%s left out the anchor of %s at size %d", ledger, anchor.origin, anchor.size)
+            log_event(log, ANCHOR_LEFT_OUT, ledger=ledger, origin=anchor.origin, size=anchor.size)
         return found
 
     async def _brought(self, room: OriginRoom, checkpoint: Checkpoint, wait_s: float) -> bool:
@@ -151,7 +154,7 @@ class LogIntake:
         try:
             return {"anchor": ledger_proof_bytes(await self._sources[anchor.ledger].prove(anchor))}
         except RelayError as error:
-            log.warning("the exhibit has no ledger proof: %s", error)
+            log_event(log, EXHIBIT_WITHOUT_PROOF, origin=anchor.origin, reason=error)
             return {}
 
     def _room_of(self, caller: str, note: bytes) -> OriginRoom:
@@ -161,5 +164,5 @@ class LogIntake:
 
 
 def _all_held(room: OriginRoom, checkpoint: Checkpoint) -> None:
-    log.info("%s: all %d entries held", checkpoint.origin, checkpoint.size)
+    log_event(log, ENTRIES_HELD, origin=checkpoint.origin, size=checkpoint.size)
     room.wake.set()

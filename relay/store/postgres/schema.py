@@ -87,7 +87,9 @@ CREATE TRIGGER item_moved AFTER UPDATE OF state ON item FOR EACH ROW WHEN (old.s
 """
 """`final_ms`: when the item became FINAL here, by this database's clock; 0 while it is SEEN. Items are never deleted."""
 
-MIGRATIONS: Final = (_FIRST, _ITEMS_ARE_COUNTED)
+_ITEM_TRACE: Final = "ALTER TABLE item ADD COLUMN trace text NOT NULL DEFAULT ''"
+
+MIGRATIONS: Final = (_FIRST, _ITEMS_ARE_COUNTED, _ITEM_TRACE)
 """Migration n leads to version n and is never changed once released."""
 
 

@@ -72,12 +72,14 @@ class RequestsRequest(_message.Message):
     def __init__(self, origin: _Optional[str] = ...) -> None: ...
 
 class RoutedRequest(_message.Message):
-    __slots__ = ("request_id", "request")
+    __slots__ = ("request_id", "request", "trace")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     request: bytes
-    def __init__(self, request_id: _Optional[bytes] = ..., request: _Optional[bytes] = ...) -> None: ...
+    trace: str
+    def __init__(self, request_id: _Optional[bytes] = ..., request: _Optional[bytes] = ..., trace: _Optional[str] = ...) -> None: ...
 
 class AnswerChunk(_message.Message):
     __slots__ = ("start", "chunk", "refusal", "end")
