@@ -12,8 +12,8 @@ import typer
 
 from relay.app import demo as demo_story
 from relay.app import desk, offline
+from relay.app.exits import EXIT_FAILED, EXIT_USAGE
 from relay.app.initialise import LEDGERS, MADE, initialise
-from relay.app.runtime import EXIT_FAILED, EXIT_USAGE
 from relay.app.serve import ROLES, serve_role
 from relay.app.verdict_lines import verdict_lines
 from relay.cli import output

@@ -17,6 +17,10 @@ Mistakes of our own programmers are AssertionError or RuntimeError, never one of
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
+
+Concern = Literal["", "key", "access", "port", "schema"]
+"""What a person must mend where it is not the bytes themselves: a key, who may read a file, a port, a store of another version."""
 
 
 class RelayError(Exception):
@@ -27,18 +31,19 @@ class Malformed(RelayError):
     """Bytes or values from outside that a strict parser refuses.
 
     `what` names the document (a file, a message, a line), `field` the place in it, `reason` says what is wrong
-    and, where that helps, what would be right.
+    and, where that helps, what would be right. `concern` decides which exit code a process ends with (docs/exit-codes.md).
     """
 
-    def __init__(self, what: str, field: str, reason: str) -> None:
+    def __init__(self, what: str, field: str, reason: str, *, concern: Concern = "") -> None:
         super().__init__(f"{what}: {field}: {reason}" if field else f"{what}: {reason}")
         self.what = what
         self.field = field
         self.reason = reason
+        self.concern: Concern = concern
 
     def within(self, what: str) -> Malformed:
         """The same refusal, told from further out (file and line around a field)."""
-        return Malformed(what, self.field, self.reason)
+        return Malformed(what, self.field, self.reason, concern=self.concern)
 
 
 class Denied(RelayError):

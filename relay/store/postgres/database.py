@@ -194,9 +194,11 @@ def _refused(name: str, error: Exception) -> Exception:
     if isinstance(error, pg.InvalidCatalogNameError):
         return Malformed(name, "", "there is no such database; make it with createdb")
     if isinstance(error, pg.InvalidAuthorizationSpecificationError):
-        return Malformed(name, "", f"does not let this user in ({error})")
+        return Malformed(name, "", f"does not let this user in ({error})", concern="access")
     if isinstance(error, pg.InsufficientPrivilegeError):
-        return Malformed(name, "", f"{error}; for the first start and after an update: GRANT CREATE ON DATABASE")
+        return Malformed(
+            name, "", f"{error}; for the first start and after an update: GRANT CREATE ON DATABASE", concern="access"
+        )
     if isinstance(error, ValueError):
         return Malformed(name, "url", f"is refused by the driver ({error})")
     return Unavailable(f"{name}: {error or type(error).__name__}")
