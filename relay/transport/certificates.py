@@ -44,9 +44,10 @@ def why_ended(end: datetime.datetime, now: datetime.datetime) -> str:
     return f"has expired at {end:%Y-%m-%dT%H:%M:%SZ}" if now >= end else ""
 
 
-def why_soon(end: datetime.datetime, now: datetime.datetime) -> str:
-    """Empty until SOON before the end."""
-    days = (end - now).days
-    return (
-        f"expires in {days} {'day' if days == 1 else 'days'}, at {end:%Y-%m-%dT%H:%M:%SZ}" if end - now <= SOON else ""
-    )
+def why_soon(begin: datetime.datetime, end: datetime.datetime, now: datetime.datetime) -> str:
+    """Empty until SOON before the end, or, of what lives shorter than that, until a third of its life is left."""
+    if end - now > min(SOON, (end - begin) / 3):
+        return ""
+    days, hours = (end - now).days, (end - now).seconds // 3600
+    left = f"{days} {'day' if days == 1 else 'days'}" if days else f"{hours} h"
+    return f"expires in {left}, at {end:%Y-%m-%dT%H:%M:%SZ}"

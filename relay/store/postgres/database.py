@@ -72,12 +72,12 @@ class PostgresDatabase:
         try:
             first = await asyncpg.connect(url, timeout=CONNECT_S, command_timeout=STATEMENT_S, server_settings=SETTINGS)
         except (pg.PostgresError, pg.InterfaceError, OSError, ValueError) as error:
-            raise _refused(name, error) from error
+            raise refused(name, error) from error
         try:
             await check_server(first, name)
             await migrate(first, name, application, migrations)
         except (pg.PostgresError, pg.InterfaceError, OSError) as error:
-            raise _refused(name, error) from error
+            raise refused(name, error) from error
         finally:
             with suppress(Exception):
                 await first.close(timeout=CONNECT_S)
@@ -187,7 +187,7 @@ def check_url(url: str) -> str:
     return name
 
 
-def _refused(name: str, error: Exception) -> Exception:
+def refused(name: str, error: Exception) -> Exception:
     """What a failed start says."""
     if isinstance(error, _DAMAGED):
         return StorageFailed(f"{name}: {error}")
