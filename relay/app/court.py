@@ -36,6 +36,7 @@ from relay.services.custody_reading import CustodyReading
 from relay.setup.signers import open_signer
 from relay.store.court import SqliteCourtStore
 from relay.store.custody_rows import StoredCustodyRows
+from relay.transport.certificates import check_identity
 from relay.transport.channels import channel
 from relay.transport.servers import serving
 from relay.wire.court_server import ALLOW, LONG_LIVED, CourtDesk, Mirror
@@ -141,6 +142,7 @@ async def run_court(path: Path) -> None:
     """Serve until SIGTERM. Raises `Malformed` for a wrong configuration, `Conflict` when another process holds the data."""
     config = read_court(path)
     common = config.common
+    check_identity(common.tls, common.identity)
     clock = SystemClock()
     witness, custody_signer = open_signer(config.witness_key, "witness"), open_signer(config.custody_key, "custody")
     async with AsyncExitStack() as stack:

@@ -25,6 +25,7 @@ from relay.core.note import VerifierKey
 from relay.core.sealing import PRIVATE_KEY_BYTES, Kem, SealingPrivateKey
 from relay.core.trust import TrustRoots
 from relay.ports.ledgers import AnchorSource
+from relay.private.references import read_secret
 from relay.schemas import KindCatalogue, load_policy
 from relay.services.custodian.anchoring import Anchoring, AnchorPolicy
 from relay.services.custodian.custody import CustodyAnchor
@@ -36,11 +37,11 @@ from relay.services.custodian.pushing import Pusher, ReceiptCheck
 from relay.services.custodian.seen import DossierSeen
 from relay.services.custodian.status import CustodianStatus
 from relay.services.custody_reading import CustodyReading
-from relay.setup.keys import read_secret
 from relay.setup.signers import open_signer
 from relay.store.custodian import SqliteCustodianStore
 from relay.store.custody_rows import StoredCustodyRows
 from relay.store.vault import Vault
+from relay.transport.certificates import check_identity
 from relay.transport.channels import channel
 from relay.transport.servers import serving
 from relay.wire.custodian_server import ALLOW, LONG_LIVED, CustodianDesk
@@ -189,6 +190,7 @@ async def run_custodian(path: Path) -> None:
     """Serve until SIGTERM. Raises `Malformed` for a wrong configuration, `Conflict` when another process holds the data."""
     config = read_custodian(path)
     common = config.common
+    check_identity(common.tls, common.identity)
     async with AsyncExitStack() as stack:
         await open_tracing(stack, "custodian", common)
         store = await SqliteCustodianStore.open(common.data, read_secret(config.master_key, MASTER_KEY_BYTES))

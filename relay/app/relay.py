@@ -28,6 +28,7 @@ from relay.services.forwarding.receipts import Receipts
 from relay.services.forwarding.rescan import Rescan
 from relay.services.forwarding.route import Router
 from relay.services.forwarding.status import RelayStatus
+from relay.transport.certificates import check_identity
 from relay.transport.channels import channel
 from relay.transport.servers import serving
 from relay.wire.court_client import GrpcCourtLink
@@ -54,6 +55,7 @@ async def run_relay(path: Path) -> None:
     """Serve until SIGTERM. Raises `Malformed` for a wrong configuration, `Conflict` when another process holds the data."""
     config = read_relay(path)
     common = config.common
+    check_identity(common.tls, common.identity)
     origins = read_origins(config)
     async with AsyncExitStack() as stack:
         await open_tracing(stack, "relay", common)

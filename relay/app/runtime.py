@@ -14,23 +14,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Final
 
+from relay.app.exits import EXIT_OK, exit_code, last_line
 from relay.core.errors import RelayError
 from relay.durable.errors import StorageFailed
 from relay.services.backoff import delays
-from relay.telemetry.events import STORAGE_FAILED, WORKER_CRASHED, log_event, printable
+from relay.telemetry.events import WORKER_CRASHED, log_event, printable
 from relay.telemetry.trace import current_trace_id
 
 log = logging.getLogger(__name__)
-
-EXIT_OK: Final = 0
-EXIT_FAILED: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_STORAGE: Final = 70
-"""A write or fsync failed: what is on disk is unknown, so the process ends and a restart reads it again."""
-
-
 SWITCH_S: Final = 0.0005
 LIBRARY: Final = "library"
 """The event of a line that is none of ours."""
@@ -133,15 +127,18 @@ def share_fairly() -> None:
     sys.setswitchinterval(SWITCH_S)
 
 
-def run_process(main: Coroutine[Any, Any, None]) -> int:
-    """Run a role to its end and turn the outcome into an exit code; no traceback for what a person can mend."""
+def run_process(main: Coroutine[Any, Any, None], config: Path | None = None) -> int:
+    """Run a role to its end and turn the outcome into an exit code; one line, and no traceback, for what a person can mend.
+
+    `config` is the file to name for an error of a part that does not know it.
+    """
     share_fairly()
     try:
         asyncio.run(main)
     except BaseExceptionGroup as group:
-        return _exit_code(_first(group))
+        return _ended(_first(group), config)
     except (RelayError, StorageFailed, OSError) as error:
-        return _exit_code(error)
+        return _ended(error, config)
     return EXIT_OK
 
 
@@ -151,12 +148,9 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-def _exit_code(error: BaseException) -> int:
-    if isinstance(error, StorageFailed):
-        log_event(log, STORAGE_FAILED, reason=error)
-        return EXIT_STORAGE
-    if isinstance(error, RelayError | OSError):
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return EXIT_FAILED
-    log_event(log, WORKER_CRASHED, exc_info=error)
-    return EXIT_FAILED
+def _ended(error: BaseException, config: Path | None) -> int:
+    if line := last_line(error, config):
+        print(f"error: {line}", file=sys.stderr, flush=True)
+    else:
+        log_event(log, WORKER_CRASHED, exc_info=error)
+    return exit_code(error)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
-from relay.app.runtime import EXIT_FAILED, EXIT_USAGE
+from relay.app.exits import EXIT_FAILED, EXIT_USAGE
 from relay.cli import output
 from relay.core.errors import Malformed, RelayError
 from relay.words import Language, Speaker, of_environment, speaker

@@ -12,8 +12,8 @@ import typer
 
 from relay.app import demo as demo_story
 from relay.app import desk, offline
+from relay.app.exits import EXIT_FAILED, EXIT_USAGE
 from relay.app.initialise import LEDGERS, MADE, initialise
-from relay.app.runtime import EXIT_FAILED, EXIT_USAGE
 from relay.app.serve import ROLES, serve_role
 from relay.app.verdict_lines import verdict_lines
 from relay.cli import output
@@ -22,6 +22,7 @@ from relay.cli.batch_tools import batch_app
 from relay.cli.common import DEFAULT_HOME, Home, InLanguage, Json, check_arguments, errors_in, run, speaker_of
 from relay.cli.court_tools import court_app
 from relay.cli.custody_tools import custody_app
+from relay.cli.doctor_tools import doctor_command
 from relay.cli.key_tools import identity_app, key_app
 from relay.cli.projection_tools import projection_app
 from relay.cli.relay_tools import relay_app
@@ -46,6 +47,7 @@ app.add_typer(retention_app, name="retention")
 app.add_typer(dossier_app, name="dossier")
 app.add_typer(statement_app, name="statement")
 app.add_typer(report_app, name="report")
+app.command("doctor")(doctor_command)
 
 
 @app.command("init")

@@ -18,6 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from relay.core.errors import Conflict, Malformed
 from relay.core.identity import Identity
+from relay.private.files import read_private
 from relay.setup.keys import write_secret
 
 AUTHORITY_DAYS: Final = 3650
@@ -53,7 +54,7 @@ def _name(text: str) -> x509.Name:
 def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     try:
         ca = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
-        key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+        key = serialization.load_pem_private_key(read_private(folder / "ca.key"), None)
     except (OSError, ValueError) as error:
         raise Malformed(str(folder), "authority", f"cannot be read: {error}") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):

@@ -86,7 +86,8 @@ def _signed(found: x509.CertificateRevocationList, authority: x509.Certificate) 
 
 
 @lru_cache(maxsize=4096)
-def _issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+def issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Whether the authority's key has signed the certificate."""
     try:
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
@@ -179,7 +180,7 @@ class RevocationLists:
             raise Denied(f"{identity}: no revocation list of this trust domain is configured")
         if held.next_due <= datetime.datetime.now(datetime.UTC):
             raise Denied(f"{identity}: the revocation list of {identity.trust_domain} has run out at {held.next_due}")
-        if not _issued_by(peer.certificate, held.authority):
+        if not issued_by(peer.certificate, held.authority):
             raise Denied(f"{identity}: its certificate is not of the authority that speaks for {identity.trust_domain}")
         if peer.certificate.serial_number in held.serials:
             raise Denied(f"{identity}: the certificate {peer.certificate.serial_number:x} is revoked")

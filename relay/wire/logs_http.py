@@ -23,6 +23,7 @@ from relay.ports.witness import ServedLog, TiledFiles
 from relay.services.court.witness import OtherSize, Witness
 from relay.telemetry.events import LOG_NOT_ITS_CHECKPOINT, LOG_REQUEST_FAILED, log_event
 from relay.transport.credentials import TlsFiles
+from relay.transport.ports import refuse_listening
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -209,7 +210,7 @@ def server_context(tls: TlsFiles) -> ssl.SSLContext:
             context.load_verify_locations(cafile=str(path))
             context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
     except (OSError, ssl.SSLError) as error:
-        raise Malformed("http", "tls", f"the role's TLS files cannot be used: {error}") from None
+        raise Malformed("http", "tls", f"the role's TLS files cannot be used: {error}", concern="key") from None
     return context
 
 
@@ -239,7 +240,7 @@ async def serving_http(
         try:
             await site.start()
         except OSError as error:
-            raise Malformed("http", "listen", f"{listen}: {error.strerror or error}") from None
+            raise refuse_listening("http", "listen", listen, str(error)) from None
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()

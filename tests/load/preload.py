@@ -19,8 +19,8 @@ from relay.core.merkle import Frontier, leaf_hash
 from relay.core.note import VerifierKey
 from relay.core.tiles import decode_entries
 from relay.ports.ledgers import Anchor
+from relay.private.references import read_secret
 from relay.services.custodian.anchoring import Anchoring, AnchorPolicy
-from relay.setup.keys import read_secret
 from relay.setup.signers import open_signer
 from relay.store.custodian import SqliteCustodianStore
 from relay.store.rows import ITEM_COLUMNS, new_item_values

@@ -213,7 +213,7 @@ PLANTS = (
     Plant("revoked certificate let in", REVOCATION, "if peer.certificate.serial_number in held.serials:", "if False:", LISTS + "::test_older_list_is_refused_and_the_newer_stays"),
     Plant("older list taken", REVOCATION, "if old is not None and (new.number, new.made) < old:", "if False:", LISTS + "::test_older_list_is_refused_and_the_newer_stays"),
     Plant("list that ran out still counts", REVOCATION, "if held.next_due <= datetime.datetime.now(datetime.UTC):", "if False:", LISTS + "::test_list_that_has_run_out_lets_nobody_in"),
-    Plant("authority of another trust domain", REVOCATION, "if not _issued_by(peer.certificate, held.authority):", "if False:", LISTS + "::test_authority_of_one_trust_domain_speaks_for_no_other"),
+    Plant("authority of another trust domain", REVOCATION, "if not issued_by(peer.certificate, held.authority):", "if False:", LISTS + "::test_authority_of_one_trust_domain_speaks_for_no_other"),
     Plant("list that nobody signed", REVOCATION, "next((ca for ca in authorities if _signed(found, ca)), None)", "authorities[0]", LISTS + "::test_list_of_another_authority_of_the_same_name_is_refused"),
     Plant("part of a list taken for all of it", REVOCATION, "if extension.critical or not isinstance(extension.value, _UNDERSTOOD):", "if False:", LISTS + "::test_list_with_one_thing_wrong_is_refused"),
     Plant("share never spent", SHARES, "            self.tokens -= 1.0\n", "", "tests/transport/test_limits.py"),
