@@ -18,6 +18,7 @@ from relay.app.projection import open_projector
 from relay.app.retention import RETENTION_ALLOW, RetentionServices, wire_retention
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.samples import sample_custodian
+from relay.app.standing import await_standing
 from relay.app.trust import only, use_trust
 from relay.config.roles import CustodianConfig, read_custodian
 from relay.core.note import VerifierKey
@@ -194,6 +195,7 @@ async def run_custodian(path: Path) -> None:
         await asyncio.to_thread(vault.sweep, await store.known_blobs())
         source = await load_adapter(config.ledger.family).open_source(config.ledger.settings)
         stack.push_async_callback(source.close)
+        await await_standing(path, config, store, source)  # nothing that could append exists before this has returned
         link = GrpcRelayLink(await stack.enter_async_context(channel(config.relay, common.tls)))
         services = _wire(config, store, vault, source, link)
         projector = await open_projector(stack, config.ledger, config.projections, store, services.deposits.grown)

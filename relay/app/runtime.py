@@ -19,6 +19,7 @@ from typing import Any, Final
 from relay.core.errors import RelayError
 from relay.durable.errors import StorageFailed
 from relay.services.backoff import delays
+from relay.services.standing import Behind
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_STORAGE: Final = 70
 """A write or fsync failed: what is on disk is unknown, so the process ends and a restart reads it again."""
+EXIT_BEHIND: Final = 80
+"""A ledger has more of this role's own log than the role itself, as after restoring a backup: a restart alone mends nothing."""
 
 
 SWITCH_S: Final = 0.0005
@@ -123,7 +126,7 @@ def run_process(main: Coroutine[Any, Any, None]) -> int:
         asyncio.run(main)
     except BaseExceptionGroup as group:
         return _exit_code(_first(group))
-    except (RelayError, StorageFailed, OSError) as error:
+    except (RelayError, StorageFailed, Behind, OSError) as error:
         return _exit_code(error)
     return EXIT_OK
 
@@ -138,6 +141,9 @@ def _exit_code(error: BaseException) -> int:
     if isinstance(error, StorageFailed):
         log.critical("storage failed, ending so that a restart reads what is really there: %s", error)
         return EXIT_STORAGE
+    if isinstance(error, Behind):
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return EXIT_BEHIND
     if isinstance(error, RelayError | OSError):
         print(f"error: {error}", file=sys.stderr, flush=True)
         return EXIT_FAILED

@@ -1,4 +1,6 @@
-"""Verbs and options. Exit codes: 0 done, 1 failed or INCONSISTENT, 2 usage, 3 UNVERIFIABLE or pending, 70 storage failed."""
+"""Verbs and options. Exit codes: 0 done, 1 failed or INCONSISTENT, 2 usage, 3 UNVERIFIABLE or pending, 70 storage failed,
+80 older than its anchors (docs/backup.md).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,7 @@ from relay.app.serve import ROLES, serve_role
 from relay.app.verdict_lines import verdict_lines
 from relay.cli import output
 from relay.cli.adapter_tools import adapter_app
+from relay.cli.backup_tools import backup_command, catch_up_command, restore_command
 from relay.cli.batch_tools import batch_app
 from relay.cli.common import DEFAULT_HOME, Home, InLanguage, Json, check_arguments, errors_in, run, speaker_of
 from relay.cli.court_tools import court_app
@@ -46,6 +49,9 @@ app.add_typer(retention_app, name="retention")
 app.add_typer(dossier_app, name="dossier")
 app.add_typer(statement_app, name="statement")
 app.add_typer(report_app, name="report")
+app.command("backup")(backup_command)
+app.command("restore")(restore_command)
+app.command("catch-up")(catch_up_command)
 
 
 @app.command("init")
