@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,20 @@ async def test_full_disks_lose_nothing_double_nothing_and_recover_by_themselves(
     assert outcome.retried > 0
 
 
-def test_a_payload_without_room_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import errno
+class Full:
+    """A file on a disk without room."""
 
+    def write(self, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_payload_without_room_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vault = Vault(tmp_path)
     writer = vault.begin()
-    full = OSError(errno.ENOSPC, "No space left on device")
-    monkeypatch.setattr(
-        writer, "_file", type("Full", (), {"write": lambda *_: (_ for _ in ()).throw(full), "close": lambda _: None})()
-    )
+    monkeypatch.setattr(writer, "_file", Full())
     writer.write(b"x")
     with pytest.raises(Unavailable, match="no room"):
         writer.finish()
