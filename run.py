@@ -12,6 +12,10 @@
     python3 run.py outage [--seconds N] [--rate N] [--items N] [--seed S]
                                                  a court ledger that goes silent at load, and backlogs of a million
     python3 run.py batch [--rows N] [--seed S]   a batch of cases with planted faults, killed and resumed, then everything counted
+    python3 run.py backups [--count N] [--seed S]  backups during business, each restored, everything compared
+    python3 run.py rolling [--rounds N] [--seed S] every role restarted in turn under load; no call may fail
+    python3 run.py faults [--count N] [--seed S]   full disks and jumping clocks under load, everything compared
+    python3 run.py soak [--minutes N] [--rate N] [--seed S]  steady load: memory of every role over time
     python3 run.py simulate [--steps N] [--seed S]  the real services under faults in virtual time
     python3 run.py planted [NAME ...]            bugs on purpose, and the seconds until each is found
     python3 run.py api [--requests N] [--seed S] requests that the OpenAPI document allows or forbids, until so many were answered
@@ -50,6 +54,10 @@ LONG_RUNS = {
     "kills": "tests.support.kills",
     "outage": "tests.load",
     "batch": "tests.support.batches",
+    "backups": "tests.faults.backups",
+    "rolling": "tests.faults.rolling",
+    "faults": "tests.faults",
+    "soak": "tests.faults.soak",
     "simulate": "tests.simulation",
     "planted": "tests.planted",
     "api": "tests.api",

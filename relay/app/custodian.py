@@ -18,6 +18,7 @@ from relay.app.projection import open_projector
 from relay.app.retention import RETENTION_ALLOW, RetentionServices, wire_retention
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.samples import sample_custodian
+from relay.app.standing import await_standing
 from relay.app.tracing import open_tracing
 from relay.app.trust import only, use_trust
 from relay.config.roles import CustodianConfig, read_custodian
@@ -199,6 +200,7 @@ async def run_custodian(path: Path) -> None:
         await asyncio.to_thread(vault.sweep, await store.known_blobs())
         source = await load_adapter(config.ledger.family).open_source(config.ledger.settings)
         stack.push_async_callback(source.close)
+        await await_standing(path, config, store, source)  # nothing that could append exists before this has returned
         to_relay = await stack.enter_async_context(channel(config.relay, common.tls))
         link = GrpcRelayLink(to_relay)
         services = _wire(config, store, vault, source, link)

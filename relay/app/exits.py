@@ -1,6 +1,6 @@
 """How a role's process ends when it ends by itself: one line on standard error, and one code of this table (docs/exit-codes.md).
 
-0 to 2 mean what they mean to every program. From 64 to 78 the numbers and meanings are those of sysexits.h where one fits; 79 to 81 are
+0 to 2 mean what they mean to every program. From 64 to 78 the numbers and meanings are those of sysexits.h where one fits; 79 to 82 are
 free there. Nothing lies from 126 to 165, where shells and supervisors put what they have to say themselves.
 """
 
@@ -13,6 +13,7 @@ from typing import Final
 
 from relay.core.errors import Concern, Conflict, Malformed, RelayError, Unavailable
 from relay.durable.errors import StorageFailed
+from relay.services.standing import Behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ EXIT_CONFIG: Final = 78
 EXIT_KEY: Final = 79
 EXIT_PORT: Final = 80
 EXIT_SCHEMA: Final = 81
+EXIT_BEHIND: Final = 82
 
 EXIT_CODES: Final = (
     ExitCode(EXIT_OK, "EX_OK", "ended in order, after SIGTERM or Ctrl-C", "nothing"),
@@ -91,6 +93,12 @@ EXIT_CODES: Final = (
         "the store is of a newer version or of another program",
         "run the version that the line names, or restore the backup made before the update",
     ),
+    ExitCode(
+        EXIT_BEHIND,
+        "",
+        "a ledger has more of this role's own log than the role itself, as after restoring a backup",
+        "restore a newer backup, or `courtrelay catch-up`; starting again mends nothing",
+    ),
 )
 
 _BY_CONCERN: Final[dict[Concern, int]] = {
@@ -118,6 +126,8 @@ def exit_code(error: BaseException) -> int:
     """The code for what ended the process."""
     if isinstance(error, StorageFailed):
         return EXIT_STORAGE
+    if isinstance(error, Behind):
+        return EXIT_BEHIND
     if isinstance(error, Malformed):
         return _BY_CONCERN[error.concern]
     if isinstance(error, Conflict):
@@ -137,7 +147,7 @@ def last_line(error: BaseException, config: Path | None) -> str:
     if isinstance(error, Malformed) and config is not None and error.what in _PLACES:
         table = "" if error.what == "configuration" or error.field.startswith(error.what) else f"{error.what}."
         return _one(str(Malformed(str(config), f"{table}{error.field}", error.reason)))
-    return _one(str(error)) if isinstance(error, RelayError | OSError) else ""
+    return _one(str(error)) if isinstance(error, RelayError | Behind | OSError) else ""
 
 
 def _one(text: str) -> str:

@@ -14,6 +14,7 @@ from relay.config.roles import Common
 from relay.core.errors import Malformed
 from relay.core.trust import TrustRoots
 from relay.telemetry import metrics
+from relay.telemetry.events import EXPIRY_NOT_KNOWN, log_event
 from relay.transport.revocation import LIST_BYTES_MAX
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Expiries:
         try:
             trust = read_trust(self._common.trust)
         except Malformed as error:
-            log.warning("when the trust roots end is not known: %s", error)
+            log_event(log, EXPIRY_NOT_KNOWN, what="trust roots", reason=error)
             return
         yield "trust_roots", self._role, float(trust.expires_at_s)
         yield from _keys(trust)
@@ -66,7 +67,7 @@ def _certificates(path: Path, kind: str, name: str) -> Iterator[Expiry]:
     try:
         found = x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
-        log.warning("when %s ends is not known: %s", path.name, error)
+        log_event(log, EXPIRY_NOT_KNOWN, what=path.name, reason=error)
         return
     yield kind, name, min(one.not_valid_after_utc for one in found).timestamp()
 
@@ -76,7 +77,7 @@ def _list(path: Path, domain: str) -> Iterator[Expiry]:
         with path.open("rb") as file:
             found = x509.load_pem_x509_crl(file.read(LIST_BYTES_MAX))
     except (OSError, ValueError) as error:
-        log.warning("when the revocation list of %s ends is not known: %s", domain, error)
+        log_event(log, EXPIRY_NOT_KNOWN, what=f"the revocation list of {domain}", reason=error)
         return
     if found.next_update_utc is not None:
         yield "revocation_list", domain, found.next_update_utc.timestamp()

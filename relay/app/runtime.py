@@ -19,8 +19,9 @@ from typing import Any, Final
 
 from relay.app.exits import EXIT_OK, exit_code, last_line
 from relay.core.errors import RelayError
-from relay.durable.errors import StorageFailed
+from relay.durable.errors import StorageFailed, storage_failures
 from relay.services.backoff import delays
+from relay.services.standing import Behind
 from relay.telemetry.events import WORKER_CRASHED, log_event, printable
 from relay.telemetry.trace import current_trace_id
 
@@ -104,12 +105,25 @@ async def workers(*jobs: tuple[str, Coroutine[Any, Any, None]]) -> AsyncIterator
 
 
 async def until_signalled() -> None:
-    """Return at the first SIGTERM or SIGINT."""
-    stop = asyncio.Event()
+    """Return at the first SIGTERM or SIGINT. Raises the first `StorageFailed` of the process, whoever met it.
+
+    A call that meets it is answered like any other that fails; without this, a process whose disk has failed would go on refusing.
+    """
     loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def end(failure: StorageFailed | None) -> None:
+        if not ended.done():
+            ended.set_result(None) if failure is None else ended.set_exception(failure)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+        loop.add_signal_handler(number, end, None)
+    with storage_failures(lambda failure: _tell(loop, end, failure)):
+        await ended
+
+
+def _tell(loop: asyncio.AbstractEventLoop, end: Callable[[StorageFailed | None], None], failure: StorageFailed) -> None:
+    loop.call_soon_threadsafe(end, failure)
 
 
 def announce(role: str, address: str) -> None:
@@ -137,7 +151,7 @@ def run_process(main: Coroutine[Any, Any, None], config: Path | None = None) -> 
         asyncio.run(main)
     except BaseExceptionGroup as group:
         return _ended(_first(group), config)
-    except (RelayError, StorageFailed, OSError) as error:
+    except (RelayError, StorageFailed, Behind, OSError) as error:
         return _ended(error, config)
     return EXIT_OK
 

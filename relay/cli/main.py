@@ -1,4 +1,6 @@
-"""Verbs and options. Exit codes: 0 done, 1 failed or INCONSISTENT, 2 usage, 3 UNVERIFIABLE or pending, 70 storage failed."""
+"""Verbs and options. Exit codes: 0 done, 1 failed or INCONSISTENT, 2 usage, 3 UNVERIFIABLE or pending, 70 storage failed,
+82 older than its anchors (docs/backup.md).
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,9 @@ from relay.app.serve import ROLES, serve_role
 from relay.app.verdict_lines import verdict_lines
 from relay.cli import output
 from relay.cli.adapter_tools import adapter_app
+from relay.cli.backup_tools import backup_command, catch_up_command, restore_command
 from relay.cli.batch_tools import batch_app
-from relay.cli.common import DEFAULT_HOME, Home, InLanguage, Json, check_arguments, errors_in, run, speaker_of
+from relay.cli.common import DEFAULT_HOME, Home, InLanguage, Json, Wait, check_arguments, errors_in, run, speaker_of
 from relay.cli.court_tools import court_app
 from relay.cli.custody_tools import custody_app
 from relay.cli.doctor_tools import doctor_command
@@ -48,6 +51,9 @@ app.add_typer(dossier_app, name="dossier")
 app.add_typer(statement_app, name="statement")
 app.add_typer(report_app, name="report")
 app.command("doctor")(doctor_command)
+app.command("backup")(backup_command)
+app.command("restore")(restore_command)
+app.command("catch-up")(catch_up_command)
 
 
 @app.command("init")
@@ -98,10 +104,11 @@ def deposit_command(
     folder: Annotated[Path, typer.Argument(help="Folder with records.jsonl and the files it names.")],
     home: Home = DEFAULT_HOME,
     as_json: Json = False,
+    wait: Wait = 0.0,
 ) -> None:
     """Deposit a folder of records. A dossier with one bad record is refused whole; the others are stored."""
     with output.progress("Depositing records", quiet=as_json) as advance:
-        report = run(desk.deposit(home, folder, advance))
+        report = run(desk.deposit(home, folder, advance, wait_s=wait))
     if as_json:
         output.as_json(report.as_json())
     else:
@@ -150,13 +157,14 @@ def grant_issue(
     court: Annotated[str, typer.Option(help="SPIFFE id of the court; default the one of HOME.")] = "",
     home: Home = DEFAULT_HOME,
     as_json: Json = False,
+    wait: Wait = 0.0,
 ) -> None:
     """Authorize a court to retrieve dossiers for one case; written to FILE and registered on the court ledger."""
     wish = desk.GrantWish(
         court=court, case=case, dossiers=dossier, kinds=kind or [], mode=mode, purpose=purpose, days=days, uses=uses,
         profile=profile or ("" if kind or field else "filing"), members=field or [], purpose_class=purpose_class,
     )  # fmt: skip
-    issued = run(desk.issue_grant(home, wish, out))
+    issued = run(desk.issue_grant(home, wish, out, wait))
     if as_json:
         output.as_json(issued)
     else:
@@ -199,13 +207,14 @@ def retrieve_command(
     home: Home = DEFAULT_HOME,
     as_json: Json = False,
     language: InLanguage = None,
+    wait: Wait = 0.0,
 ) -> None:
     """Retrieve one dossier under a grant, verified record by record, and write its evidence bundle."""
     w = speaker_of(language, as_json)
     wish = desk.RetrieveWish(grant=grant, dossier=dossier, officer=officer, purpose=purpose)
     with errors_in(w), output.progress(w.text("Retrieving"), unit_bytes=True, quiet=as_json) as advance:
         held: list[str] = []
-        verdict = run(desk.retrieve(home, wish, out, advance, stored=held.append))
+        verdict = run(desk.retrieve(home, wish, out, advance, stored=held.append, wait_s=wait))
     _show_verdict(verdict, as_json, w)
     if not as_json:
         output.say(w.text("bundle: {path} ({size} bytes)", path=out, size=w.number(out.stat().st_size)))

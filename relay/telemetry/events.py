@@ -58,10 +58,15 @@ def _bounded(value: object) -> int | float | str:
 OPS_LISTENING: Final = Event(name="ops_listening", level=logging.INFO, says="metrics and health at {address}")
 LOGS_SERVED: Final = Event(name="logs_served", level=logging.INFO, says="logs are served at {address}")
 WORKER_CRASHED: Final = Event(name="worker_crashed", level=logging.CRITICAL, says="a worker crashed")
-STORAGE_FAILED: Final = Event(
-    name="storage_failed",
-    level=logging.CRITICAL,
-    says="storage failed, ending so that a restart reads what is really there: {reason}",
+LOOK_FAILED: Final = Event(name="look_failed", level=logging.ERROR, says="looking at {component} {name} failed")
+HEALTH_NOT_TOLD: Final = Event(name="health_not_told", level=logging.ERROR, says="health could not be told")
+EXPIRY_NOT_KNOWN: Final = Event(
+    name="expiry_not_known", level=logging.WARNING, says="when {what} ends is not known: {reason}"
+)
+STANDING_NOT_COMPARED: Final = Event(
+    name="standing_not_compared",
+    level=logging.WARNING,
+    says="the logs are not compared with {ledger} yet, nothing is served: {reason}",
 )
 THREAD_JOB_FAILED: Final = Event(
     name="thread_job_failed", level=logging.ERROR, says="a job of the thread {thread} failed"

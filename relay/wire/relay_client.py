@@ -10,6 +10,7 @@ import grpc.aio
 
 from relay.core.errors import Denied, Malformed
 from relay.core.ledgerproof import LedgerProof
+from relay.core.limits import ENTRY_BYTES
 from relay.ports.custodian import PackageMaker, ReceiptOffer
 from relay.transport.channels import CALL_DEADLINE_S, STREAM_DEADLINE_S, call, errors, outgoing, stream
 from relay.wire.convert import evidence_from, package_to
@@ -47,6 +48,22 @@ class GrpcRelayLink:
             ReceiptOffer(size=row.size, root=row.root, proof=evidence_from(row.evidence), cosigned=row.checkpoint)
             for row in reply.receipts
         ]
+
+    async def entries(self, origin: str, start: int, end: int) -> list[bytes]:
+        """Entries `start` to `end` of a log of one's own as the relay holds them, not checked.
+
+        Raises `NotFound` (it holds fewer), `Malformed` (no whole entries, or more than were asked for), `Unavailable`.
+        """
+        request = relay_pb2.ReadLogRequest(origin=origin, start=start, end=end)
+        got: list[bytes] = []
+        async for part in stream(self._stub.ReadLog(request, timeout=STREAM_DEADLINE_S)):
+            data = part.entries
+            if len(data) % ENTRY_BYTES or len(got) + len(data) // ENTRY_BYTES > end - start:
+                raise Malformed(
+                    "log", "entries", f"must be whole entries of {ENTRY_BYTES} bytes, and {end - start} in all"
+                )
+            got += [data[at : at + ENTRY_BYTES] for at in range(0, len(data), ENTRY_BYTES)]
+        return got
 
     async def record_grant(self, statement: str) -> LedgerProof:
         """See the port."""

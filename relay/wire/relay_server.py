@@ -29,6 +29,7 @@ SEALED_CHUNK_BYTES_MAX: Final = CHUNK_PLAINTEXT_BYTES + 16
 ALLOW: Final[Mapping[str, frozenset[Role]]] = {
     "/relay.wire.v1.CustodianPort/PushLog": frozenset({Role.CUSTODIAN}),
     "/relay.wire.v1.CustodianPort/Receipts": frozenset({Role.CUSTODIAN}),
+    "/relay.wire.v1.CustodianPort/ReadLog": frozenset({Role.CUSTODIAN}),
     "/relay.wire.v1.CustodianPort/RecordGrant": frozenset({Role.CUSTODIAN}),
     "/relay.wire.v1.CustodianPort/Requests": frozenset({Role.CUSTODIAN}),
     "/relay.wire.v1.CustodianPort/Answer": frozenset({Role.CUSTODIAN}),
@@ -77,6 +78,12 @@ class CustodianPort(relay_pb2_grpc.CustodianPortServicer):
                 for row in rows
             ]
         )
+
+    async def ReadLog(self, request: relay_pb2.ReadLogRequest, context: Context) -> AsyncIterator[relay_pb2.LogEntries]:
+        """Entries of a log of the caller's own."""
+        caller = str(peer_identity(context))
+        async for entries in self._intake.entries(caller, request.origin, request.start, request.end):
+            yield relay_pb2.LogEntries(entries=b"".join(entries))
 
     async def RecordGrant(self, request: relay_pb2.RecordGrantRequest, context: Context) -> relay_pb2.RecordGrantReply:
         """A grant statement on its way to the court ledger."""

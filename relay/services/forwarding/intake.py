@@ -10,7 +10,7 @@ from typing import Final
 
 from relay.core.bundle import ledger_proof_bytes
 from relay.core.checkpoint import Checkpoint
-from relay.core.errors import Conflict, NotFound, RelayError, Unavailable, Unverified
+from relay.core.errors import Conflict, Malformed, NotFound, RelayError, Unavailable, Unverified
 from relay.core.limits import ORIGIN_CHARS_MAX
 from relay.core.package import Package
 from relay.ports.forwarding import Item, RelayStore
@@ -29,6 +29,8 @@ FEED_WAIT_S: Final = 0.5
 """How long a pusher waits for the feed that is about to bring its anchor: it often learns of the anchor a moment before the relay does."""
 FEED_SOON_S: Final = 0.02
 """How long before the node is asked for the anchor by name."""
+READ_ENTRIES: Final = 4096
+"""In one message: 266 KB."""
 LOOK_AGAIN_S: Final = 0.05
 """The feed may be another worker's, which wakes nobody here."""
 
@@ -95,6 +97,17 @@ class LogIntake:
                 await self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note, trace)
                 if intake.done:
                     _all_held(room, checkpoint)
+
+    async def entries(self, caller: str, origin: str, start: int, end: int) -> AsyncIterator[list[bytes]]:
+        """What is held of a log, for its owner, in groups. Raises `Denied` (not the owner), `Malformed`, `NotFound` (not held)."""
+        self._origins.owned(origin, caller)
+        if start > end:
+            raise Malformed("log", "end", "must not be before the start")
+        log_ = await self._store.log(origin)
+        if end > log_.size:
+            raise NotFound(f"{log_.size} entries of {origin} are held, not {end}")
+        for at in range(start, end, READ_ENTRIES):
+            yield await asyncio.to_thread(log_.files.entries, at, min(at + READ_ENTRIES, end))
 
     async def _item_of(self, room: OriginRoom, checkpoint: Checkpoint) -> Item:
         """The item of a checkpoint that its log has signed. Raises `Unavailable` while the ledger does not show its anchor."""

@@ -53,6 +53,22 @@ class ReceiptsReply(_message.Message):
     receipts: _containers.RepeatedCompositeFieldContainer[ReceiptRow]
     def __init__(self, receipts: _Optional[_Iterable[_Union[ReceiptRow, _Mapping]]] = ...) -> None: ...
 
+class ReadLogRequest(_message.Message):
+    __slots__ = ("origin", "start", "end")
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    origin: str
+    start: int
+    end: int
+    def __init__(self, origin: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
+
+class LogEntries(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: bytes
+    def __init__(self, entries: _Optional[bytes] = ...) -> None: ...
+
 class RecordGrantRequest(_message.Message):
     __slots__ = ("statement",)
     STATEMENT_FIELD_NUMBER: _ClassVar[int]
