@@ -107,9 +107,8 @@ async def suffer(scene: Scene, prometheus: Prometheus, fault: Fault) -> Told:
 
 
 async def _well(prometheus: Prometheus) -> bool:
-    """Every role is scraped and has found everything up, and no alert is on its way."""
-    alerts = (await prometheus.get("/api/v1/alerts"))["alerts"]
-    return await prometheus.value(f"count(up) == 3 and {WELL} == 1") is not None and not alerts
+    """Every role is scraped and has found everything up, and no alert fires."""
+    return await prometheus.value(f"count(up) == 3 and {WELL} == 1") is not None and not await prometheus.firing()
 
 
 async def _said(prometheus: Prometheus) -> str:
