@@ -15,7 +15,9 @@ from typing import Final
 
 from relay.app.demo.network import Network
 from relay.app.processes import RoleProcess
+from relay.config.roles import Common
 from relay.core.errors import Unavailable
+from tests.alerts.broker import Broker, find_mosquitto
 
 DISK: Final = Path("/dev/shm")
 """Where few others write: what they take would be told as a disk that is low."""
@@ -40,13 +42,25 @@ class Scene:
         config = home / "custodian" / "config.toml"
         _replace(config, 'data = "data"\n', f'data = "{self._disk}/data"\n')
         _replace(config, "[ops]\n", f"[ops]\ndisk_free_bytes_min = {free - self._room}\n")
+        self._broker = None if _no_broker() else Broker(home / "broker")
+        for role in ("relay", "court") if self._broker else ():
+            config = home / role / "config.toml"
+            config.write_text(config.read_text() + self._broker.table)
         if faketime() is not None:
             self._move_clock(0)
             self.network.roles["court"] = _with_clock(home, self._clock)
 
+    async def begin(self) -> None:
+        """Start everything."""
+        if self._broker:
+            await self._broker.start()
+        for role in self.network.roles:
+            await self.start(role)
+
     async def end(self) -> None:
         """End every role, whatever was done to it."""
         self._held.close()
+        await self.kill_broker()
         await self.network.end()
         shutil.rmtree(self._disk)
 
@@ -91,6 +105,16 @@ class Scene:
         """It lets go."""
         self._held.close()
 
+    async def kill_broker(self) -> None:
+        """SIGKILL."""
+        if self._broker:
+            await self._broker.kill()
+
+    async def start_broker(self) -> None:
+        """Again, with nothing of what it held."""
+        if self._broker:
+            await self._broker.start()
+
     async def clock_ahead(self) -> None:
         """The court's clock jumps."""
         self._move_clock(CLOCK_AHEAD_S)
@@ -131,6 +155,12 @@ def _no_faketime() -> str:
     return "" if faketime() else "libfaketime is not installed; on Debian: apt install faketime"
 
 
+def _no_broker() -> str:
+    if "mqtt" not in Common.__dataclass_fields__:
+        return "roles have no [mqtt] here"
+    return "" if find_mosquitto() else "mosquitto is not installed; on Debian: apt install mosquitto"
+
+
 FAULTS: Final = (
     Fault("lender's ledger", "LedgerUnreachable", "SIGKILL", lambda s: s.kill("lender-ledger"), lambda s: s.start("lender-ledger")),
     Fault("court's ledger", "CourtLedgerUnreachable", "SIGSTOP", lambda s: s.pause("court-ledger"), lambda s: s.go_on("court-ledger")),
@@ -139,6 +169,7 @@ FAULTS: Final = (
     Fault("court", "CourtDown", "SIGSTOP", lambda s: s.pause("court"), lambda s: s.go_on("court")),
     Fault("database", "DatabaseDown", "locked by another", Scene.lock_database, Scene.unlock_database),
     Fault("disk", "DiskLow", "filled", Scene.fill_disk, Scene.empty_disk),
+    Fault("broker", "BrokerDown", "SIGKILL", Scene.kill_broker, Scene.start_broker, _no_broker),
     Fault("clock", "ClockOff", f"{CLOCK_AHEAD_S} s ahead", Scene.clock_ahead, Scene.clock_right, _no_faketime),
 )  # fmt: skip
 

@@ -47,8 +47,7 @@ async def watched(folder: Path, pace: Pace) -> AsyncIterator[tuple[Scene, Promet
     scene = Scene(home)
     generate(folder / "loans", 12, 1)
     try:
-        for role in scene.network.roles:
-            await scene.start(role)
+        await scene.begin()
         async with running_prometheus(write_config(home, folder, pace), folder) as prometheus:
             await deposit(home, folder / "loans", 0)
             await _until(lambda: _well(prometheus), "every component is up", lambda: _said(prometheus))
