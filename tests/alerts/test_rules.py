@@ -80,6 +80,17 @@ def test_each_alert_has_a_runbook_and_each_runbook_an_alert():
     assert {path.stem for path in RUNBOOKS.glob("*.md")} == set(alerts())
 
 
+def test_the_table_of_alerts_has_each_with_its_urgency():
+    text = (ROOT / "docs" / "alerts.md").read_text()
+    rows = re.findall(r"^\| \[(\w+)\]\(runbooks/(\w+)\.md\) \| (.+?) \|", text, re.MULTILINE)
+
+    assert rows == [
+        (name, name, " and ".join(sorted({rule["labels"]["severity"] for rule in found})))
+        for name, found in alerts().items()
+    ]
+    assert named(text) <= families()
+
+
 @pytest.mark.parametrize("path", sorted(RUNBOOKS.glob("*.md")), ids=lambda path: path.stem)
 def test_a_runbook_has_every_section_and_names_what_exists(path: Path):
     text = path.read_text()
