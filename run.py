@@ -16,7 +16,7 @@
     python3 run.py planted [NAME ...]            bugs on purpose, and the seconds until each is found
     python3 run.py api [--requests N] [--seed S] requests that the OpenAPI document allows or forbids, until so many were answered
     python3 run.py alerts [--only WORD]          every component taken away from real roles, and the seconds until a real Prometheus says so
-    python3 run.py dashboards [--out DIR]        the dashboards' panels as pictures, from a real Prometheus; --write makes deploy/grafana again
+    python3 run.py dashboards [--out DIR]        the dashboards as pictures, from a real Prometheus; --write makes deploy/grafana
     python3 run.py conformance                   every adapter against every promise of the ports, as a table
     python3 run.py proto                         generate the wire code again
     python3 run.py cli ...                       the `courtrelay` command
