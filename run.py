@@ -19,6 +19,8 @@
     python3 run.py simulate [--steps N] [--seed S]  the real services under faults in virtual time
     python3 run.py planted [NAME ...]            bugs on purpose, and the seconds until each is found
     python3 run.py api [--requests N] [--seed S] requests that the OpenAPI document allows or forbids, until so many were answered
+    python3 run.py alerts [--only WORD]          every component taken away from real roles, and the seconds until a real Prometheus says so
+    python3 run.py dashboards [--out DIR]        the dashboards as pictures, from a real Prometheus; --write makes deploy/grafana
     python3 run.py conformance                   every adapter against every promise of the ports, as a table
     python3 run.py proto                         generate the wire code again
     python3 run.py cli ...                       the `courtrelay` command
@@ -62,6 +64,8 @@ LONG_RUNS = {
     "planted": "tests.planted",
     "api": "tests.api",
     "conformance": "tests.conformance",
+    "alerts": "tests.alerts",
+    "dashboards": "tests.dashboards",
 }
 
 

@@ -17,7 +17,7 @@ END_WITHIN_S: Final = 15.0
 
 
 class RoleProcess:
-    """One role of a home folder in a process of its own."""
+    """One role of a home folder in a process of its own; `env` goes beside what this process has."""
 
     def __init__(
         self,
