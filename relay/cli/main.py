@@ -27,6 +27,7 @@ from relay.cli.projection_tools import projection_app
 from relay.cli.relay_tools import relay_app
 from relay.cli.report_tools import report_app
 from relay.cli.retention_tools import dossier_app, retention_app
+from relay.cli.setup_tools import certificate_app, setup_app, trust_app
 from relay.cli.statement_tools import statement_app
 from relay.core.errors import Malformed, RelayError
 from relay.words import Speaker
@@ -42,6 +43,9 @@ app.add_typer(projection_app, name="projection")
 app.add_typer(court_app, name="court")
 app.add_typer(key_app, name="key")
 app.add_typer(identity_app, name="identity")
+app.add_typer(setup_app, name="setup")
+app.add_typer(certificate_app, name="certificate")
+app.add_typer(trust_app, name="trust")
 app.add_typer(retention_app, name="retention")
 app.add_typer(dossier_app, name="dossier")
 app.add_typer(statement_app, name="statement")
