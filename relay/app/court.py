@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relay.app.adapters import open_court, verifiers
+from relay.app.components import court_needs
 from relay.app.court_retrieval import named_retrievals
 from relay.app.court_time import statements, timestamps
 from relay.app.http import open_court_http
 from relay.app.lists import ListsUsed
-from relay.app.ops import open_ops
+from relay.app.ops import make_health, open_ops
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.samples import sample_court
 from relay.app.trust import only, use_trust
@@ -27,7 +28,9 @@ from relay.services.court.fetching import Bundles
 from relay.services.court.mirror import CourtMirror
 from relay.services.court.once import NamedRetrievals
 from relay.services.court.receipts import ReceiptReader
+from relay.services.court.statements import Statements
 from relay.services.court.status import CourtStatus
+from relay.services.court.timestamps import Timestamps
 from relay.services.custody_reading import CustodyReading
 from relay.setup.signers import open_signer
 from relay.store.court import SqliteCourtStore
@@ -74,6 +77,24 @@ def _custody(config: CourtConfig, store: SqliteCourtStore, registry: CourtRegist
     )
 
 
+def _status(
+    store: SqliteCourtStore,
+    trust: TrustRoots,
+    receipts: ReceiptReader,
+    custody: CustodyKeeper,
+    stamping: Timestamps,
+    stating: Statements,
+) -> CourtStatus:
+    problems = [
+        lambda: receipts.problem,
+        lambda: custody.problem,
+        lambda: trust.why_stale(SystemClock().now_ms() // 1000),
+        lambda: stamping.problem,
+        lambda: stating.problem,
+    ]
+    return CourtStatus(store, [log.origin for log in trust.logs], problems)
+
+
 async def _pages(
     stack: AsyncExitStack,
     config: CourtConfig,
@@ -115,7 +136,8 @@ async def run_court(path: Path) -> None:
         trust = use_trust(common.trust, common.data)  # the store's lock is held
         registry = await open_court(config.court_ledger.family, config.court_ledger.settings)
         stack.push_async_callback(registry.close)
-        link = GrpcRetrievalLink(await stack.enter_async_context(channel(config.relay, common.tls)))
+        to_relay = await stack.enter_async_context(channel(config.relay, common.tls))
+        link = GrpcRetrievalLink(to_relay)
         mirror = CourtMirror(
             store,
             trust,
@@ -132,22 +154,14 @@ async def run_court(path: Path) -> None:
         stating = statements(config, store, custody, trust)
         retrieval = named_retrievals(config, store, link, registry, custody, trust)
         stack.push_async_callback(retrieval.close)
-        status = CourtStatus(
-            store,
-            [log.origin for log in trust.logs],
-            [
-                lambda: receipts.problem,
-                lambda: custody.problem,
-                lambda: trust.why_stale(clock.now_ms() // 1000),
-                lambda: stamping.problem,
-                lambda: stating.problem,
-            ],
-        )
+        status = _status(store, trust, receipts, custody, stamping, stating)
         bundles = Bundles(store, custody)
         web = await _pages(stack, config, store, trust, registry, custody, retrieval, bundles)
         desk = CourtDesk(retrieval, bundles, status, stating, web)
         mirrored = Mirror(mirror)
         custody_desk = await _custody_desk(config, store, custody, custody_signer)
+        needs = court_needs(config, registry=registry, store=store, probe=store.probe, relay=to_relay)
+        health = make_health("court", needs)
         port = await stack.enter_async_context(
             serving(
                 [
@@ -162,12 +176,14 @@ async def run_court(path: Path) -> None:
                 may=only(common.operators),
                 limits=common.limits,
                 lists_used=ListsUsed(common.data),
+                health=health,
             )
         )
         await open_court_http(stack, config, store, trust)
-        await open_ops(stack, "court", common, [], partial(sample_court, store, registry.ledger))
+        await open_ops(stack, health, common, partial(sample_court, store, registry.ledger))
         jobs = [("receipts", receipts.run()), ("custody", custody.run())]
         jobs += [("timestamps", stamping.run()), ("statements", stating.run()), *(web.workers if web else ())]
         await stack.enter_async_context(workers(*jobs))
         announce("court", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()
+        await health.stop()

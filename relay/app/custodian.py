@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from relay.app.adapters import load_adapter, verifiers
-from relay.app.components import ledger
+from relay.app.components import custodian_needs
 from relay.app.http import open_custodian_http
 from relay.app.lists import ListsUsed
-from relay.app.ops import open_ops
+from relay.app.ops import make_health, open_ops
 from relay.app.projection import open_projector
 from relay.app.retention import RETENTION_ALLOW, RetentionServices, wire_retention
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
@@ -194,10 +194,12 @@ async def run_custodian(path: Path) -> None:
         await asyncio.to_thread(vault.sweep, await store.known_blobs())
         source = await load_adapter(config.ledger.family).open_source(config.ledger.settings)
         stack.push_async_callback(source.close)
-        link = GrpcRelayLink(await stack.enter_async_context(channel(config.relay, common.tls)))
+        to_relay = await stack.enter_async_context(channel(config.relay, common.tls))
+        link = GrpcRelayLink(to_relay)
         services = _wire(config, store, vault, source, link)
         projector = await open_projector(stack, config.ledger, config.projections, store, services.deposits.grown)
         desk, custody_desk = services.desk(config.origin, store, projector), services.custody_desk(config, store)
+        health = make_health("custodian", custodian_needs(config, source=source, probe=store.probe, relay=to_relay))
         port = await stack.enter_async_context(
             serving(
                 [
@@ -212,10 +214,11 @@ async def run_custodian(path: Path) -> None:
                 may=only(common.operators),
                 limits=common.limits,
                 lists_used=ListsUsed(common.data),
+                health=health,
             )
         )
         await open_custodian_http(stack, config, store)
-        await open_ops(stack, "custodian", common, [ledger(source, needed=False)], partial(sample_custodian, store))
+        await open_ops(stack, health, common, partial(sample_custodian, store))
         await stack.enter_async_context(
             workers(
                 ("anchoring", services.anchoring.run()),
@@ -231,3 +234,4 @@ async def run_custodian(path: Path) -> None:
         )
         announce("custodian", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()
+        await health.stop()

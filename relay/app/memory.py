@@ -30,6 +30,8 @@ class Memory:
 
     store: RelayStore
     close: Callable[[], Awaitable[None]]
+    probe: Callable[[], Awaitable[None]]
+    """Raises when the store cannot be written now."""
     shared: SharedMemory | None = None
 
 
@@ -38,7 +40,7 @@ async def open_memory(config: RelayConfig, *, check: bool = False) -> Memory:
     if config.store is not None:
         return await _open_postgres(config.store)
     store = await SqliteRelayStore.open(config.common.data, check=check)
-    return Memory(store=store, close=store.close)
+    return Memory(store=store, close=store.close, probe=store.probe)
 
 
 async def _open_postgres(shared: SharedStore) -> Memory:
@@ -51,4 +53,4 @@ async def _open_postgres(shared: SharedStore) -> Memory:
     worker = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(4)}"
     leases = PostgresLeases(store.database, worker, shared.lease_s)
     under = SharedMemory(leases=leases, lease_s=shared.lease_s, under=store.fenced)
-    return Memory(store=store, close=store.close, shared=under)
+    return Memory(store=store, close=store.close, probe=store.probe, shared=under)

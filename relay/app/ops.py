@@ -13,7 +13,7 @@ from relay.config.roles import Common
 from relay.core.errors import Malformed
 from relay.telemetry import metrics
 from relay.telemetry.events import OPS_LISTENING, log_event
-from relay.telemetry.health import Component, Health
+from relay.telemetry.health import Component, Health, State
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -24,16 +24,17 @@ Sample = Callable[[], Awaitable[None]]
 """Sets the gauges of a role from its stores; called before a scrape is answered."""
 
 
-async def open_ops(
-    stack: AsyncExitStack, role: str, common: Common, components: Sequence[Component], sample: Sample
-) -> Health:
-    """The role's health, looked at until the stack closes; served where the configuration says. Raises `Malformed`."""
-    health = Health(role, components, now_ms=SystemClock().now_ms, sleep=asyncio.sleep)
-    metrics.build_info.labels(role, program_version()).set(1)
+def make_health(role: str, components: Sequence[Component]) -> Health:
+    """A role's health, of which its gRPC server is told, too."""
+    return Health(role, components, now_ms=SystemClock().now_ms, sleep=asyncio.sleep)
+
+
+async def open_ops(stack: AsyncExitStack, health: Health, common: Common, sample: Sample) -> None:
+    """The role's health is looked at until the stack closes, and served where the configuration says. Raises `Malformed`."""
+    metrics.build_info.labels(health.role, program_version()).set(1)
     await stack.enter_async_context(workers(("health", health.run())))
     if common.ops is not None:
         await _serve(stack, common, OpsSite(health, sample))
-    return health
 
 
 async def _serve(stack: AsyncExitStack, common: Common, site: OpsSite) -> None:
@@ -79,6 +80,14 @@ class OpsSite:
     def _readiness(self) -> web.StreamResponse:
         from aiohttp import web
 
-        lines = [f"{one.kind} {one.name}: {one.problem or 'ok'}" for one in self._health.states]
+        lines = [component_line(one) for one in self._health.states]
         word = "ready" if self._health.ready else "not ready"
+        word += ": stopping" if self._health.stopping else ""
         return web.Response(status=200 if self._health.ready else 503, text="\n".join([word, *lines]) + "\n")
+
+
+def component_line(one: State) -> str:
+    """A component in one line, as /readyz says it."""
+    problem = " ".join(one.problem.split())
+    waits = "" if one.needed or not problem else "waits: "
+    return f"{one.kind} {one.name}: {waits}{problem or 'ok'}"

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from relay.app.adapters import load_adapter, open_court
-from relay.app.components import ledgers
+from relay.app.components import relay_needs
 from relay.app.http import open_relay_http
 from relay.app.lists import ListsUsed
 from relay.app.memory import open_memory
-from relay.app.ops import open_ops
+from relay.app.ops import make_health, open_ops
 from relay.app.relay_jobs import make_jobs
 from relay.app.runtime import SystemClock, announce, until_signalled, workers
 from relay.app.samples import sample_relay
@@ -65,7 +65,8 @@ async def run_relay(path: Path) -> None:
             sources[source.ledger] = source
         registry = await open_court(config.court_ledger.family, config.court_ledger.settings)
         stack.push_async_callback(registry.close)
-        court = GrpcCourtLink(await stack.enter_async_context(channel(config.court, common.tls)))
+        to_court = await stack.enter_async_context(channel(config.court, common.tls))
+        court = GrpcCourtLink(to_court)
         jobs = make_jobs(memory, origins, sources, court, registry, config.leap)
         router = Router(registry, SystemClock())
         custodians = CustodianPort(LogIntake(store, origins, sources), Receipts(store, origins, registry), router)
@@ -73,6 +74,16 @@ async def run_relay(path: Path) -> None:
         rescans = [Rescan(source, store, origins, sleep=asyncio.sleep) for source in sources.values()]
         status = RelayStatus(store, origins, router, jobs.watchers, jobs.advancers, jobs.sharing)
         admin = RelayAdmin(status, Hands(store, origins, rescans))
+        needs = relay_needs(
+            config,
+            sources=sources,
+            registry=registry,
+            store=store,
+            probe=memory.probe,
+            court=to_court,
+            connected=lambda: router.connected,
+        )
+        health = make_health("relay", needs)
         port = await stack.enter_async_context(
             serving(
                 [
@@ -87,11 +98,13 @@ async def run_relay(path: Path) -> None:
                 may=only(common.operators),
                 limits=common.limits,
                 lists_used=ListsUsed(common.data),
+                health=health,
             )
         )
         await open_relay_http(stack, config, store)
         sample = partial(sample_relay, store, jobs.watchers, registry.ledger)
-        await open_ops(stack, "relay", common, ledgers(sources.values()), sample)
+        await open_ops(stack, health, common, sample)
         await stack.enter_async_context(workers(*jobs.start()))
         announce("relay", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()
+        await health.stop()

@@ -106,6 +106,11 @@ class Database:
         result: T = await work.done
         return result
 
+    async def probe(self) -> None:
+        """Whether writing works: take the write lock, change a page, undo it. Raises `Unavailable`, `StorageFailed`."""
+        with suppress(_Undone):
+            await self.write(_touch)
+
     async def empty_log(self) -> None:
         """Move the write-ahead log into the file and empty it: what was deleted before is then in neither.
 
@@ -239,6 +244,16 @@ def _run_alone(work: _Work, run: Callable[[Callable[[sqlite3.Connection], Any]],
     except BaseException as error:
         work.failure = error
     _answer((work,))
+
+
+class _Undone(Exception):
+    """Raised by a probe so that its write is undone."""
+
+
+def _touch(connection: sqlite3.Connection) -> None:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    connection.execute(f"PRAGMA user_version = {version + 1}")
+    raise _Undone
 
 
 def _mistake(path: Path, error: sqlite3.Error) -> RuntimeError:

@@ -130,6 +130,10 @@ class SqliteCourtStore(RetrievalRows, TimestampRows, StatementRows):
         await store.sweep_staging()
         return store
 
+    async def probe(self) -> None:
+        """Whether the database can be written now. Raises `Unavailable`, `StorageFailed`."""
+        await self._database.probe()
+
     async def close(self) -> None:
         """Close logs and database."""
         for log in self._logs.values():

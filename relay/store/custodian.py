@@ -76,6 +76,10 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
             stack.pop_all()
             return cls(database, log, custody, master_key)
 
+    async def probe(self) -> None:
+        """Whether the database can be written now. Raises `Unavailable`, `StorageFailed`."""
+        await self._database.probe()
+
     async def close(self) -> None:
         """Close logs and database."""
         self._log.close()

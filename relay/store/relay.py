@@ -48,6 +48,10 @@ class SqliteRelayStore:
         database = await Database.open(path, application=APPLICATION, migrations=MIGRATIONS, check=check)
         return cls(database, directory / "logs")
 
+    async def probe(self) -> None:
+        """Whether the database can be written now. Raises `Unavailable`, `StorageFailed`."""
+        await self._database.probe()
+
     async def close(self) -> None:
         """Close logs and database."""
         for log in self._logs.values():

@@ -20,6 +20,9 @@ WITHIN_S: Final = 4.0
 Kind = Literal["ledger", "court_ledger", "custodian", "relay", "court", "database", "disk", "clock", "broker"]
 
 
+Follower = Callable[[bool], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
     """`kind` is a word of a fixed set, `name` one out of the configuration. `needed`: without it the role is not ready; otherwise it waits
@@ -45,6 +48,25 @@ class State:
     since_ms: int
 
 
+async def _problem(component: Component) -> str:
+    """What a look says; one that fails in a way that nobody thought of is a problem, too, and no end of the looking."""
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            return await component.look()
+    except TimeoutError:
+        return f"did not answer within {WITHIN_S:.0f} s"
+    except (RelayError, OSError) as error:
+        return str(error) or type(error).__name__
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        return "the question was broken off"
+    except Exception as error:
+        log.exception("looking at %s %s failed", component.kind, component.name)
+        return f"cannot be looked at: {type(error).__name__}: {error}"
+
+
 class Health:
     """Looks at every component again and again. Until the first look is done a role is not ready."""
 
@@ -60,29 +82,41 @@ class Health:
         self._components = tuple(components)
         self._now_ms = now_ms
         self._sleep = sleep
+        self._followers: list[Follower] = []
         self._states: dict[tuple[Kind, str], State] = {}
         self.stopping = False
 
     async def run(self) -> None:
-        """Never returns; it ends by cancellation."""
+        """Never returns; it ends by cancellation, whatever a look or a follower raises."""
         while True:
             await self.look()
             await self._sleep(EVERY_S)
 
+    def follow(self, follower: Follower) -> None:
+        """Call this after every look, and when the role begins to stop, with whether it is ready."""
+        self._followers.append(follower)
+
+    async def stop(self) -> None:
+        """Not ready from now on: the process is asked to end."""
+        self.stopping = True
+        await self._tell()
+
     async def look(self) -> None:
         """Every component once, side by side."""
         await asyncio.gather(*(self._one(component) for component in self._components))
+        await self._tell()
+
+    async def _tell(self) -> None:
         metrics.ready.labels(self.role).set(self.ready)
+        for follower in self._followers:
+            try:
+                await follower(self.ready)
+            except Exception:
+                log.exception("health could not be told to %r", follower)
 
     async def _one(self, component: Component) -> None:
         key = component.kind, component.name
-        try:
-            async with asyncio.timeout(WITHIN_S):
-                problem = await component.look()
-        except TimeoutError:
-            problem = f"did not answer within {WITHIN_S:.0f} s"
-        except (RelayError, OSError) as error:
-            problem = str(error) or type(error).__name__
+        problem = await _problem(component)
         held = self._states.get(key)
         changed = held is None or bool(held.problem) != bool(problem)
         since_ms = self._now_ms() if held is None or changed else held.since_ms

@@ -8,13 +8,15 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 
 from relay.core.errors import Malformed
 from relay.core.identity import Role
 from relay.core.limits import MESSAGE_BYTES_MAX
+from relay.telemetry.health import Health
 from relay.transport.credentials import TlsFiles, server_credentials
 from relay.transport.gate import METADATA_BYTES_MAX, Gate, May
+from relay.transport.health import HealthDesk
 from relay.transport.limits import Limits, Shares
 from relay.transport.revocation import Memory, NoMemory, RevocationLists
 
@@ -94,19 +96,23 @@ async def serving(
     may: May = lambda _method, _identity: True,
     limits: Limits = Limits(),  # noqa: B008  (frozen)
     lists_used: Memory = NoMemory(),  # noqa: B008  (holds nothing)
+    health: Health | None = None,
 ) -> AsyncIterator[int]:
     """Serve while the body runs; yields the bound port. Every method must stand in `allow`.
 
+    With `health`, gRPC's health service says of every service here whether the role is ready; without, that it serves while it does.
+
     Raises `Malformed` when TLS files, revocation lists, limits or the address cannot be used, RuntimeError for a method without roles.
     """
-    _check(_methods(services), allow, limits)
+    methods = _methods(services)
+    _check(methods, allow, limits)
     everyone = {HEALTH_CHECK: frozenset(Role), HEALTH_WATCH: frozenset(Role)}
     lists = RevocationLists.open(tls, lists_used)
     gate = Gate({**allow, **everyone}, long_lived | {HEALTH_WATCH}, may, lists, Shares(limits))
     server = grpc.aio.server(interceptors=[gate], options=OPTIONS, maximum_concurrent_rpcs=RPCS_MAX)
     for register in services:
         register(server)
-    state = health.aio.HealthServicer()
+    state = HealthDesk(sorted({method.split("/")[1] for method in methods}), serving=health is None)
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
     try:
         port = server.add_secure_port(address, server_credentials(tls))
@@ -114,7 +120,8 @@ async def serving(
         raise Malformed("configuration", "address", f"cannot listen on {address}; is it in use?") from None
     watching = asyncio.create_task(lists.watch(), name="revocation lists")
     await server.start()
-    await state.set("", health_pb2.HealthCheckResponse.SERVING)
+    if health is not None:
+        health.follow(state.turn)
     try:
         yield port
     finally:

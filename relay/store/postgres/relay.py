@@ -55,6 +55,10 @@ class PostgresRelayStore:
         """For leases beside this store."""
         return self._database
 
+    async def probe(self) -> None:
+        """Whether the database can be written now. Raises `Unavailable`, `StorageFailed`."""
+        await self._database.write(lambda c: c.execute("SELECT txid_current()"))
+
     async def close(self) -> None:
         """Close the connections."""
         await self._database.close()
