@@ -24,7 +24,9 @@ def serve_adapter(config: Path) -> int:
     """Run until SIGTERM or Ctrl-C; the exit code. Raises `Malformed` when there is no such file."""
     set_up_logging()
     if not config.is_file():
-        raise Malformed(str(config), "", "no such configuration file; docs/operate.md shows one (adapter serve)")
+        raise Malformed(
+            str(config), "", "no such configuration file; docs/operate/reference.md shows one (adapter serve)"
+        )
     return run_process(run_adapter(config))
 
 

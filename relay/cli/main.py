@@ -13,6 +13,7 @@ import typer
 from relay.app import demo as demo_story
 from relay.app import desk, offline
 from relay.app.initialise import LEDGERS, MADE, initialise
+from relay.app.probe import probe
 from relay.app.runtime import EXIT_FAILED, EXIT_USAGE
 from relay.app.serve import ROLES, serve_role
 from relay.app.verdict_lines import verdict_lines
@@ -93,6 +94,17 @@ def serve_command(
 ) -> None:
     """Run one role (or all of them as child processes) until SIGTERM or Ctrl-C."""
     sys.exit(serve_role(role, home, config))
+
+
+@app.command("probe")
+def probe_command(
+    role: Annotated[str, typer.Argument(help=f"One of: {', '.join(ROLES)}.")],
+    home: Home = DEFAULT_HOME,
+    config: Annotated[Path | None, typer.Option(help="Configuration file instead of the one in HOME.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Any answer will do; otherwise the role must be ready.")] = False,
+) -> None:
+    """Ask a role on this machine, with its own certificate, whether it is ready: exit 0 when it is, 1 when not."""
+    output.say(run(probe(role, home, config, ready=not live)))
 
 
 @app.command("deposit")
