@@ -16,6 +16,7 @@
     python3 run.py planted [NAME ...]            bugs on purpose, and the seconds until each is found
     python3 run.py api [--requests N] [--seed S] requests that the OpenAPI document allows or forbids, until so many were answered
     python3 run.py conformance                   every adapter against every promise of the ports, as a table
+    python3 run.py operate                       follows docs/operate.md word for word, in a network namespace a host (needs root)
     python3 run.py proto                         generate the wire code again
     python3 run.py cli ...                       the `courtrelay` command
 
@@ -54,6 +55,7 @@ LONG_RUNS = {
     "planted": "tests.planted",
     "api": "tests.api",
     "conformance": "tests.conformance",
+    "operate": "tests.operate",
 }
 
 

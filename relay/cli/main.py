@@ -88,7 +88,7 @@ def sample_command(
 
 @app.command("serve")
 def serve_command(
-    role: Annotated[str, typer.Argument(help=f"One of: all, {', '.join(ROLES)}.")],
+    role: Annotated[str, typer.Argument(envvar="COURTRELAY_ROLE", help=f"One of: all, {', '.join(ROLES)}.")],
     home: Home = DEFAULT_HOME,
     config: Annotated[Path | None, typer.Option(help="Configuration file instead of the one in HOME.")] = None,
 ) -> None:
@@ -98,7 +98,7 @@ def serve_command(
 
 @app.command("probe")
 def probe_command(
-    role: Annotated[str, typer.Argument(help=f"One of: {', '.join(ROLES)}.")],
+    role: Annotated[str, typer.Argument(envvar="COURTRELAY_ROLE", help=f"One of: {', '.join(ROLES)}.")],
     home: Home = DEFAULT_HOME,
     config: Annotated[Path | None, typer.Option(help="Configuration file instead of the one in HOME.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Any answer will do; otherwise the role must be ready.")] = False,

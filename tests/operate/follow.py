@@ -6,14 +6,17 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.operate.guide import GUIDE, HOSTS, MAKING, ROOT, Step, carried, steps
 from tests.operate.hosts import Hosts
 
 PATIENCE_S = 90.0
+SIDE_BY_SIDE = 3
 Say = Callable[[str], None]
 
 
@@ -31,27 +34,45 @@ def follow(hosts: Hosts, *, built: bool, say: Say, until: str = "") -> Followed:
     """Run all blocks, or those before the heading `until`. With `built` the wheel is made and installed, too."""
     text = GUIDE.read_text()
     followed = Followed()
-    for step in steps(text.split(f"\n## {until}", 1)[0] if until else text):
-        if step.host in MAKING:
+    for group in _groups(steps(text.split(f"\n## {until}", 1)[0] if until else text)):
+        if not group[0].host:
+            followed.files += _carry(hosts, group[0], built, say)
+        elif group[0].host in MAKING:
             if built:
-                _make(hosts, step, say)
+                _make(hosts, group[0], say)
                 followed.blocks += 1
-        elif step.host:
-            _remember(followed, step, _run(hosts, step, say))
-            followed.blocks += 1
         else:
-            followed.files += _carry(hosts, step, built, say)
+            with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+                printed = list(pool.map(partial(_run, hosts), group))
+            for step, text_of in zip(group, printed, strict=True):
+                say(f"--- {step.host} (docs/operate.md:{step.line})\n{step.body.rstrip()}\n{text_of.rstrip()}")
+                _remember(followed, step, text_of)
+            followed.blocks += len(group)
     return followed
 
 
-def _run(hosts: Hosts, step: Step, say: Say) -> str:
+def _groups(found: list[Step]) -> Iterator[list[Step]]:
+    """Blocks that follow each other on different hosts run side by side: only a wait or a carried file orders what shares nothing."""
+    group: list[Step] = []
+    for step in found:
+        alone = step.until or step.host in ("", *MAKING)
+        if group and (alone or step.host in {one.host for one in group}):
+            yield group
+            group = []
+        if alone:
+            yield [step]
+        else:
+            group.append(step)
+    if group:
+        yield group
+
+
+def _run(hosts: Hosts, step: Step) -> str:
     """One block; what it printed."""
-    say(f"--- {step.host} (docs/operate.md:{step.line})\n{step.body.rstrip()}")
     ends = time.monotonic() + PATIENCE_S
     while True:
         done = hosts.run(step.host, step.body)
         if done.returncode == 0:
-            say(done.stdout.rstrip())
             return done.stdout
         assert "Traceback" not in done.stderr, done.stderr
         if not step.until or time.monotonic() > ends:

@@ -85,7 +85,7 @@ class Hosts:
 
     def __init__(self, *, built: bool) -> None:
         self.base = Path(tempfile.mkdtemp(prefix="courtrelay-hosts-"))
-        self._mark = secrets.token_hex(3)
+        self.mark = secrets.token_hex(3)
         self._stack = ExitStack()
         self._built = built
 
@@ -164,7 +164,7 @@ class Hosts:
 
     def _cables(self) -> None:
         for i, (one, other) in enumerate(CABLES):
-            ends = [f"cr{self._mark}{i}a", f"cr{self._mark}{i}b"]
+            ends = [f"cr{self.mark}{i}a", f"cr{self.mark}{i}b"]
             spaces = [self._space(one), self._space(other)]
             self._ip(
                 "link", "add", ends[0], "netns", spaces[0], "type", "veth", "peer", "name", ends[1], "netns", spaces[1]
@@ -184,7 +184,7 @@ class Hosts:
         self._ip("netns", "del", self._space(host))
 
     def _space(self, host: str) -> str:
-        return f"cr{self._mark}-{host}"
+        return f"cr{self.mark}-{host}"
 
     def _user(self, host: str) -> int:
         return FIRST_USER + HOSTS.index(host)
