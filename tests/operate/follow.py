@@ -91,7 +91,7 @@ def _remember(followed: Followed, step: Step, printed: str) -> None:
     if "courtrelay trust make" in step.body or "courtrelay trust show" in step.body:
         followed.digests.update(re.findall(r"^sha256 +([0-9a-f]{64})$", printed, re.MULTILINE))
     if "courtrelay verify" in step.body:
-        followed.verdict = next(line for line in reversed(printed.splitlines()) if line)
+        followed.verdict = next(line for line in printed.splitlines() if re.match(r"[A-Z_]+: ", line))
 
 
 def _carry(hosts: Hosts, step: Step, built: bool, say: Say) -> int:
