@@ -61,11 +61,16 @@ main()
 """
 
 
+def missing_tools() -> str:
+    """What is not installed, and how to install it; empty when all is there."""
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    return f"needs {', '.join(missing)}; on Debian: apt install iproute2 util-linux" if missing else ""
+
+
 def why_not() -> str:
     """Why hosts cannot be made on this machine; empty when they can."""
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing:
-        return f"needs {', '.join(missing)}; on Debian: apt install iproute2 util-linux"
+    if missing_tools():
+        return missing_tools()
     if os.geteuid() != 0:
         return "needs root, to make network namespaces"
     name = f"cr-{secrets.token_hex(4)}"
