@@ -22,6 +22,7 @@
     python3 run.py alerts [--only WORD]          every component taken away from real roles, and the seconds until a real Prometheus says so
     python3 run.py dashboards [--out DIR]        the dashboards as pictures, from a real Prometheus; --write makes deploy/grafana
     python3 run.py conformance                   every adapter against every promise of the ports, as a table
+    python3 run.py operate                       follows docs/operate.md word for word, in a network namespace a host (needs root)
     python3 run.py proto                         generate the wire code again
     python3 run.py cli ...                       the `courtrelay` command
 
@@ -66,6 +67,7 @@ LONG_RUNS = {
     "conformance": "tests.conformance",
     "alerts": "tests.alerts",
     "dashboards": "tests.dashboards",
+    "operate": "tests.operate",
 }
 
 

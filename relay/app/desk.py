@@ -315,12 +315,14 @@ async def issue_report(home: Path, bundle_id: str, language: str, profile: str) 
 
 
 async def status(home: Path) -> dict[str, dict[str, Any]]:
-    """Every role's own words; a role that cannot be asked says why."""
-    return {
-        "custodian": await _ask(home, "lender-desk", _custodian_status),
-        "relay": await _ask(home, "relay-desk", _relay_status),
-        "court": await _ask(home, "court-desk", _court_status),
+    """Every role's own words, of those with a desk here; a role that cannot be asked says why. Raises `Malformed` for no desk at all."""
+    asks = {
+        "custodian": ("lender-desk", _custodian_status),
+        "relay": ("relay-desk", _relay_status),
+        "court": ("court-desk", _court_status),
     }
+    here = {role: found for role, found in asks.items() if (home / found[0]).is_dir()} or asks
+    return {role: await _ask(home, desk, ask) for role, (desk, ask) in here.items()}
 
 
 async def _ask(home: Path, desk: str, ask: Callable[[grpc.aio.Channel], Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from relay.app import demo as demo_story
 from relay.app import desk, offline
 from relay.app.exits import EXIT_FAILED, EXIT_USAGE
 from relay.app.initialise import LEDGERS, MADE, initialise
+from relay.app.probe import probe
 from relay.app.serve import ROLES, serve_role
 from relay.app.verdict_lines import verdict_lines
 from relay.cli import output
@@ -31,6 +32,7 @@ from relay.cli.projection_tools import projection_app
 from relay.cli.relay_tools import relay_app
 from relay.cli.report_tools import report_app
 from relay.cli.retention_tools import dossier_app, retention_app
+from relay.cli.setup_tools import certificate_app, setup_app, trust_app
 from relay.cli.statement_tools import statement_app
 from relay.core.errors import Malformed, RelayError
 from relay.words import Speaker
@@ -46,6 +48,9 @@ app.add_typer(projection_app, name="projection")
 app.add_typer(court_app, name="court")
 app.add_typer(key_app, name="key")
 app.add_typer(identity_app, name="identity")
+app.add_typer(setup_app, name="setup")
+app.add_typer(certificate_app, name="certificate")
+app.add_typer(trust_app, name="trust")
 app.add_typer(retention_app, name="retention")
 app.add_typer(dossier_app, name="dossier")
 app.add_typer(statement_app, name="statement")
@@ -91,12 +96,23 @@ def sample_command(
 
 @app.command("serve")
 def serve_command(
-    role: Annotated[str, typer.Argument(help=f"One of: all, {', '.join(ROLES)}.")],
+    role: Annotated[str, typer.Argument(envvar="COURTRELAY_ROLE", help=f"One of: all, {', '.join(ROLES)}.")],
     home: Home = DEFAULT_HOME,
     config: Annotated[Path | None, typer.Option(help="Configuration file instead of the one in HOME.")] = None,
 ) -> None:
     """Run one role (or all of them as child processes) until SIGTERM or Ctrl-C."""
     sys.exit(serve_role(role, home, config))
+
+
+@app.command("probe")
+def probe_command(
+    role: Annotated[str, typer.Argument(envvar="COURTRELAY_ROLE", help=f"One of: {', '.join(ROLES)}.")],
+    home: Home = DEFAULT_HOME,
+    config: Annotated[Path | None, typer.Option(help="Configuration file instead of the one in HOME.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Any answer will do; otherwise the role must be ready.")] = False,
+) -> None:
+    """Ask a role on this machine, with its own certificate, whether it is ready: exit 0 when it is, 1 when not."""
+    output.say(run(probe(role, home, config, ready=not live)))
 
 
 @app.command("deposit")

@@ -1,4 +1,4 @@
-"""The configuration of custodian, relay, court gateway and desks (docs/operate.md shows each file)."""
+"""The configuration of custodian, relay, court gateway and desks (docs/operate/reference.md shows each file)."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ def test_command_says_what_is_wrong_and_ends_as_the_roles_do(homes: Path) -> Non
 
 def test_files_of_the_manual_are_read(tmp_path: Path) -> None:
     section = (
-        (ROOT / "docs/operate.md")
+        (ROOT / "docs/operate/reference.md")
         .read_text()
         .split("## Adapters in processes of their own\n", 1)[1]
         .split("\n## ", 1)[0]
