@@ -132,7 +132,7 @@ async def run_court(path: Path) -> None:
     config = read_court(path)
     common = config.common
     clock = SystemClock()
-    witness, custody_signer = open_signer(config.witness_key), open_signer(config.custody_key)
+    witness, custody_signer = open_signer(config.witness_key, "witness"), open_signer(config.custody_key, "custody")
     async with AsyncExitStack() as stack:
         store = await SqliteCourtStore.open(common.data)
         stack.push_async_callback(store.close)

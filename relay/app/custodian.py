@@ -93,7 +93,7 @@ class _Services:
 
     def custody_desk(self, config: CustodianConfig, store: SqliteCustodianStore) -> CustodyDesk:
         """The custody desk; without a custody key it shows events and no head."""
-        signer = open_signer(config.custody_key) if config.custody_key else None
+        signer = open_signer(config.custody_key, "custody") if config.custody_key else None
         reading = CustodyReading(
             keeper=config.common.identity,
             rows=StoredCustodyRows.of(store),
@@ -127,7 +127,7 @@ def _wire(
     """Every service with its keys. Raises `Malformed` for a key file that cannot be used."""
     identity, clock = config.common.identity, SystemClock()
     trust, catalogue = use_trust(config.common.trust, config.common.data), KindCatalogue()
-    record_key, log_signer = open_signer(config.record_key), open_signer(config.log_key)
+    record_key, log_signer = open_signer(config.record_key, "record"), open_signer(config.log_key, "log")
     log_key = VerifierKey.ed25519(config.origin, log_signer.public_key)
     deposits = Deposits(
         identity=identity,
@@ -151,10 +151,11 @@ def _wire(
     receipts = _receipts(config, store, link, trust, pusher)
     grants = Grants(
         identity=identity,
+        origin=config.origin,
         store=store,
         relay=link,
         catalogue=catalogue,
-        signer=open_signer(config.grant_key),
+        signer=open_signer(config.grant_key, "grant"),
         trust=trust,
         verifiers=verifiers(),
         clock=clock,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from relay.core.ledgerproof import LedgerProof
@@ -15,6 +15,8 @@ from relay.ports.ledgers import Anchor, AnchorBlock, Receipt
 BLOCKS_REMEMBERED: Final = 4096
 """Heights of a ledger whose hashes are kept: how far back a reorganisation can be followed."""
 ITEM_COLUMNS: Final = "id, ledger, origin, size, root, height, block_hash, tx_id, time_ms, state, attempt, reason"
+NEXT_LOOKED_AT: Final = 64
+"""Of an origin's next items, so many are looked at for the oldest."""
 CONFIRMATION_COLUMNS: Final = "origin, size, root, ledger, height, tx_id, time_ms, kind, proof, cosigned"
 EXHIBIT_COLUMNS: Final = "number, origin, reason, pieces, resumed"
 OPEN_WORDS: Final = ", ".join(f"'{state.value}'" for state in ItemState if state in OPEN_STATES)
@@ -51,6 +53,19 @@ def new_item_values(a: Anchor, state: ItemState = ItemState.SEEN) -> tuple[objec
 def state_in(block: AnchorBlock) -> ItemState:
     """What its anchors begin as: final at once where the block was given as final itself."""
     return ItemState.FINAL if block.final_height >= block.height else ItemState.SEEN
+
+
+def tally(rows: Iterable[Any]) -> dict[str, dict[str, int]]:
+    """Rows of (origin, state, items), each origin with all states."""
+    found: dict[str, dict[str, int]] = {}
+    for origin, state, items in rows:
+        found.setdefault(origin, {state.value: 0 for state in ItemState})[state] = items
+    return found
+
+
+def of_all(by_origin: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """The same without the origins."""
+    return {state.value: sum(one[state.value] for one in by_origin.values()) for state in ItemState}
 
 
 def confirmation_from(row: Any) -> Confirmation:

@@ -65,7 +65,29 @@ ALTER TABLE entry_bundle ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE tile ALTER COLUMN data SET STORAGE EXTERNAL;
 """
 
-MIGRATIONS: Final = (_FIRST,)
+_ITEMS_ARE_COUNTED: Final = """
+ALTER TABLE item ADD COLUMN final_ms bigint NOT NULL DEFAULT 0;
+UPDATE item SET final_ms = time_ms WHERE state <> 'seen';
+CREATE TABLE item_count (
+    origin text NOT NULL, state text NOT NULL, items bigint NOT NULL, PRIMARY KEY (origin, state)
+) WITH (fillfactor = 50);
+INSERT INTO item_count SELECT origin, state, count(*) FROM item GROUP BY origin, state;
+CREATE FUNCTION count_item() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        UPDATE item_count SET items = items - 1 WHERE origin = old.origin AND state = old.state;
+    END IF;
+    INSERT INTO item_count AS held VALUES (new.origin, new.state, 1)
+        ON CONFLICT (origin, state) DO UPDATE SET items = held.items + 1;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER item_came AFTER INSERT ON item FOR EACH ROW EXECUTE FUNCTION count_item();
+CREATE TRIGGER item_moved AFTER UPDATE OF state ON item FOR EACH ROW WHEN (old.state <> new.state)
+    EXECUTE FUNCTION count_item();
+"""
+"""`final_ms`: when the item became FINAL here, by this database's clock; 0 while it is SEEN. Items are never deleted."""
+
+MIGRATIONS: Final = (_FIRST, _ITEMS_ARE_COUNTED)
 """Migration n leads to version n and is never changed once released."""
 
 
