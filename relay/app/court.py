@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -185,7 +184,7 @@ async def run_court(path: Path) -> None:
             )
         )
         await open_court_http(stack, config, store, trust)
-        await open_ops(stack, health, common, partial(sample_court, store, registry.ledger), overviews.tell)
+        await open_ops(stack, health, common, sample_court, overviews.tell)
         jobs = [("receipts", receipts.run()), ("custody", custody.run())]
         jobs += [("timestamps", stamping.run()), ("statements", stating.run()), *(web.workers if web else ())]
         await stack.enter_async_context(workers(*jobs))

@@ -228,7 +228,9 @@ async def run_custodian(path: Path) -> None:
             )
         )
         await open_custodian_http(stack, config, store)
-        await open_ops(stack, health, common, partial(sample_custodian, store), overviews.tell)
+        await open_ops(
+            stack, health, common, partial(sample_custodian, store, config.origin, SystemClock().now_ms), overviews.tell
+        )
         await stack.enter_async_context(
             workers(
                 ("anchoring", services.anchoring.run()),

@@ -22,7 +22,7 @@ class HeightsSeen:
     latest: int | None
     final: int | None
     read: int
-    proven: int
+    compared: int
 
 
 class Heights:
@@ -46,7 +46,7 @@ class Heights:
             latest=self._head.height if self._head else None,
             final=self._head.final_height if self._head else None,
             read=(await self._store.cursor(ledger)).height,
-            proven=(await self._store.rescanned(ledger)).height,
+            compared=(await self._store.rescanned(ledger)).height,
         )
 
     async def _ask(self) -> LedgerHead | None:

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from relay.app.endings import endings
+from relay.app.expiries import endings
 from relay.app.heights import Heights, HeightsSeen
 from relay.app.runtime import SystemClock, program_version
 from relay.config.roles import Common
-from relay.ports.forwarding import RelayStore
+from relay.core.lifecycle import ItemState
+from relay.ports.forwarding import RelayStore, Waiting
 from relay.ports.ledgers import AnchorSource
 from relay.services.court.status import CourtStatus
 from relay.services.custodian.status import CustodianStatus
-from relay.services.forwarding.backlog import Backlog, backlog_of
 from relay.services.forwarding.origins import Origins
 from relay.services.forwarding.status import OriginReport, RelayStatus
 from relay.telemetry.health import Health
@@ -46,18 +46,19 @@ class Overviews:
         """A new one. Raises what the store raises."""
         async with self._one:
             told = await self._report()
-            ends = await asyncio.to_thread(endings, self._common)
+            now_ms = SystemClock().now_ms()
+            ends = await asyncio.to_thread(endings, self._health.role, self._common, now_ms / 1000)
             return Overview(
                 role=self._health.role,
                 identity=self._common.identity,
                 version=program_version(),
-                taken_ms=SystemClock().now_ms(),
+                taken_ms=now_ms,
                 ready=self._health.ready,
                 stopping=self._health.stopping,
                 problem=told.problem,
                 components=self._health.states,
                 origins=told.origins,
-                endings=ends,
+                endings=tuple(ends),
                 figures=told.figures,
             )
 
@@ -98,27 +99,28 @@ def relay_report(
         seen = await status.report()
         ledgers = dict(zip(heights, await asyncio.gather(*(one.seen() for one in heights.values())), strict=True))
         of = {room.config.origin: room.config.ledger for room in origins}
-        now_ms = SystemClock().now_ms()
-        views = [
-            _view(one, ledgers[of[one.origin]], await backlog_of(store, one.origin, now_ms)) for one in seen.origins
-        ]
+        counts = await store.counts_by_origin()
+        views = []
+        for one in seen.origins:
+            set_aside = counts.get(one.origin, {}).get(ItemState.QUARANTINED.value, 0)
+            views.append(_view(one, ledgers[of[one.origin]], await store.waiting(one.origin), set_aside))
         return Told(origins=tuple(views), figures=_figures(custodians=len(seen.custodians)), problem=seen.problem)
 
     return report
 
 
-def _view(one: OriginReport, at: HeightsSeen, backlog: Backlog) -> OriginView:
+def _view(one: OriginReport, at: HeightsSeen, waiting: Waiting, set_aside: int) -> OriginView:
     return OriginView(
         origin=one.origin,
         latest=at.latest,
         final=at.final,
-        read=at.read,
-        proven=at.proven,
+        proven=at.read,
+        compared=at.compared,
         held=one.mirrored_size,
         confirmed=one.confirmed_size,
-        backlog=backlog.items,
-        oldest_s=backlog.oldest_s,
-        quarantined=backlog.quarantined,
+        backlog=waiting.items,
+        oldest_s=waiting.oldest_s if waiting.items else None,
+        quarantined=set_aside,
         halted=one.halt_reason,
     )
 

@@ -107,7 +107,7 @@ async def run_relay(path: Path) -> None:
             )
         )
         await open_relay_http(stack, config, store)
-        sample = partial(sample_relay, store, jobs.watchers, registry.ledger)
+        sample = partial(sample_relay, store, origins, jobs.watchers, registry.ledger)
         await open_ops(stack, health, common, sample, overviews.tell)
         await stack.enter_async_context(workers(*jobs.start()))
         announce("relay", f"{common.listen.rpartition(':')[0]}:{port}")

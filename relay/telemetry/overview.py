@@ -21,16 +21,17 @@ URGENT_MS: Final = 7 * DAY_MS
 class OriginView:
     """One log's way as far as this role sees it; None: another role knows that.
 
-    Heights are the lender's ledger's: `latest` and `final` as its node says, `read` as it was taken in, `proven` as a second reading
-    compared it. `held` and `confirmed` are entries. `backlog` are checkpoints that are final and neither have a receipt nor are covered
-    by a larger one that has; `oldest_s` is the age of the oldest of them since it became final.
+    Heights are the lender's ledger's: `latest` and `final` as its node says, `proven` up to where every block was read and its chain
+    checked, `compared` up to where a second reading found the same. `held` and `confirmed` are entries. `backlog` are checkpoints that
+    are final and neither have a receipt nor are covered by a larger one that has; `oldest_s` is the age of the oldest of them since it
+    became final. What is `quarantined` waits for a person and is not among them.
     """
 
     origin: str
     latest: int | None = None
     final: int | None = None
-    read: int | None = None
     proven: int | None = None
+    compared: int | None = None
     held: int | None = None
     confirmed: int | None = None
     backlog: int | None = None
@@ -41,7 +42,7 @@ class OriginView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """A certificate, list or trust root and its time. `kind` is a word of a fixed set: certificate, authority, list, trust."""
+    """A certificate, list, trust root or pinned key and its time. `kind` is a word of a fixed set (metrics.credential_expiry)."""
 
     kind: str
     name: str

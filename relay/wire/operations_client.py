@@ -14,7 +14,7 @@ from relay.wire.v1 import operations_pb2, operations_pb2_grpc
 
 ASK_S: Final = 8.0
 KINDS: Final[dict[str, Kind]] = {kind: kind for kind in get_args(Kind)}
-_KNOWN: Final = ("latest", "final", "read", "proven", "held", "confirmed", "backlog", "oldest_s", "quarantined")
+_KNOWN: Final = ("latest", "final", "proven", "compared", "held", "confirmed", "backlog", "oldest_s", "quarantined")
 
 
 async def ask_overview(channel: grpc.aio.Channel) -> Overview:

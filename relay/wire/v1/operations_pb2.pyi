@@ -51,12 +51,12 @@ class ComponentView(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., problem: _Optional[str] = ..., needed: _Optional[bool] = ..., since_ms: _Optional[int] = ...) -> None: ...
 
 class OriginView(_message.Message):
-    __slots__ = ("origin", "latest", "final", "read", "proven", "held", "confirmed", "backlog", "oldest_s", "quarantined", "halted")
+    __slots__ = ("origin", "latest", "final", "proven", "compared", "held", "confirmed", "backlog", "oldest_s", "quarantined", "halted")
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     LATEST_FIELD_NUMBER: _ClassVar[int]
     FINAL_FIELD_NUMBER: _ClassVar[int]
-    READ_FIELD_NUMBER: _ClassVar[int]
     PROVEN_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
     CONFIRMED_FIELD_NUMBER: _ClassVar[int]
     BACKLOG_FIELD_NUMBER: _ClassVar[int]
@@ -66,15 +66,15 @@ class OriginView(_message.Message):
     origin: str
     latest: int
     final: int
-    read: int
     proven: int
+    compared: int
     held: int
     confirmed: int
     backlog: int
     oldest_s: float
     quarantined: int
     halted: str
-    def __init__(self, origin: _Optional[str] = ..., latest: _Optional[int] = ..., final: _Optional[int] = ..., read: _Optional[int] = ..., proven: _Optional[int] = ..., held: _Optional[int] = ..., confirmed: _Optional[int] = ..., backlog: _Optional[int] = ..., oldest_s: _Optional[float] = ..., quarantined: _Optional[int] = ..., halted: _Optional[str] = ...) -> None: ...
+    def __init__(self, origin: _Optional[str] = ..., latest: _Optional[int] = ..., final: _Optional[int] = ..., proven: _Optional[int] = ..., compared: _Optional[int] = ..., held: _Optional[int] = ..., confirmed: _Optional[int] = ..., backlog: _Optional[int] = ..., oldest_s: _Optional[float] = ..., quarantined: _Optional[int] = ..., halted: _Optional[str] = ...) -> None: ...
 
 class CredentialView(_message.Message):
     __slots__ = ("kind", "name", "begins_ms", "ends_ms")
