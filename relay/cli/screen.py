@@ -17,7 +17,7 @@ from relay.telemetry.showing import DOWN, UP, WAITS, count, ends, plain, role_wo
 
 COLOURS: Final = {UP: "green", WAITS: "yellow", DOWN: "bold red"}
 WHOSE: Final = {"custodian": "lender", "relay": "relay", "court": "court"}
-LINES_AN_ORIGIN: Final = 5
+LINES_AN_ORIGIN: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,20 +57,25 @@ def rates(before: Sequence[RoleSeen], now: Sequence[RoleSeen]) -> Rates:
 def screen(seen: Sequence[RoleSeen], speed: Rates, *, lines: int = 0) -> RenderableType:
     """`lines`: how many rows there are; 0: as many as it takes."""
     problems = _problems(seen)
-    parts: list[RenderableType] = [_head(seen, bool(problems)), _roles(seen)]
-    used = 3 + 2 * len(seen)
+    parts: list[RenderableType] = [_head(seen, bool(problems)), Text(), _roles(seen, cut=bool(lines))]
+    used = 4 + 2 * len(seen) + 2
     shown = problems if not lines else problems[: max(3, lines // 4)]
     if shown:
-        parts += [Text("\nNeeds a look", style="bold"), *(Text(f"  {one}") for one in shown)]
-        used += 2 + len(shown)
+        parts += [Text("\nNeeds a look", style="bold"), *(_line(one, cut=bool(lines)) for one in shown)]
+        used += 3 + len(shown)
         if len(shown) < len(problems):
             parts.append(Text(f"  and {len(problems) - len(shown)} more: courtrelay status"))
     endings = _endings(seen)
     if endings:
-        parts += [Text("\nEnd soon", style="bold"), *(Text(f"  {one}") for one in endings)]
+        parts += [Text("\nEnd soon", style="bold"), *(_line(one, cut=bool(lines)) for one in endings)]
         used += 2 + len(endings)
     parts += _origins(seen, speed, max(1, (lines - used) // LINES_AN_ORIGIN) if lines else 0)
     return Group(*parts)
+
+
+def _line(text: str, *, cut: bool) -> Text:
+    """Whole, or cut at the screen's edge so that the rest stays where it was."""
+    return Text(f"  {text}", no_wrap=cut, overflow="ellipsis" if cut else "fold")
 
 
 def _head(seen: Sequence[RoleSeen], problems: bool) -> Text:
@@ -83,14 +88,14 @@ def _head(seen: Sequence[RoleSeen], problems: bool) -> Text:
     return text.append(f"{UP} all is well", style=COLOURS[UP])
 
 
-def _roles(seen: Sequence[RoleSeen]) -> Table:
+def _roles(seen: Sequence[RoleSeen], *, cut: bool) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for one in seen:
         if one.overview is None:
-            grid.add_row(one.role, _word(DOWN, "cannot be asked"), Text(plain(one.reason)))
+            grid.add_row(one.role, _word(DOWN, "cannot be asked"), _line(plain(one.reason), cut=cut))
         else:
             grid.add_row(one.role, _word(*role_word(one.overview)), _components(one.overview.components))
     return grid

