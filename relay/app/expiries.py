@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from relay.core.errors import Malformed
 from relay.core.trust import TrustRoots
 from relay.telemetry import metrics
 from relay.telemetry.events import EXPIRY_NOT_KNOWN, log_event
+from relay.telemetry.overview import Ending
 from relay.transport.revocation import LIST_BYTES_MAX
 
 log = logging.getLogger(__name__)
@@ -24,9 +26,6 @@ EVERY_S: Final = 60.0
 
 CLOSED_S: Final = 30 * 86_400.0
 """A key that ended so long ago belongs to something that is closed: it is not shown any more."""
-
-Expiry = tuple[str, str, float]
-"""Kind, name, seconds since 1970 UTC."""
 
 
 class Expiries:
@@ -42,37 +41,44 @@ class Expiries:
         if self._read_at_s is not None and 0 <= now_s - self._read_at_s < EVERY_S:
             return
         self._read_at_s = now_s
-        for kind, name, end_s in self._ends():
-            if kind.endswith("_key") and end_s < now_s - CLOSED_S:
-                continue
-            metrics.credential_expiry.labels(kind, name).set(end_s)
-
-    def _ends(self) -> Iterator[Expiry]:
-        tls = self._common.tls
-        yield from _certificates(tls.certificate, "certificate", self._role)
-        yield from _certificates(tls.ca, "ca", self._role)
-        for domain, path in tls.crl.items():
-            yield from _list(path, domain)
-        try:
-            trust = read_trust(self._common.trust)
-        except Malformed as error:
-            log_event(log, EXPIRY_NOT_KNOWN, what="trust roots", reason=error)
-            return
-        yield "trust_roots", self._role, float(trust.expires_at_s)
-        yield from _keys(trust)
+        for one in endings(self._role, self._common, now_s):
+            metrics.credential_expiry.labels(one.kind, one.name).set(one.ends_ms / 1000)
 
 
-def _certificates(path: Path, kind: str, name: str) -> Iterator[Expiry]:
+def endings(role: str, common: Common, now_s: float) -> list[Ending]:
+    """Soonest first, without keys of what is closed. What cannot be read is left out: its role says so by itself."""
+    found = [
+        one for one in _all(role, common) if not (one.kind.endswith("_key") and one.ends_ms < (now_s - CLOSED_S) * 1000)
+    ]
+    return sorted(found, key=lambda one: one.ends_ms)
+
+
+def _all(role: str, common: Common) -> Iterator[Ending]:
+    yield from _certificates(common.tls.certificate, "certificate", role)
+    yield from _certificates(common.tls.ca, "ca", role)
+    for domain, path in common.tls.crl.items():
+        yield from _list(path, domain)
+    try:
+        trust = read_trust(common.trust)
+    except Malformed as error:
+        log_event(log, EXPIRY_NOT_KNOWN, what="trust roots", reason=error)
+        return
+    yield Ending(kind="trust_roots", name=role, begins_ms=trust.issued_at_s * 1000, ends_ms=trust.expires_at_s * 1000)
+    yield from _keys(trust)
+
+
+def _certificates(path: Path, kind: str, name: str) -> Iterator[Ending]:
     """The end of the file's certificates, the earliest of several."""
     try:
         found = x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
         log_event(log, EXPIRY_NOT_KNOWN, what=path.name, reason=error)
         return
-    yield kind, name, min(one.not_valid_after_utc for one in found).timestamp()
+    first = min(found, key=lambda one: one.not_valid_after_utc)
+    yield _ending(kind, name, first.not_valid_before_utc, first.not_valid_after_utc)
 
 
-def _list(path: Path, domain: str) -> Iterator[Expiry]:
+def _list(path: Path, domain: str) -> Iterator[Ending]:
     try:
         with path.open("rb") as file:
             found = x509.load_pem_x509_crl(file.read(LIST_BYTES_MAX))
@@ -80,15 +86,21 @@ def _list(path: Path, domain: str) -> Iterator[Expiry]:
         log_event(log, EXPIRY_NOT_KNOWN, what=f"the revocation list of {domain}", reason=error)
         return
     if found.next_update_utc is not None:
-        yield "revocation_list", domain, found.next_update_utc.timestamp()
+        yield _ending("revocation_list", domain, found.last_update_utc, found.next_update_utc)
 
 
-def _keys(trust: TrustRoots) -> Iterator[Expiry]:
+def _ending(kind: str, name: str, begins: datetime.datetime, ends: datetime.datetime) -> Ending:
+    return Ending(kind=kind, name=name, begins_ms=int(begins.timestamp() * 1000), ends_ms=int(ends.timestamp() * 1000))
+
+
+def _keys(trust: TrustRoots) -> Iterator[Ending]:
     """For each use and name the key that holds longest: where one follows another in time, nothing runs out."""
-    ends: dict[tuple[str, str], int] = {}
+    last: dict[tuple[str, str], Ending] = {}
     for key in trust.pinned_keys:
-        held = key.use, key.name or key.party
-        end_ms = key.valid_to_ms if key.revoked_from_ms is None else min(key.valid_to_ms, key.revoked_from_ms)
-        ends[held] = max(ends.get(held, 0), end_ms)
-    for (use, name), end_ms in ends.items():
-        yield f"{use}_key", name, end_ms / 1000
+        name = key.name or key.party
+        ends_ms = key.valid_to_ms if key.revoked_from_ms is None else min(key.valid_to_ms, key.revoked_from_ms)
+        one = Ending(kind=f"{key.use}_key", name=name, begins_ms=key.valid_from_ms, ends_ms=ends_ms)
+        held = last.setdefault((key.use, name), one)
+        if held.ends_ms < ends_ms:
+            last[key.use, name] = one
+    yield from last.values()

@@ -27,7 +27,7 @@ async def sample_relay(store: RelayStore, origins: Origins, watchers: Sequence[W
         origin = room.config.origin
         metrics.quarantine_items.labels(origin).set(counts.get(origin, {}).get(ItemState.QUARANTINED.value, 0))
         metrics.origin_halted.labels(origin).set(bool(await store.halted(origin)))
-        oldest_s = max(oldest_s, await store.oldest_wait_s(origin))
+        oldest_s = max(oldest_s, (await store.waiting(origin)).oldest_s)
     metrics.outbox_oldest_age.labels(court).set(oldest_s)
     for watcher in watchers:
         await _sample_ledger(store, origins, watcher)

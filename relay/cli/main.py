@@ -1,5 +1,7 @@
-"""Verbs and options. Exit codes: 0 done, 1 failed or INCONSISTENT, 2 usage, 3 UNVERIFIABLE or pending, 70 storage failed,
-82 older than its anchors (docs/backup.md).
+"""Verbs and options.
+
+Exit codes: 0 done, 1 failed or INCONSISTENT, 2 usage, 3 UNVERIFIABLE, pending, or a role that cannot be asked; those of
+a process that ends by itself: relay.app.exits.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from relay.app.initialise import LEDGERS, MADE, initialise
 from relay.app.probe import probe
 from relay.app.serve import ROLES, serve_role
 from relay.app.verdict_lines import verdict_lines
-from relay.cli import output
+from relay.cli import console_tools, output
 from relay.cli.adapter_tools import adapter_app
 from relay.cli.backup_tools import backup_command, catch_up_command, restore_command
 from relay.cli.batch_tools import batch_app
@@ -59,6 +61,8 @@ app.command("doctor")(doctor_command)
 app.command("backup")(backup_command)
 app.command("restore")(restore_command)
 app.command("catch-up")(catch_up_command)
+app.command("status")(console_tools.status_command)
+app.command("top")(console_tools.top_command)
 
 
 @app.command("init")
@@ -268,17 +272,6 @@ def inspect_command(
         output.as_json(shown)
     else:
         output.say(json.dumps(shown, ensure_ascii=False, indent=2))
-
-
-@app.command("status")
-def status_command(home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
-    """Show every role of HOME: sizes, items by state, connections, the last problem."""
-    report = run(desk.status(home))
-    if as_json:
-        output.as_json(report)
-        return
-    for role, facts in report.items():
-        output.table(role, ("", ""), [(name, value) for name, value in facts.items()])
 
 
 @app.command("demo")

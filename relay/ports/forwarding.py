@@ -57,6 +57,17 @@ class Exhibit:
     resumed: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """How many items wait for a receipt, and the age of the oldest among the next of them; 0.0 when none waits.
+
+    Age is in seconds by the store's own clock, from when the item became FINAL here: a restart changes nothing of it.
+    """
+
+    items: int
+    oldest_s: float
+
+
 class RelayStore(Protocol):
     """The relay's durable memory. Every method returns only after its transaction is durable (synchronous FULL)."""
 
@@ -157,11 +168,8 @@ class RelayStore(Protocol):
     async def counts_by_origin(self) -> dict[str, dict[str, int]]:
         """Items by origin and state, of every origin that ever had one. Cheap however many there are."""
 
-    async def oldest_wait_s(self, origin: str) -> float:
-        """Age in seconds, by the store's own clock, of the oldest among the origin's next items that are final and have no receipt.
-
-        0 when none waits. Age counts from when the item became FINAL here.
-        """
+    async def waiting(self, origin: str) -> Waiting:
+        """The origin's items that are final, not set aside, and larger than the last that has a receipt. Cheap however many there are."""
 
 
 class MirrorLog(Protocol):

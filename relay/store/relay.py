@@ -12,7 +12,7 @@ from relay.core.errors import Conflict
 from relay.core.lifecycle import OPEN_STATES, ItemState, check_move
 from relay.durable.database import Database
 from relay.durable.packs import Pack
-from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item
+from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item, Waiting
 from relay.ports.ledgers import Anchor, AnchorBlock
 from relay.store.halts import Halts
 from relay.store.mirror_log import StoredMirrorLog
@@ -23,7 +23,6 @@ from relay.store.rows import (
     FINAL_WORDS,
     ITEM_COLUMNS,
     NEW_ITEM_ENDS,
-    NEXT_LOOKED_AT,
     OPEN_WORDS,
     confirmation_from,
     confirmation_values,
@@ -32,6 +31,8 @@ from relay.store.rows import (
     of_all,
     state_in,
     tally,
+    waiting_from,
+    waiting_sql,
 )
 
 
@@ -331,11 +332,10 @@ class SqliteRelayStore:
         rows = await self._database.read(lambda c: c.execute("SELECT origin, state, items FROM item_count").fetchall())
         return tally(rows)
 
-    async def oldest_wait_s(self, origin: str) -> float:
+    async def waiting(self, origin: str) -> Waiting:
         """See the port."""
-        coming = f"SELECT final_ms FROM item WHERE origin = ? AND state IN ({OPEN_WORDS}) ORDER BY size LIMIT {NEXT_LOOKED_AT}"
-        sql = f"SELECT {NOW_MS} - min(final_ms) FROM ({coming}) WHERE final_ms > 0"
-        return _age_s(await self._database.read(lambda c: c.execute(sql, (origin,)).fetchone()))
+        sql = waiting_sql("?1", NOW_MS)
+        return waiting_from(await self._database.read(lambda c: c.execute(sql, (origin,)).fetchone()))
 
     async def _one(self, sql: str, values: tuple[object, ...]) -> bytes | None:
         row = await self._database.read(lambda c: c.execute(sql, values).fetchone())

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from relay.core.ledgerproof import LedgerProof
 from relay.core.lifecycle import OPEN_STATES, ItemState, item_id
-from relay.ports.forwarding import Confirmation, Exhibit, Item
+from relay.ports.forwarding import Confirmation, Exhibit, Item, Waiting
 from relay.ports.ledgers import Anchor, AnchorBlock, Receipt
 
 BLOCKS_REMEMBERED: Final = 4096
@@ -30,6 +30,30 @@ FINAL_WORDS: Final = ", ".join(
     f"'{state.value}'" for state in ItemState if state not in {ItemState.SEEN, ItemState.ORPHANED, ItemState.DISCARDED}
 )
 """The states of an item whose block was taken for final, in SQL."""
+
+
+WAITING_WORDS: Final = ", ".join(
+    f"'{state.value}'" for state in ItemState if state in OPEN_STATES and state is not ItemState.SEEN
+)
+
+
+def waiting_sql(origin: str, now_ms: str) -> str:
+    """How many items of an origin wait, and for how many milliseconds the oldest; `origin` is how the dialect names its parameter.
+
+    What a receipt of a larger size covers does not wait: such items are few, and gone with the next turn.
+    """
+    confirmed = f"(SELECT coalesce(max(size), 0) FROM confirmation WHERE origin = {origin})"
+    final = f"SELECT final_ms FROM item WHERE origin = {origin} AND state IN ({OPEN_WORDS}) AND final_ms > 0 AND size"
+    counted = f"SELECT coalesce(sum(items), 0) FROM item_count WHERE origin = {origin} AND state IN ({WAITING_WORDS})"
+    return (
+        f"SELECT ({counted}) - (SELECT count(*) FROM ({final} <= {confirmed}) AS covered), {now_ms}"
+        f" - (SELECT min(final_ms) FROM ({final} > {confirmed} ORDER BY size LIMIT {NEXT_LOOKED_AT}) AS coming)"
+    )
+
+
+def waiting_from(row: Any) -> Waiting:
+    """A row of `waiting_sql`. No age is below 0, for a clock may be set back."""
+    return Waiting(items=int(row[0]), oldest_s=max(0, row[1] or 0) / 1000)
 
 
 def item_from(row: Any) -> Item:

@@ -25,8 +25,11 @@ HOT: dict[str, tuple[Ask, str]] = {
     "last confirmed": (lambda s: s.last_confirmed(ORIGIN), "sqlite_autoindex_confirmation_1 (origin=?)"),
     "receipts": (lambda s: s.confirmations(ORIGIN, 0, 10), "sqlite_autoindex_confirmation_1 (origin=? AND size>?)"),
     "counts": (lambda s: s.counts(), "SCAN item_count"),
-    "oldest that waits": (lambda s: s.oldest_wait_s(ORIGIN), "USING INDEX item_next (origin=?)"),
+    "what waits": (lambda s: s.waiting(ORIGIN), "USING INDEX item_next (origin=? AND size>?)"),
 }
+
+
+TABLES = {"block", "checkpoint", "confirmation", "cursor", "exhibit", "item", "item_count", "rescan"}
 
 
 @pytest.fixture
@@ -59,7 +62,8 @@ async def test_hot_question_uses_its_index(store: SqliteRelayStore, name: str) -
     ask, words = HOT[name]
     found = await plans(store, ask)
     assert any(words in step for step in found), found
-    assert not any(step.startswith("SCAN") and words not in step for step in found), found
+    scanned = [step for step in found if step.startswith("SCAN") and step.split()[1] in TABLES]
+    assert all(words in step for step in scanned), found
     assert not any("TEMP B-TREE FOR GROUP BY" in step for step in found), found
 
 

@@ -15,7 +15,7 @@ from relay.core import merkle
 from relay.core.errors import Conflict, NotFound
 from relay.core.lifecycle import MOVES, ItemState, item_id
 from relay.core.tiles import TileAppender
-from relay.ports.forwarding import Cursor, RelayStore
+from relay.ports.forwarding import Cursor, RelayStore, Waiting
 from relay.ports.ledgers import AnchorBlock
 from relay.store.postgres.relay import PostgresRelayStore
 from relay.store.relay import SqliteRelayStore
@@ -334,13 +334,34 @@ async def test_counts_follow_every_change_of_state(store: RelayStore) -> None:
 
 
 async def test_waiting_counts_from_when_an_item_became_final(store: RelayStore) -> None:
-    assert await store.oldest_wait_s(ORIGIN) == 0
+    assert await store.waiting(ORIGIN) == Waiting(items=0, oldest_s=0.0)
     item = await seen(store, 1)
-    assert await store.oldest_wait_s(ORIGIN) == 0
+    assert await store.waiting(ORIGIN) == Waiting(items=0, oldest_s=0.0)
     await bring_to(store, item, ItemState.SUBMITTED)
-    assert 0 <= await store.oldest_wait_s(ORIGIN) < 3600  # the anchor's own time is 1970
+    waiting = await store.waiting(ORIGIN)
+    assert waiting.items == 1
+    assert 0 <= waiting.oldest_s < 3600  # the anchor's own time is 1970
     assert 0 <= await store.save_confirmed(item.id, confirmation(1)) < 3600
-    assert await store.oldest_wait_s(ORIGIN) == 0
+    assert await store.waiting(ORIGIN) == Waiting(items=0, oldest_s=0.0)
+
+
+async def test_what_a_larger_receipt_covers_does_not_wait(store: RelayStore) -> None:
+    """A node left an anchor out, a larger checkpoint got its receipt, then the smaller one turned up."""
+    await bring_to(store, await seen(store, 5), ItemState.SUBMITTED)
+    item = await store.find_item(ORIGIN, 5)
+    assert item is not None
+    await store.save_confirmed(item.id, confirmation(5))
+    await bring_to(store, await seen(store, 3), ItemState.PROVEN)
+    assert await store.waiting(ORIGIN) == Waiting(items=0, oldest_s=0.0)
+    await bring_to(store, await seen(store, 8), ItemState.PROVEN)
+    assert (await store.waiting(ORIGIN)).items == 1
+
+
+async def test_what_is_set_aside_for_a_person_is_not_among_what_waits(store: RelayStore) -> None:
+    stuck = await seen(store, 4)
+    await bring_to(store, stuck, ItemState.PROVEN)
+    await store.move(stuck.id, ItemState.PROVEN, ItemState.QUARANTINED, reason="no")
+    assert await store.waiting(ORIGIN) == Waiting(items=0, oldest_s=0.0)
 
 
 async def test_anchor_given_as_final_waits_from_the_start(store: RelayStore) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from relay.core.lifecycle import OPEN_STATES, ItemState, check_move
-from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item
+from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item, Waiting
 from relay.ports.ledgers import Anchor, AnchorBlock
 from relay.ports.sharing import Lease
 from relay.store.postgres import statements
@@ -21,13 +21,14 @@ from relay.store.rows import (
     CONFIRMATION_COLUMNS,
     FINAL_WORDS,
     ITEM_COLUMNS,
-    NEXT_LOOKED_AT,
     OPEN_WORDS,
     confirmation_from,
     confirmation_values,
     item_from,
     of_all,
     tally,
+    waiting_from,
+    waiting_sql,
 )
 
 T = TypeVar("T")
@@ -272,11 +273,10 @@ class PostgresRelayStore:
         """See the port."""
         return tally(await self._database.read(lambda c: c.fetch("SELECT origin, state, items FROM item_count")))
 
-    async def oldest_wait_s(self, origin: str) -> float:
+    async def waiting(self, origin: str) -> Waiting:
         """See the port."""
-        coming = f"SELECT final_ms FROM item WHERE origin = $1 AND state IN ({OPEN_WORDS}) ORDER BY size LIMIT {NEXT_LOOKED_AT}"
-        sql = f"SELECT {statements.NOW_MS} - min(final_ms) FROM ({coming}) AS coming WHERE final_ms > 0"
-        return _age_s(await self._database.read(lambda c: c.fetchval(sql, origin)))
+        sql = waiting_sql("$1", statements.NOW_MS)
+        return waiting_from(await self._database.read(lambda c: c.fetchrow(sql, origin)))
 
     async def _one(self, sql: str, *values: object) -> bytes | None:
         found: bytes | None = await self._database.read(lambda c: c.fetchval(sql, *values))
