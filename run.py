@@ -23,6 +23,9 @@
     python3 run.py dashboards [--out DIR]        the dashboards as pictures, from a real Prometheus; --write makes deploy/grafana
     python3 run.py conformance                   every adapter against every promise of the ports, as a table
     python3 run.py operate                       follows docs/operate.md word for word, in a network namespace a host (needs root)
+    python3 run.py sbom [--out FILE]             a CycloneDX bill of materials of what requirements.txt locks
+    python3 run.py wheel [--out DIR]             the wheel, built from two clones and compared
+    python3 run.py audit                         known weaknesses of what is locked (needs the network)
     python3 run.py proto                         generate the wire code again
     python3 run.py cli ...                       the `courtrelay` command
 
@@ -68,6 +71,9 @@ LONG_RUNS = {
     "alerts": "tests.alerts",
     "dashboards": "tests.dashboards",
     "operate": "tests.operate",
+    "sbom": "tests.supply.sbom",
+    "wheel": "tests.supply.wheel",
+    "audit": "tests.supply.audit",
 }
 
 
