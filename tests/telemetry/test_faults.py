@@ -18,7 +18,6 @@ from relay.core.checkpoint import Checkpoint
 from relay.core.errors import Busy, Conflict, Denied, Malformed, RelayError, Unavailable, Uncertain, Unverified
 from relay.core.identity import Role
 from relay.core.lifecycle import ItemState
-from relay.ports.sharing import Lease
 from relay.services.forwarding.advance import REFUSALS_MAX
 from relay.services.forwarding.rescan import Rescan
 from relay.setup.ca import make_authority
