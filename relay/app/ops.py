@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+from relay.app.expiries import Expiries
 from relay.app.runtime import SystemClock, program_version, workers
+from relay.app.samples import measure_loop_lag
 from relay.app.status_page import NEVER_KEPT, PAGE_HEADERS, overview_json, status_page
 from relay.config.roles import Common
 from relay.core.errors import Malformed
@@ -38,9 +40,21 @@ async def open_ops(
 ) -> None:
     """The role's health is looked at until the stack closes, and served where the configuration says. Raises `Malformed`."""
     metrics.build_info.labels(health.role, program_version()).set(1)
-    await stack.enter_async_context(workers(("health", health.run())))
+    lag = measure_loop_lag(asyncio.sleep)
+    await stack.enter_async_context(workers(("health", health.run()), ("loop lag", lag)))
     if common.ops is not None:
-        await _serve(stack, common, OpsSite(health, sample, tell))
+        await _serve(stack, common, OpsSite(health, _with_expiries(health.role, common, sample), tell))
+
+
+def _with_expiries(role: str, common: Common, sample: Sample) -> Sample:
+    """A role's own gauges, and when its credentials end."""
+    expiries = Expiries(role, common)
+
+    async def both() -> None:
+        await sample()
+        await asyncio.to_thread(expiries.sample, SystemClock().now_ms() / 1000)
+
+    return both
 
 
 async def _serve(stack: AsyncExitStack, common: Common, site: OpsSite) -> None:
