@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from relay.app.expiries import endings
 from relay.app.heights import Heights, HeightsSeen
 from relay.app.runtime import SystemClock, program_version
 from relay.config.roles import Common
+from relay.core.errors import RelayError
 from relay.core.lifecycle import ItemState
+from relay.durable.errors import StorageFailed
 from relay.ports.forwarding import RelayStore, Waiting
 from relay.ports.ledgers import AnchorSource
 from relay.services.court.status import CourtStatus
@@ -31,6 +34,7 @@ class Told:
 
 
 Report = Callable[[], Awaitable[Told]]
+WITHIN_S: Final = 4.0
 
 
 class Overviews:
@@ -43,9 +47,9 @@ class Overviews:
         self._one = asyncio.Lock()
 
     async def tell(self) -> Overview:
-        """A new one. Raises what the store raises."""
+        """A new one. What a store that is away or stuck would have told is left out, and said."""
         async with self._one:
-            told = await self._report()
+            told = await self._told()
             now_ms = SystemClock().now_ms()
             ends = await asyncio.to_thread(endings, self._health.role, self._common, now_ms / 1000)
             return Overview(
@@ -61,6 +65,16 @@ class Overviews:
                 endings=tuple(ends),
                 figures=told.figures,
             )
+
+    async def _told(self) -> Told:
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                return await self._report()
+        except TimeoutError:
+            problem = f"the store did not answer within {WITHIN_S:.0f} s"
+        except (RelayError, StorageFailed, OSError) as error:
+            problem = f"the store does not answer: {error}"
+        return Told(origins=(), figures=(), problem=problem)
 
 
 def custodian_report(status: CustodianStatus) -> Report:

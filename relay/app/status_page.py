@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from relay.core.times import format_utc
 from relay.telemetry.overview import Overview
-from relay.telemetry.showing import DOWN, UP, count, ends, heights, plain, role_word, state_word, waiting, worries
+from relay.telemetry.showing import DOWN, UP, age, count, ends, heights, plain, role_word, state_word, waiting, worries
 
 REFRESH_S: Final = 5
 STYLE: Final = """
@@ -22,7 +22,7 @@ h1 { font-size: 1.35rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.05rem; margin: 1.5rem 0 .4rem; }
 p { margin: .2rem 0; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; }
+table { border-collapse: collapse; width: 100%; min-width: 44rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #d5d5d5; }
 th { font-weight: 600; white-space: nowrap; }
 td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
@@ -31,6 +31,7 @@ td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabul
 .waits { color: #7a4a00; }
 .down { color: #a01818; }
 .names { overflow-wrap: anywhere; }
+td .names { display: inline-block; min-width: 11rem; }
 """
 _HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 NEVER_KEPT: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -106,13 +107,13 @@ def _components(seen: Overview) -> str:
             _state(*state_word(one)),
             _text(one.kind),
             f'<span class="names">{_text(one.name)}</span>',
-            "yes" if one.needed else "no, it is waited for",
-            format_utc(one.since_ms // 1000),
+            "yes" if one.needed else "no",
+            age((seen.taken_ms - one.since_ms) / 1000),
             f'<span class="names">{_text(one.problem)}</span>',
         )
         for one in seen.components
     ]
-    return _table("Components", ("state", "kind", "name", "needed", "since", "problem"), rows)
+    return _table("Components", ("state", "kind", "name", "needed", "for", "problem"), rows, numbers=(4,))
 
 
 def _origins(seen: Overview) -> str:
@@ -142,4 +143,4 @@ def _credentials(seen: Overview) -> str:
 
 def _figures(seen: Overview) -> str:
     rows = [(_text(one.name), count(one.value)) for one in seen.figures]
-    return _table("Counts", ("what", "how many"), rows, numbers=(1,))
+    return _table("Counts", ("what", "how many"), rows)

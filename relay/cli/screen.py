@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -13,7 +14,7 @@ from rich.text import Text
 from relay.app.console import RoleSeen
 from relay.telemetry.health import State
 from relay.telemetry.overview import OriginView
-from relay.telemetry.showing import DOWN, UP, WAITS, count, ends, plain, role_word, waiting, worries
+from relay.telemetry.showing import DOWN, LATE_S, UP, WAITS, count, ends, plain, role_word, waiting, worries
 
 COLOURS: Final = {UP: "green", WAITS: "yellow", DOWN: "bold red"}
 WHOSE: Final = {"custodian": "lender", "relay": "relay", "court": "court"}
@@ -105,21 +106,19 @@ def _word(shape: str, word: str) -> Text:
     return Text(f"{shape} {word}", style=COLOURS[shape])
 
 
-def _components(states: Iterable[State]) -> Text:
+def _components(states: Iterable[State]) -> Columns:
     """Kinds in order, each with its worst shape; how many of how many are up where there are several."""
     kinds: dict[str, list[State]] = {}
     for one in states:
         kinds.setdefault(one.kind, []).append(one)
-    text = Text()
+    cells = []
     for kind, ones in kinds.items():
         up = sum(not one.problem for one in ones)
         down = any(one.problem and one.needed for one in ones)
         shape = UP if up == len(ones) else DOWN if down else WAITS
         some = "" if len(ones) == 1 else f" {up}/{len(ones)}"
-        text.append(f"{shape}\N{NO-BREAK SPACE}", style=COLOURS[shape])
-        text.append(f"{kind}{some}  ".replace(" ", "\N{NO-BREAK SPACE}", 1) if some else f"{kind}  ")
-    text.rstrip()
-    return text
+        cells.append(Text(f"{shape} ", style=COLOURS[shape], no_wrap=True).append(f"{kind}{some}", style="default"))
+    return Columns(cells, padding=(0, 2))
 
 
 def _problems(seen: Sequence[RoleSeen]) -> list[str]:
@@ -167,8 +166,8 @@ def _badness(views: Views) -> tuple[bool, int, float]:
 
 
 def _origin(name: str, views: Views, rate: Rate | None) -> list[RenderableType]:
-    halted, quarantined, _ = _badness(views)
-    shape = DOWN if halted else WAITS if quarantined else UP
+    halted, quarantined, oldest_s = _badness(views)
+    shape = DOWN if halted else WAITS if quarantined or oldest_s > LATE_S else UP
     head = Text("\n").append(f"{shape} ", style=COLOURS[shape]).append(plain(name), style="bold")
     if rate is not None:
         head.append(f"   {rate.held:+.1f} entries/s, {rate.confirmed:+.1f} confirmed/s")

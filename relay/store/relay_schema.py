@@ -63,12 +63,15 @@ INSERT INTO item_count SELECT origin, state, count(*) FROM item GROUP BY origin,
 CREATE TRIGGER item_came AFTER INSERT ON item BEGIN
     INSERT INTO item_count VALUES (new.origin, new.state, 1) ON CONFLICT DO UPDATE SET items = items + 1;
 END;
+CREATE TRIGGER item_gone AFTER DELETE ON item BEGIN
+    UPDATE item_count SET items = items - 1 WHERE origin = old.origin AND state = old.state;
+END;
 CREATE TRIGGER item_moved AFTER UPDATE OF state ON item WHEN old.state <> new.state BEGIN
     UPDATE item_count SET items = items - 1 WHERE origin = old.origin AND state = old.state;
     INSERT INTO item_count VALUES (new.origin, new.state, 1) ON CONFLICT DO UPDATE SET items = items + 1;
 END;
 """
-"""`final_ms`: when the item became FINAL here, by this database's clock; 0 while it is SEEN. Items are never deleted."""
+"""`final_ms`: when the item became FINAL here, by this database's clock; 0 while it is SEEN. No item is ever deleted but by hand."""
 
 _ITEM_TRACE: Final = """
 ALTER TABLE item ADD COLUMN trace TEXT NOT NULL DEFAULT '';

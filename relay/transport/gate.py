@@ -26,7 +26,6 @@ from relay.transport.status import to_status
 LOOK_AGAIN_S: Final = 2.0
 """How often an open call's certificate is looked at; with the lists' own second a revoked caller is gone well within a minute."""
 
-CODE_NAMES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
 METADATA_BYTES_MAX: Final = 16 * 1024
 MESSAGE_WITHIN_S: Final = 20.0
 
@@ -182,11 +181,16 @@ def _measured(method: str, context: Context) -> Iterator[None]:
         yield
         code = "OK"
     except Exception:  # an abort: the code is the one that was set
-        code = CODE_NAMES.get(context.code(), "UNKNOWN")  # type: ignore[call-overload]
+        code = _code_name(context.code())
         raise
     finally:
         service, _, name = method.removeprefix("/").rpartition("/")
         metrics.rpc_server_duration.labels(service, name, code).observe(seconds())
+
+
+def _code_name(code: object) -> str:
+    """grpc.aio gives the code where it was set by name, and a number where it was not."""
+    return next((one.name for one in grpc.StatusCode if code is one or code == one.value[0]), "UNKNOWN")
 
 
 def _of_one(inner: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[AsyncIterator[Any], Context], Awaitable[Any]]:

@@ -271,7 +271,8 @@ class PostgresRelayStore:
 
     async def counts_by_origin(self) -> dict[str, dict[str, int]]:
         """See the port."""
-        return tally(await self._database.read(lambda c: c.fetch("SELECT origin, state, items FROM item_count")))
+        sql = "SELECT origin, state, sum(items)::bigint FROM item_count GROUP BY origin, state"
+        return tally(await self._database.read(lambda c: c.fetch(sql)))
 
     async def waiting(self, origin: str) -> Waiting:
         """See the port."""
