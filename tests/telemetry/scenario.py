@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from relay.app import desk, hands
+from relay.app import console, desk, hands
 from relay.app.initialise import ORIGIN
 from relay.core.errors import RelayError
 from relay.core.grants import grant_digest
@@ -65,7 +65,7 @@ async def deposit(scenario: Scenario, folder: Path, reference: str) -> None:
 
 async def confirmed(scenario: Scenario, entries: int) -> None:
     async def so() -> bool:
-        status = await desk.status(scenario.home)
+        status = await console.facts(scenario.home)
         read = [value for name, value in status["court"].items() if name.endswith(" receipted")]
         return status["custodian"].get("confirmed") == entries and read == [entries]
 
