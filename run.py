@@ -12,10 +12,17 @@
     python3 run.py outage [--seconds N] [--rate N] [--items N] [--seed S]
                                                  a court ledger that goes silent at load, and backlogs of a million
     python3 run.py batch [--rows N] [--seed S]   a batch of cases with planted faults, killed and resumed, then everything counted
+    python3 run.py backups [--count N] [--seed S]  backups during business, each restored, everything compared
+    python3 run.py rolling [--rounds N] [--seed S] every role restarted in turn under load; no call may fail
+    python3 run.py faults [--count N] [--seed S]   full disks and jumping clocks under load, everything compared
+    python3 run.py soak [--minutes N] [--rate N] [--seed S]  steady load: memory of every role over time
     python3 run.py simulate [--steps N] [--seed S]  the real services under faults in virtual time
     python3 run.py planted [NAME ...]            bugs on purpose, and the seconds until each is found
     python3 run.py api [--requests N] [--seed S] requests that the OpenAPI document allows or forbids, until so many were answered
+    python3 run.py alerts [--only WORD]          every component taken away from real roles, and the seconds until a real Prometheus says so
+    python3 run.py dashboards [--out DIR]        the dashboards as pictures, from a real Prometheus; --write makes deploy/grafana
     python3 run.py conformance                   every adapter against every promise of the ports, as a table
+    python3 run.py operate                       follows docs/operate.md word for word, in a network namespace a host (needs root)
     python3 run.py proto                         generate the wire code again
     python3 run.py cli ...                       the `courtrelay` command
 
@@ -43,17 +50,24 @@ DEV = "requirements-dev.txt"
 NODE = "requirements-node.txt"
 TOOLS = VENV / "tools"
 MACHINES = {"x86_64": "linux-amd64", "amd64": "linux-amd64", "aarch64": "linux-arm64", "arm64": "linux-arm64"}
-SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile")
+SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 """The whole suite: two files at a time, each from its first test to its last."""
 LONG_RUNS = {
     "flips": "tests.support.flip_all",
     "kills": "tests.support.kills",
     "outage": "tests.load",
     "batch": "tests.support.batches",
+    "backups": "tests.faults.backups",
+    "rolling": "tests.faults.rolling",
+    "faults": "tests.faults",
+    "soak": "tests.faults.soak",
     "simulate": "tests.simulation",
     "planted": "tests.planted",
     "api": "tests.api",
     "conformance": "tests.conformance",
+    "alerts": "tests.alerts",
+    "dashboards": "tests.dashboards",
+    "operate": "tests.operate",
 }
 
 

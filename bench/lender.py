@@ -30,11 +30,11 @@ from relay.config.roles import CustodianConfig, read_custodian
 from relay.core.deposit import input_digest
 from relay.core.dossier import new_dossier_id, new_dossier_key
 from relay.ports.custodian import DossierState, NewRecord
+from relay.private.references import read_secret
 from relay.sample.collection import service
 from relay.sample.dice import Dice
 from relay.sample.generate import _line
 from relay.sample.loan import Loan
-from relay.setup.keys import read_secret
 from relay.store.custodian import SqliteCustodianStore
 from relay.store.vault import Vault
 from relay.transport.channels import channel

@@ -14,7 +14,7 @@ from relay.app import console, desk
 from relay.app.demo.network import Network
 from relay.app.initialise import initialise
 from relay.core.limits import ENTRY_BYTES
-from relay.setup.keys import read_secret
+from relay.private.references import read_secret
 from relay.store.custodian import SqliteCustodianStore
 
 APPEND_ENTRIES: Final = 65_536

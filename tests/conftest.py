@@ -14,7 +14,28 @@ from tests.support.softhsm import SoftHsm, find_module, running_softhsm
 settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("suite")
 
+LONG = (
+    "processes/test_kill_loop.py",
+    "planted/test_planted.py",
+    "simulation/test_crashes.py",
+    "powerloss/test_powerloss.py",
+    "processes/test_rotate_a_key.py",
+    "processes/test_operator_tools.py",
+    "load/test_outage.py",
+    "regression/test_24_sync_error_that_is_retried.py",
+)
+"""Files that take minutes each. They come first, so that no worker waits at the end for another's long one."""
+
 skipped: list[str] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, everything else as it was."""
+
+    def place(item: pytest.Item) -> int:
+        return next((i for i, name in enumerate(LONG) if item.path.as_posix().endswith(name)), len(LONG))
+
+    items.sort(key=place)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

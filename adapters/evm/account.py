@@ -10,6 +10,7 @@ from typing import Final
 from adapters.evm.keccak import keccak256
 from adapters.evm.rlp import Encodable, encode, scalar
 from relay.core.errors import Malformed
+from relay.private.references import SecretReference, read_text
 from relay.setup.keys import write_secret
 
 KEY_BYTES: Final = 32
@@ -79,19 +80,11 @@ class Account:
         return signature[64], signature[:32].lstrip(b"\0"), signature[32:64].lstrip(b"\0")
 
 
-def load_account(path: Path) -> Account:
-    """Read the key. Raises `Malformed` that says what the file must be."""
-    try:
-        mode = path.stat().st_mode & 0o777
-        text = path.read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Malformed(
-            _WHAT, str(path), f"cannot be read ({type(error).__name__}); name a file with the key as hex"
-        ) from None
-    if mode & 0o077:
-        raise Malformed(_WHAT, str(path), f"has mode {mode:04o}: others may read it; chmod 600 it")
+def load_account(reference: SecretReference) -> Account:
+    """Read the key. Raises `Malformed` that says what the file or the variable must hold."""
+    text = read_text(reference)
     if _KEY.fullmatch(text) is None:
-        raise Malformed(_WHAT, str(path), "must hold 64 hex digits and nothing else")
+        raise Malformed(_WHAT, str(reference), "must hold 64 hex digits and nothing else", concern="key")
     return Account(bytes.fromhex(text.removeprefix("0x")))
 
 

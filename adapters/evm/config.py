@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from relay.core.errors import Malformed
 from relay.core.limits import NOTE_SIGNATURES_MAX
+from relay.private.references import SecretReference, parse_reference
 from relay.transport.credentials import TlsFiles
 
 ENDPOINTS_MAX: Final = 16
@@ -32,7 +33,7 @@ KNOWN: Final[Mapping[str, str]] = {
     "chain_id": "the chain's id (EIP-155)",
     "contract": "address of the contract: 0x and 40 lower-case hex digits",
     "finality": 'finalized, safe, or how many blocks must lie above a final one; default "finalized"',
-    "account": "file (mode 0600) with the private key that writes, as hex; without it the ledger is only read",
+    "account": "file (mode 0600) or env:NAME with the private key that writes, as hex; without it the ledger is only read",
     "attesters": "gRPC addresses of attesters, for proofs of kind evm-attested",
     "attesters_needed": "how many attestations a proof carries: the threshold in the trust roots",
     "trust": "trust roots file: attestations and, on a court's ledger, submissions are checked against it before they are sent",
@@ -57,7 +58,7 @@ class EvmConfig:
     chain_id: int
     contract: bytes
     finality: str | int
-    account: Path | None
+    account: SecretReference | None
     attesters: tuple[str, ...]
     attesters_needed: int
     tls: TlsFiles | None
@@ -89,6 +90,14 @@ class _Reader:
 
     def path(self, key: str) -> Path | None:
         return Path(self.text(key)) if key in self._values else None
+
+    def reference(self, key: str) -> SecretReference | None:
+        if key not in self._values:
+            return None
+        try:
+            return parse_reference(self.text(key), Path())
+        except Malformed as error:
+            raise self.refuse(key, error.reason) from None
 
     def texts(self, key: str, *, empty: bool = False) -> tuple[str, ...]:
         value = self._values.get(key, [] if empty else None)
@@ -164,7 +173,7 @@ def read_config(values: Mapping[str, object], *, attested: bool, where: str = "l
         chain_id=reader.integer("chain_id", 1, CHAIN_ID_MAX),
         contract=reader.address("contract"),
         finality=reader.finality(),
-        account=reader.path("account"),
+        account=reader.reference("account"),
         attesters=attesters,
         attesters_needed=needed,
         tls=reader.tls(bool(attesters)),

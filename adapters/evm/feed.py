@@ -17,6 +17,7 @@ from typing import Final
 from adapters.evm.chain import PAUSE_S, Chain, Event, Header
 from adapters.evm.sockets import WsRpc
 from relay.core.errors import Unavailable
+from relay.telemetry.events import BLOCK_NOT_FINAL, log_event
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ class Feed:
             try:
                 await self._chain.endpoints.agree(headers[place].height, headers[place].hash)
             except Unavailable as error:
-                log.warning("block %d is not called final: %s", headers[place].height, error)
+                log_event(log, BLOCK_NOT_FINAL, height=headers[place].height, reason=error)
                 return 0
         return final
 

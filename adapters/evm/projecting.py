@@ -28,6 +28,7 @@ from adapters.evm.values import array, hash32, hexed, mapping, octets
 from relay.core.errors import Conflict, Malformed, Unavailable
 from relay.core.projection import LedgerEvent
 from relay.ports.projection import EventSource, Place, Refusal, Stretch
+from relay.telemetry.events import EVENT_NOT_MAPPED, log_event
 
 log = logging.getLogger(__name__)
 
@@ -175,8 +176,7 @@ class EvmEvents:
             except Malformed as error:
                 refused.append(Refusal(height=block.header.height, log=place, reason=str(error)))
         if passed:
-            others = f" and {len(passed) - 1} more" if len(passed) > 1 else ""
-            log.info("block %d: not a mapped contract and event: %s%s", block.header.height, passed[0], others)
+            log_event(log, EVENT_NOT_MAPPED, height=block.header.height, first=passed[0], more=len(passed) - 1)
 
     async def close(self) -> None:
         """See the port."""

@@ -19,6 +19,7 @@ from adapters.evm.pricing import fees_now, raised
 from adapters.evm.rpc import NoAnswer, RpcError
 from adapters.evm.values import hexed, mapping, octets, quantity
 from relay.core.errors import Denied, RelayError, Unavailable, Uncertain
+from relay.telemetry.events import TRANSACTION_GIVEN_UP, TRANSACTION_SENT_AGAIN, TRANSACTION_UNANSWERED, log_event
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ class Sender:
         try:
             answer = await self._chain.endpoints.call("eth_sendRawTransaction", hexed(signed.raw))
         except NoAnswer as error:
-            log.warning("no answer to transaction %s: %s", hexed(signed.tx_id), error)
+            log_event(log, TRANSACTION_UNANSWERED, transaction=hexed(signed.tx_id), reason=error)
             sent.signed.append(signed)
             sent.sure = False
             return True
@@ -170,7 +171,13 @@ class Sender:
                 trouble = self._astray(sent, *await self._nonces())
                 astray = astray + 1 if trouble else 0
                 if astray >= ASTRAY_LOOKS:
-                    log.warning("nonce %d of %s: %s", sent.draft.nonce, hexed(self.account.address), trouble)
+                    log_event(
+                        log,
+                        TRANSACTION_GIVEN_UP,
+                        nonce=sent.draft.nonce,
+                        account=hexed(self.account.address),
+                        reason=trouble,
+                    )
                     return
                 if not sent.sure or loop.time() - bumped >= self._bump_s:
                     await self._again(sent)
@@ -216,9 +223,7 @@ class Sender:
         sent.draft = replace(sent.draft, fees=fees)
         signed = self.account.sign(sent.draft)
         sent.signed.append(signed)  # before it is sent: whatever the answer, it may be the one that stands
-        log.warning(
-            "transaction with nonce %d waits; sent again with a fee of at most %d wei", sent.draft.nonce, fees.most
-        )
+        log_event(log, TRANSACTION_SENT_AGAIN, nonce=sent.draft.nonce, fee=fees.most)
         await self._resend(signed)
 
     async def _resend(self, signed: Signed) -> bool:

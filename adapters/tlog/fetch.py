@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from relay.core.errors import Malformed, NotFound, Unavailable
+from relay.private.files import read_private
 
 if TYPE_CHECKING:
     import aiohttp
@@ -124,11 +125,14 @@ class HttpFetch:
 
 
 def _context(ca: Path, certificate: Path, key: Path) -> ssl.SSLContext:
+    read_private(key)  # refuses one that others may read
     try:
         context = ssl.create_default_context(cafile=str(ca))
         context.load_cert_chain(str(certificate), str(key))
     except (OSError, ssl.SSLError) as error:
-        raise Malformed("configuration", "ledger.tls", f"{ca}, {certificate} or {key}: {error}") from None
+        raise Malformed(
+            "configuration", "ledger.tls", f"{ca}, {certificate} or {key}: {error}", concern="key"
+        ) from None
     return context
 
 

@@ -22,6 +22,7 @@ from relay.core.errors import Malformed, NotFound, Unavailable, Unverified
 from relay.core.exhibit import fork_piece
 from relay.core.limits import FUTURE_SKEW_S, NOTE_BYTES_MAX
 from relay.core.note import Note, verify
+from relay.telemetry.events import LOG_CONTRADICTS, LOG_COSIGNED, log_event
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Follower:
         if all(signed.note.text != known.note.text for known in self._known()):
             contradiction = await self._compare(signed)
             if contradiction is not None:
-                log.error("%s", contradiction.reason)
+                log_event(log, LOG_CONTRADICTS, reason=contradiction.reason)
                 await self._journal.contradict(contradiction)
                 return
         await self._take(signed)
@@ -133,7 +134,7 @@ class Follower:
                 f" {self._config.threshold - 1} cosignatures of pinned witnesses yet"
             )
         await self._journal.append(signed.checkpoint, signed.data, quorum.time_s)
-        log.info("%s: checkpoint of size %d is cosigned", signed.checkpoint.origin, signed.checkpoint.size)
+        log_event(log, LOG_COSIGNED, origin=signed.checkpoint.origin, size=signed.checkpoint.size)
 
 
 def _contradiction(earlier: Signed, later: Signed, fork: bytes) -> Contradiction:

@@ -12,26 +12,24 @@ from relay.app.adapters import court_opener, load_adapter
 from relay.app.runtime import announce, program_version, run_process, set_up_logging, until_signalled
 from relay.config.adapter import AdapterConfig, read_adapter
 from relay.config.roles import LedgerConfig
-from relay.core.errors import Denied, Malformed
+from relay.core.errors import Malformed
 from relay.ports.ledgers import AdapterFamily, AnchorSource, CourtRegistry
-from relay.transport.peer import read_peer
+from relay.transport.certificates import check_identity
 
 PACKAGE: Final = "courtrelay"
 T = TypeVar("T", AnchorSource, CourtRegistry)
 
 
 def serve_adapter(config: Path) -> int:
-    """Run until SIGTERM or Ctrl-C; the exit code. Raises `Malformed` when there is no such file."""
+    """Run until SIGTERM or Ctrl-C; the exit code."""
     set_up_logging()
-    if not config.is_file():
-        raise Malformed(str(config), "", "no such configuration file; docs/operate.md shows one (adapter serve)")
-    return run_process(run_adapter(config))
+    return run_process(run_adapter(config), config)
 
 
 async def run_adapter(path: Path) -> None:
     """Serve until SIGTERM. Raises `Malformed` for a wrong configuration."""
     config = read_adapter(path)
-    _check_identity(config)
+    check_identity(config.tls, config.identity)
     async with AsyncExitStack() as stack:
         family = _family(path, config)
         source = court = None
@@ -83,17 +81,7 @@ async def _open(
         if error.what != "configuration":
             raise
         field = error.field.removeprefix("ledger.")
-        raise Malformed(str(path), f"{table}.{field}" if field else table, error.reason) from None
+        place = f"{table}.{field}" if field else table
+        raise Malformed(str(path), place, error.reason, concern=error.concern) from None
     stack.push_async_callback(opened.close)
     return opened
-
-
-def _check_identity(config: AdapterConfig) -> None:
-    """Callers see the certificate; what the file says must be that."""
-    place = str(config.tls.certificate)
-    try:
-        shown = str(read_peer(config.tls.read()[1]).identity)
-    except Denied as error:
-        raise Malformed(place, "", f"{error.reason}; it needs the identity {config.identity}") from None
-    if shown != config.identity:
-        raise Malformed(place, "", f"is the certificate of {shown}, configured is {config.identity}")

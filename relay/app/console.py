@@ -12,7 +12,7 @@ from typing import Any, Final
 import grpc.aio
 
 from relay.app.desk import open_desk
-from relay.app.runtime import EXIT_FAILED, EXIT_OK
+from relay.app.exits import EXIT_FAILED, EXIT_OK
 from relay.app.status_page import overview_json
 from relay.config.roles import read_desk
 from relay.core.errors import RelayError

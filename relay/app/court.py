@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from relay.app.ops import make_health, open_ops
 from relay.app.overviews import Overviews, court_report
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.samples import sample_court
+from relay.app.tracing import open_tracing
 from relay.app.trust import only, use_trust
 from relay.config.roles import CourtConfig, read_court
 from relay.core.errors import Malformed
@@ -35,6 +37,7 @@ from relay.services.custody_reading import CustodyReading
 from relay.setup.signers import open_signer
 from relay.store.court import SqliteCourtStore
 from relay.store.custody_rows import StoredCustodyRows
+from relay.transport.certificates import check_identity
 from relay.transport.channels import channel
 from relay.transport.servers import serving
 from relay.wire.court_server import ALLOW, LONG_LIVED, CourtDesk, Mirror
@@ -64,6 +67,18 @@ async def _custody_desk(
         ask_ledger=custody.ledger_word,
     )
     return CustodyDesk(reading, None)
+
+
+def _receipts(
+    identity: str,
+    store: SqliteCourtStore,
+    registry: CourtRegistry,
+    trust: TrustRoots,
+    mirror: CourtMirror,
+    was_read: Callable[[], None],
+) -> ReceiptReader:
+    checking = (trust, verifiers())
+    return ReceiptReader(identity, store, registry, *checking, mirror.cosigned, backoff, was_read, mirror.trace_of)
 
 
 def _custody(config: CourtConfig, store: SqliteCourtStore, registry: CourtRegistry, signer: Signer) -> CustodyKeeper:
@@ -130,9 +145,11 @@ async def run_court(path: Path) -> None:
     """Serve until SIGTERM. Raises `Malformed` for a wrong configuration, `Conflict` when another process holds the data."""
     config = read_court(path)
     common = config.common
+    check_identity(common.tls, common.identity)
     clock = SystemClock()
     witness, custody_signer = open_signer(config.witness_key, "witness"), open_signer(config.custody_key, "custody")
     async with AsyncExitStack() as stack:
+        await open_tracing(stack, "court", common)
         store = await SqliteCourtStore.open(common.data)
         stack.push_async_callback(store.close)
         trust = use_trust(common.trust, common.data)  # the store's lock is held
@@ -149,9 +166,7 @@ async def run_court(path: Path) -> None:
             clock,
         )
         stamping = timestamps(config, store, trust)
-        receipts = ReceiptReader(
-            common.identity, store, registry, trust, verifiers(), mirror.cosigned, backoff, stamping.wake
-        )
+        receipts = _receipts(common.identity, store, registry, trust, mirror, stamping.wake)
         custody = _custody(config, store, registry, custody_signer)
         stating = statements(config, store, custody, trust)
         retrieval = named_retrievals(config, store, link, registry, custody, trust)

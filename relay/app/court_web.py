@@ -36,6 +36,7 @@ from relay.services.court.signing_in import SignIn
 from relay.store.court import SqliteCourtStore
 from relay.store.office import SqliteOffice
 from relay.store.office_sessions import OfficeSessions
+from relay.telemetry.events import PAGES_SERVED, log_event
 from relay.transport.peer import read_peer
 from relay.transport.revocation import RevocationLists
 from relay.web.api.callers import CourtCallers
@@ -146,7 +147,7 @@ async def open_court_web(stack: AsyncExitStack, parts: CourtParts, web: WebConfi
     behind_proxy = not web.secure and web.url.startswith("https://")
     served = serving_pages(app, listen=web.listen, tls=tls, behind_proxy=behind_proxy)
     serving = await stack.enter_async_context(served)
-    log.info("pages are served at %s (port %d)", web.url, serving.port)
+    log_event(log, PAGES_SERVED, url=web.url, port=serving.port)
     workers = (("pages", serving.watch()), ("page lists", lists.watch()))
     return CourtWeb(url=web.url, sign_in=sign_in, reports=reports, workers=workers)
 

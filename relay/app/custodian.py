@@ -19,12 +19,15 @@ from relay.app.projection import open_projector
 from relay.app.retention import RETENTION_ALLOW, RetentionServices, wire_retention
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.samples import sample_custodian
+from relay.app.standing import await_standing
+from relay.app.tracing import open_tracing
 from relay.app.trust import only, use_trust
 from relay.config.roles import CustodianConfig, read_custodian
 from relay.core.note import VerifierKey
 from relay.core.sealing import PRIVATE_KEY_BYTES, Kem, SealingPrivateKey
 from relay.core.trust import TrustRoots
 from relay.ports.ledgers import AnchorSource
+from relay.private.references import read_secret
 from relay.schemas import KindCatalogue, load_policy
 from relay.services.custodian.anchoring import Anchoring, AnchorPolicy
 from relay.services.custodian.custody import CustodyAnchor
@@ -36,11 +39,11 @@ from relay.services.custodian.pushing import Pusher, ReceiptCheck
 from relay.services.custodian.seen import DossierSeen
 from relay.services.custodian.status import CustodianStatus
 from relay.services.custody_reading import CustodyReading
-from relay.setup.keys import read_secret
 from relay.setup.signers import open_signer
 from relay.store.custodian import SqliteCustodianStore
 from relay.store.custody_rows import StoredCustodyRows
 from relay.store.vault import Vault
+from relay.transport.certificates import check_identity
 from relay.transport.channels import channel
 from relay.transport.servers import serving
 from relay.wire.custodian_server import ALLOW, LONG_LIVED, CustodianDesk
@@ -194,13 +197,16 @@ async def run_custodian(path: Path) -> None:
     """Serve until SIGTERM. Raises `Malformed` for a wrong configuration, `Conflict` when another process holds the data."""
     config = read_custodian(path)
     common = config.common
+    check_identity(common.tls, common.identity)
     async with AsyncExitStack() as stack:
+        await open_tracing(stack, "custodian", common)
         store = await SqliteCustodianStore.open(common.data, read_secret(config.master_key, MASTER_KEY_BYTES))
         stack.push_async_callback(store.close)
         vault = Vault(common.data / "vault")
         await asyncio.to_thread(vault.sweep, await store.known_blobs())
         source = await load_adapter(config.ledger.family).open_source(config.ledger.settings)
         stack.push_async_callback(source.close)
+        await await_standing(path, config, store, source)  # nothing that could append exists before this has returned
         to_relay = await stack.enter_async_context(channel(config.relay, common.tls))
         link = GrpcRelayLink(to_relay)
         services = _wire(config, store, vault, source, link)

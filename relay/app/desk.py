@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import grpc.aio
 
-from relay.app.runtime import SystemClock
+from relay.app.runtime import SystemClock, random_bytes
 from relay.config.roles import DeskConfig, read_desk
-from relay.core.errors import Malformed, Unavailable
+from relay.core.errors import Malformed, Unavailable, Uncertain
 from relay.core.grants import parse_grant
 from relay.core.limits import GRANT_BYTES_MAX
 from relay.core.times import format_utc
 from relay.deposit.folder import FolderDossier, read_folder
 from relay.services.custodian.deposit import StoredDossier
+from relay.services.custodian.grants import REQUEST_ID_BYTES
 from relay.services.custodian.scopes import GrantCommand
 from relay.transport.channels import channel
 from relay.wire.desks import CourtDeskClient, CustodianDeskClient, DossierToSend, RefusedDossier
@@ -28,6 +29,8 @@ from relay.wire.v1 import court_pb2
 DAY_S: Final = 86_400
 RETRIEVE_TRIES_MAX: Final = 5
 RETRIEVE_WAIT_S: Final = 2.0
+AGAIN_S: Final = 0.5
+T = TypeVar("T")
 Advance = Callable[[int, int], None]
 
 
@@ -83,6 +86,22 @@ class RetrieveWish:
     purpose: str
 
 
+async def patiently(doing: Callable[[], Awaitable[T]], wait_s: float) -> T:
+    """Do it again while the role is away, for at most so many seconds; for what has one effect however often it is asked for.
+
+    A role that is being restarted is away for a moment; 0 tells at once.
+    """
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + wait_s
+    while True:
+        try:
+            return await doing()
+        except (Unavailable, Uncertain):
+            if loop.time() + AGAIN_S > ends:
+                raise
+        await asyncio.sleep(AGAIN_S)
+
+
 @asynccontextmanager
 async def open_desk(home: Path, name: str) -> AsyncIterator[tuple[grpc.aio.Channel, DeskConfig]]:
     """A channel to a desk, and its configuration. Raises `Malformed` when there is none."""
@@ -91,8 +110,17 @@ async def open_desk(home: Path, name: str) -> AsyncIterator[tuple[grpc.aio.Chann
         yield opened, config
 
 
-async def deposit(home: Path, folder: Path, advance: Advance, which: slice = slice(None)) -> DepositReport:
-    """Send a folder dossier by dossier, or some of its dossiers. Raises `Malformed` when the folder itself cannot be understood."""
+async def deposit(
+    home: Path, folder: Path, advance: Advance, which: slice = slice(None), wait_s: float = 0.0
+) -> DepositReport:
+    """Send a folder dossier by dossier, or some of its dossiers. Raises `Malformed` when the folder itself cannot be understood.
+
+    What is sent again is found by its reference and not stored twice.
+    """
+    return await patiently(lambda: _deposit(home, folder, advance, which), wait_s)
+
+
+async def _deposit(home: Path, folder: Path, advance: Advance, which: slice) -> DepositReport:
     dossiers = read_folder(folder)[which]
     report = DepositReport()
     for dossier in dossiers:
@@ -131,8 +159,8 @@ async def anchor(home: Path) -> dict[str, Any]:
     return {"size": reply.size, "root": reply.root.hex(), "height": reply.height}
 
 
-async def issue_grant(home: Path, wish: GrantWish, out: Path) -> dict[str, Any]:
-    """Issue a grant and write it to a file that must not exist."""
+async def issue_grant(home: Path, wish: GrantWish, out: Path, wait_s: float = 0.0) -> dict[str, Any]:
+    """Issue a grant and write it to a file that must not exist. The request has a name, so that asking again issues no second one."""
     if out.exists():
         raise Malformed(str(out), "", "exists; a grant is never overwritten")
     now_s = SystemClock().now_ms() // 1000
@@ -150,8 +178,9 @@ async def issue_grant(home: Path, wish: GrantWish, out: Path) -> dict[str, Any]:
             profile=wish.profile,
             members=tuple(wish.members),
             purpose_class=wish.purpose_class,
+            request_id=random_bytes(REQUEST_ID_BYTES),
         )
-        token, digest = await CustodianDeskClient(opened).issue_grant(command)
+        token, digest = await patiently(lambda: CustodianDeskClient(opened).issue_grant(command), wait_s)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(token + b"\n")
     return {"digest": digest.hex(), "file": str(out), **_grant_facts(token)}
@@ -222,31 +251,39 @@ async def retrieve(
     advance: Advance,
     seen: Callable[[Any], None] = lambda _row: None,
     stored: Callable[[str], None] = lambda _bundle_id: None,
+    wait_s: float = 0.0,
 ) -> dict[str, Any]:
     """Retrieve one dossier and write its bundle to a file; the verdict document.
 
-    `seen` gets each record's verdict on arrival, `stored` the bundle's id at the court.
+    With `wait_s` the request has a name: asked again, the court takes up what it began. `seen` gets each record's verdict on arrival,
+    `stored` the bundle's id at the court.
     """
     token = read_grant_file(wish.grant)
     async with open_desk(home, "court-desk") as (opened, _):
         client = CourtDeskClient(opened)
-        done = await _retrieved(client, token, wish, advance, seen)
+        name = random_bytes(REQUEST_ID_BYTES) if wait_s else b""
+        done = await patiently(lambda: _retrieved(client, token, wish, advance, seen, name), wait_s)
         stored(done.bundle_id)
         out.parent.mkdir(parents=True, exist_ok=True)
-        await client.fetch_bundle(done.bundle_id, out)
+        await patiently(lambda: client.fetch_bundle(done.bundle_id, out), wait_s)
     document: dict[str, Any] = json.loads(done.verdict)
     return document
 
 
 async def _retrieved(
-    client: CourtDeskClient, token: bytes, wish: RetrieveWish, advance: Advance, seen: Callable[[Any], None]
+    client: CourtDeskClient,
+    token: bytes,
+    wish: RetrieveWish,
+    advance: Advance,
+    seen: Callable[[Any], None],
+    name: bytes,
 ) -> court_pb2.RetrieveDone:
     """Ask the gateway, and again when it goes away in the middle: it goes on from what it has kept."""
     best, tries = -1, 0
     while True:
         before = best
         try:
-            async for event in client.retrieve(token, wish.dossier, wish.officer, wish.purpose):
+            async for event in client.retrieve(token, wish.dossier, wish.officer, wish.purpose, name):
                 part = event.WhichOneof("event")
                 if part == "progress":
                     best = max(best, event.progress.bytes)

@@ -15,6 +15,7 @@ from relay.config.roles import Common
 from relay.core.errors import Malformed
 from relay.core.trust import TrustRoots
 from relay.telemetry import metrics
+from relay.telemetry.events import EXPIRY_NOT_KNOWN, log_event
 from relay.telemetry.overview import Ending
 from relay.transport.revocation import LIST_BYTES_MAX
 
@@ -60,7 +61,7 @@ def _all(role: str, common: Common) -> Iterator[Ending]:
     try:
         trust = read_trust(common.trust)
     except Malformed as error:
-        log.warning("when the trust roots end is not known: %s", error)
+        log_event(log, EXPIRY_NOT_KNOWN, what="trust roots", reason=error)
         return
     yield Ending(kind="trust_roots", name=role, begins_ms=trust.issued_at_s * 1000, ends_ms=trust.expires_at_s * 1000)
     yield from _keys(trust)
@@ -71,7 +72,7 @@ def _certificates(path: Path, kind: str, name: str) -> Iterator[Ending]:
     try:
         found = x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
-        log.warning("when %s ends is not known: %s", path.name, error)
+        log_event(log, EXPIRY_NOT_KNOWN, what=path.name, reason=error)
         return
     first = min(found, key=lambda one: one.not_valid_after_utc)
     yield _ending(kind, name, first.not_valid_before_utc, first.not_valid_after_utc)
@@ -82,7 +83,7 @@ def _list(path: Path, domain: str) -> Iterator[Ending]:
         with path.open("rb") as file:
             found = x509.load_pem_x509_crl(file.read(LIST_BYTES_MAX))
     except (OSError, ValueError) as error:
-        log.warning("when the revocation list of %s ends is not known: %s", domain, error)
+        log_event(log, EXPIRY_NOT_KNOWN, what=f"the revocation list of {domain}", reason=error)
         return
     if found.next_update_utc is not None:
         yield _ending("revocation_list", domain, found.last_update_utc, found.next_update_utc)

@@ -22,6 +22,7 @@ from relay.setup.signers import open_signer
 from relay.store.court import SqliteCourtStore
 from relay.store.custodian import SqliteCustodianStore
 from relay.store.witness import SqliteWitnessStore
+from relay.telemetry.events import LOGS_SERVED, log_event
 from relay.wire.logs_http import LogSite, serving_http
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 async def _serve(common: Common, http: HttpConfig, site: LogSite) -> AsyncIterator[None]:
     async with serving_http(site.handle, listen=http.listen, tls=common.tls if http.mutual else None) as port:
         scheme = "https" if http.mutual else "http"
-        log.info("logs are served at %s://%s:%d", scheme, http.listen.rpartition(":")[0], port)
+        log_event(log, LOGS_SERVED, address=f"{scheme}://{http.listen.rpartition(':')[0]}:{port}")
         yield
 
 

@@ -67,7 +67,7 @@ async def _serve(stack: AsyncExitStack, common: Common, site: OpsSite) -> None:
     try:
         port = await stack.enter_async_context(serving_http(site.handle, listen=ops.listen, tls=tls))
     except Malformed as error:
-        raise Malformed("ops", error.field, error.reason) from None
+        raise error.within("ops") from None
     scheme = "http" if tls is None else "https"
     log_event(log, OPS_LISTENING, address=f"{scheme}://{ops.listen.rpartition(':')[0]}:{port}")
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final
 
@@ -16,10 +17,19 @@ END_WITHIN_S: Final = 15.0
 
 
 class RoleProcess:
-    """One role of a home folder in a process of its own."""
+    """One role of a home folder in a process of its own; `env` goes beside what this process has."""
 
-    def __init__(self, role: str, home: Path, log: Path | None = None, config: Path | None = None) -> None:
+    def __init__(
+        self,
+        role: str,
+        home: Path,
+        log: Path | None = None,
+        config: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """`env`: what the process has in its environment beside what this one has."""
         self.role = role
+        self._env = env or {}
         self._config = config
         self._home = home
         self._log = log
@@ -34,7 +44,7 @@ class RoleProcess:
                 *[sys.executable, "-m", "relay.cli", *self._arguments()],
                 stdout=asyncio.subprocess.PIPE,
                 stderr=sink,
-                env={**os.environ, "PYTHONPATH": _root()},
+                env={**os.environ, **self._env, "PYTHONPATH": _root()},
             )
         finally:
             if sink is not None:

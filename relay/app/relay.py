@@ -17,6 +17,7 @@ from relay.app.overviews import Overviews, relay_report
 from relay.app.relay_jobs import make_jobs
 from relay.app.runtime import SystemClock, announce, until_signalled, workers
 from relay.app.samples import sample_relay
+from relay.app.tracing import open_tracing
 from relay.app.trust import only, read_trust
 from relay.config.roles import RelayConfig, read_relay
 from relay.core.errors import Malformed
@@ -28,6 +29,7 @@ from relay.services.forwarding.receipts import Receipts
 from relay.services.forwarding.rescan import Rescan
 from relay.services.forwarding.route import Router
 from relay.services.forwarding.status import RelayStatus
+from relay.transport.certificates import check_identity
 from relay.transport.channels import channel
 from relay.transport.servers import serving
 from relay.wire.court_client import GrpcCourtLink
@@ -56,8 +58,10 @@ async def run_relay(path: Path) -> None:
     """Serve until SIGTERM. Raises `Malformed` for a wrong configuration, `Conflict` when another process holds the data."""
     config = read_relay(path)
     common = config.common
+    check_identity(common.tls, common.identity)
     origins = read_origins(config)
     async with AsyncExitStack() as stack:
+        await open_tracing(stack, "relay", common)
         memory = await open_memory(config)
         store = memory.store
         stack.push_async_callback(memory.close)

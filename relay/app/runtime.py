@@ -14,22 +14,24 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Final
 
+from relay.app.exits import EXIT_OK, exit_code, last_line
 from relay.core.errors import RelayError
-from relay.durable.errors import StorageFailed
+from relay.durable.errors import StorageFailed, storage_failures
 from relay.services.backoff import delays
+from relay.services.standing import Behind
+from relay.telemetry.events import WORKER_CRASHED, log_event, printable
+from relay.telemetry.trace import current_trace_id
 
 log = logging.getLogger(__name__)
-
-EXIT_OK: Final = 0
-EXIT_FAILED: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_STORAGE: Final = 70
-"""A write or fsync failed: what is on disk is unknown, so the process ends and a restart reads it again."""
-
-
 SWITCH_S: Final = 0.0005
+LIBRARY: Final = "library"
+"""The event of a line that is none of ours."""
+MESSAGE_CHARS_MAX: Final = 4000
+EXCEPTION_CHARS_MAX: Final = 20_000
+"""Of a traceback, counted from its end, where the error is."""
 
 
 def program_version() -> str:
@@ -57,7 +59,10 @@ def backoff() -> Iterator[float]:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time (UTC, milliseconds), level, logger, message."""
+    """One JSON object a line: time (UTC, milliseconds), level, logger, event, message; fields and trace_id where there are any.
+
+    What is no event of ours comes from a library. Whatever a text holds, it cannot end the line or begin another.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """See the class."""
@@ -66,10 +71,17 @@ class JsonLines(logging.Formatter):
             "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{milliseconds:03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "event": getattr(record, "event", LIBRARY),
+            "message": printable(record.getMessage(), MESSAGE_CHARS_MAX),
         }
+        if fields := getattr(record, "fields", None):
+            line["fields"] = fields
+        if trace_id := current_trace_id():
+            line["trace_id"] = trace_id
         if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
+            told = self.formatException(record.exc_info)[-EXCEPTION_CHARS_MAX:]
+            shown = "\n".join(printable(one, 2 * EXCEPTION_CHARS_MAX) for one in told.split("\n"))
+            line["exception"] = shown[-EXCEPTION_CHARS_MAX:]
         return json.dumps(line, ensure_ascii=False)
 
 
@@ -93,12 +105,25 @@ async def workers(*jobs: tuple[str, Coroutine[Any, Any, None]]) -> AsyncIterator
 
 
 async def until_signalled() -> None:
-    """Return at the first SIGTERM or SIGINT."""
-    stop = asyncio.Event()
+    """Return at the first SIGTERM or SIGINT. Raises the first `StorageFailed` of the process, whoever met it.
+
+    A call that meets it is answered like any other that fails; without this, a process whose disk has failed would go on refusing.
+    """
     loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def end(failure: StorageFailed | None) -> None:
+        if not ended.done():
+            ended.set_result(None) if failure is None else ended.set_exception(failure)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+        loop.add_signal_handler(number, end, None)
+    with storage_failures(lambda failure: _tell(loop, end, failure)):
+        await ended
+
+
+def _tell(loop: asyncio.AbstractEventLoop, end: Callable[[StorageFailed | None], None], failure: StorageFailed) -> None:
+    loop.call_soon_threadsafe(end, failure)
 
 
 def announce(role: str, address: str) -> None:
@@ -116,15 +141,18 @@ def share_fairly() -> None:
     sys.setswitchinterval(SWITCH_S)
 
 
-def run_process(main: Coroutine[Any, Any, None]) -> int:
-    """Run a role to its end and turn the outcome into an exit code; no traceback for what a person can mend."""
+def run_process(main: Coroutine[Any, Any, None], config: Path | None = None) -> int:
+    """Run a role to its end and turn the outcome into an exit code; one line, and no traceback, for what a person can mend.
+
+    `config` is the file to name for an error of a part that does not know it.
+    """
     share_fairly()
     try:
         asyncio.run(main)
     except BaseExceptionGroup as group:
-        return _exit_code(_first(group))
-    except (RelayError, StorageFailed, OSError) as error:
-        return _exit_code(error)
+        return _ended(_first(group), config)
+    except (RelayError, StorageFailed, Behind, OSError) as error:
+        return _ended(error, config)
     return EXIT_OK
 
 
@@ -134,12 +162,9 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-def _exit_code(error: BaseException) -> int:
-    if isinstance(error, StorageFailed):
-        log.critical("storage failed, ending so that a restart reads what is really there: %s", error)
-        return EXIT_STORAGE
-    if isinstance(error, RelayError | OSError):
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return EXIT_FAILED
-    log.critical("a worker crashed", exc_info=error)
-    return EXIT_FAILED
+def _ended(error: BaseException, config: Path | None) -> int:
+    if line := last_line(error, config):
+        print(f"error: {line}", file=sys.stderr, flush=True)
+    else:
+        log_event(log, WORKER_CRASHED, exc_info=error)
+    return exit_code(error)

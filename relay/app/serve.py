@@ -12,7 +12,7 @@ from relay.app.custodian import run_custodian
 from relay.app.ledger import run_ledger
 from relay.app.processes import RoleProcess
 from relay.app.relay import run_relay
-from relay.app.runtime import EXIT_USAGE, run_process, set_up_logging, until_signalled
+from relay.app.runtime import run_process, set_up_logging, until_signalled
 from relay.core.errors import Malformed, Unavailable
 
 ROLES: Final = ("lender-ledger", "court-ledger", "court", "relay", "custodian")
@@ -30,9 +30,7 @@ def serve_role(role: str, home: Path, config: Path | None) -> int:
     if role not in ROLES:
         raise Malformed("serve", "role", f"{role!a} is none of all, {', '.join(ROLES)}")
     path = config or home / role / CONFIG
-    if not path.is_file():
-        raise Malformed(str(path), "", "no such configuration file; `courtrelay init` makes a development network")
-    return run_process(_main(role, path))
+    return run_process(_main(role, path), path)
 
 
 def _main(role: str, path: Path) -> Coroutine[Any, Any, None]:
@@ -67,4 +65,4 @@ async def _all(home: Path) -> None:
             await process.end()
 
 
-__all__ = ["EXIT_USAGE", "ROLES", "serve_role"]
+__all__ = ["ROLES", "serve_role"]

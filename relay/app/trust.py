@@ -37,6 +37,14 @@ def use_trust(path: Path, data: Path) -> TrustRoots:
     version. Raises `Malformed` naming file and member, `StorageFailed`.
     """
     trust = read_trust(path)
+    if check_used(trust, path, data):
+        digest = hashlib.sha256(trust.to_json()).hexdigest()
+        write_file(data / USED, dumps({"format": USED_FORMAT, "sha256": digest, "version": trust.version}))
+    return trust
+
+
+def check_used(trust: TrustRoots, path: Path, data: Path) -> bool:
+    """Whether the file is newer than what the role has used; nothing is written. Raises `Malformed` as `use_trust` does."""
     digest = hashlib.sha256(trust.to_json()).hexdigest()
     memory = data / USED
     version, known = _last_used(memory)
@@ -48,9 +56,7 @@ def use_trust(path: Path, data: Path) -> TrustRoots:
             f"another file of version {version} was in use here before ({memory}); every change needs a new version"
         )
         raise Malformed(str(path), "version", reason)
-    if trust.version > version:
-        write_file(memory, dumps({"format": USED_FORMAT, "sha256": digest, "version": trust.version}))
-    return trust
+    return trust.version > version
 
 
 def _last_used(memory: Path) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from relay.app import adapter_check
 from relay.app.adapter_new import write_skeleton
-from relay.app.runtime import EXIT_FAILED
+from relay.app.exits import EXIT_FAILED
 from relay.cli import output
 from relay.cli.common import Json, run
 from relay.conformance import Outcome, Result

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from relay.app import batch
-from relay.app.runtime import EXIT_FAILED, EXIT_STORAGE
+from relay.app.exits import EXIT_FAILED, EXIT_STORAGE
 from relay.cli import output
 from relay.cli.common import DEFAULT_HOME, Home, Json, run
 from relay.core.batch import join_csv

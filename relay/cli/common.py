@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
-from relay.app.runtime import EXIT_FAILED, EXIT_USAGE
+from relay.app.exits import EXIT_FAILED, EXIT_USAGE
 from relay.cli import output
 from relay.core.errors import Malformed, RelayError
 from relay.words import Language, Speaker, of_environment, speaker
@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 Home = Annotated[Path, typer.Option("--home", envvar="COURTRELAY_HOME", help="Folder made by `courtrelay init`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Wait = Annotated[
+    float, typer.Option("--wait", min=0, max=3600, help="Try again for so many seconds while the role is away.")
+]
 InLanguage = Annotated[
     Language | None,
     typer.Option(

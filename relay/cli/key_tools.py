@@ -54,7 +54,7 @@ def rotate(
     overlap_hours: Annotated[int, typer.Option(min=0, max=8784, help="The old key counts for so long beside it.")] = 24,
     as_json: Json = False,
 ) -> None:
-    """Pin a new key beside the old one, which ends after the overlap. docs/operate.md has the order of steps."""
+    """Pin a new key beside the old one, which ends after the overlap. docs/operate/reference.md has the order of steps."""
     _say(
         keys.rotate_key(keys.KeyFiles(trust=trust, genesis=genesis), use, party, new_key, since, overlap_hours), as_json
     )

@@ -1,6 +1,7 @@
 """Verbs and options.
 
-Exit codes: 0 done, 1 failed or INCONSISTENT, 2 usage, 3 UNVERIFIABLE, pending, or a role that cannot be asked, 70 storage failed.
+Exit codes: 0 done, 1 failed or INCONSISTENT, 2 usage, 3 UNVERIFIABLE, pending, or a role that cannot be asked; those of
+a process that ends by itself: relay.app.exits.
 """
 
 from __future__ import annotations
@@ -15,21 +16,25 @@ import typer
 
 from relay.app import demo as demo_story
 from relay.app import desk, offline
+from relay.app.exits import EXIT_FAILED, EXIT_USAGE
 from relay.app.initialise import LEDGERS, MADE, initialise
-from relay.app.runtime import EXIT_FAILED, EXIT_USAGE
+from relay.app.probe import probe
 from relay.app.serve import ROLES, serve_role
 from relay.app.verdict_lines import verdict_lines
 from relay.cli import console_tools, output
 from relay.cli.adapter_tools import adapter_app
+from relay.cli.backup_tools import backup_command, catch_up_command, restore_command
 from relay.cli.batch_tools import batch_app
-from relay.cli.common import DEFAULT_HOME, Home, InLanguage, Json, check_arguments, errors_in, run, speaker_of
+from relay.cli.common import DEFAULT_HOME, Home, InLanguage, Json, Wait, check_arguments, errors_in, run, speaker_of
 from relay.cli.court_tools import court_app
 from relay.cli.custody_tools import custody_app
+from relay.cli.doctor_tools import doctor_command
 from relay.cli.key_tools import identity_app, key_app
 from relay.cli.projection_tools import projection_app
 from relay.cli.relay_tools import relay_app
 from relay.cli.report_tools import report_app
 from relay.cli.retention_tools import dossier_app, retention_app
+from relay.cli.setup_tools import certificate_app, setup_app, trust_app
 from relay.cli.statement_tools import statement_app
 from relay.core.errors import Malformed, RelayError
 from relay.words import Speaker
@@ -45,10 +50,17 @@ app.add_typer(projection_app, name="projection")
 app.add_typer(court_app, name="court")
 app.add_typer(key_app, name="key")
 app.add_typer(identity_app, name="identity")
+app.add_typer(setup_app, name="setup")
+app.add_typer(certificate_app, name="certificate")
+app.add_typer(trust_app, name="trust")
 app.add_typer(retention_app, name="retention")
 app.add_typer(dossier_app, name="dossier")
 app.add_typer(statement_app, name="statement")
 app.add_typer(report_app, name="report")
+app.command("doctor")(doctor_command)
+app.command("backup")(backup_command)
+app.command("restore")(restore_command)
+app.command("catch-up")(catch_up_command)
 app.command("status")(console_tools.status_command)
 app.command("top")(console_tools.top_command)
 
@@ -88,7 +100,7 @@ def sample_command(
 
 @app.command("serve")
 def serve_command(
-    role: Annotated[str, typer.Argument(help=f"One of: all, {', '.join(ROLES)}.")],
+    role: Annotated[str, typer.Argument(envvar="COURTRELAY_ROLE", help=f"One of: all, {', '.join(ROLES)}.")],
     home: Home = DEFAULT_HOME,
     config: Annotated[Path | None, typer.Option(help="Configuration file instead of the one in HOME.")] = None,
 ) -> None:
@@ -96,15 +108,27 @@ def serve_command(
     sys.exit(serve_role(role, home, config))
 
 
+@app.command("probe")
+def probe_command(
+    role: Annotated[str, typer.Argument(envvar="COURTRELAY_ROLE", help=f"One of: {', '.join(ROLES)}.")],
+    home: Home = DEFAULT_HOME,
+    config: Annotated[Path | None, typer.Option(help="Configuration file instead of the one in HOME.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Any answer will do; otherwise the role must be ready.")] = False,
+) -> None:
+    """Ask a role on this machine, with its own certificate, whether it is ready: exit 0 when it is, 1 when not."""
+    output.say(run(probe(role, home, config, ready=not live)))
+
+
 @app.command("deposit")
 def deposit_command(
     folder: Annotated[Path, typer.Argument(help="Folder with records.jsonl and the files it names.")],
     home: Home = DEFAULT_HOME,
     as_json: Json = False,
+    wait: Wait = 0.0,
 ) -> None:
     """Deposit a folder of records. A dossier with one bad record is refused whole; the others are stored."""
     with output.progress("Depositing records", quiet=as_json) as advance:
-        report = run(desk.deposit(home, folder, advance))
+        report = run(desk.deposit(home, folder, advance, wait_s=wait))
     if as_json:
         output.as_json(report.as_json())
     else:
@@ -153,13 +177,14 @@ def grant_issue(
     court: Annotated[str, typer.Option(help="SPIFFE id of the court; default the one of HOME.")] = "",
     home: Home = DEFAULT_HOME,
     as_json: Json = False,
+    wait: Wait = 0.0,
 ) -> None:
     """Authorize a court to retrieve dossiers for one case; written to FILE and registered on the court ledger."""
     wish = desk.GrantWish(
         court=court, case=case, dossiers=dossier, kinds=kind or [], mode=mode, purpose=purpose, days=days, uses=uses,
         profile=profile or ("" if kind or field else "filing"), members=field or [], purpose_class=purpose_class,
     )  # fmt: skip
-    issued = run(desk.issue_grant(home, wish, out))
+    issued = run(desk.issue_grant(home, wish, out, wait))
     if as_json:
         output.as_json(issued)
     else:
@@ -202,13 +227,14 @@ def retrieve_command(
     home: Home = DEFAULT_HOME,
     as_json: Json = False,
     language: InLanguage = None,
+    wait: Wait = 0.0,
 ) -> None:
     """Retrieve one dossier under a grant, verified record by record, and write its evidence bundle."""
     w = speaker_of(language, as_json)
     wish = desk.RetrieveWish(grant=grant, dossier=dossier, officer=officer, purpose=purpose)
     with errors_in(w), output.progress(w.text("Retrieving"), unit_bytes=True, quiet=as_json) as advance:
         held: list[str] = []
-        verdict = run(desk.retrieve(home, wish, out, advance, stored=held.append))
+        verdict = run(desk.retrieve(home, wish, out, advance, stored=held.append, wait_s=wait))
     _show_verdict(verdict, as_json, w)
     if not as_json:
         output.say(w.text("bundle: {path} ({size} bytes)", path=out, size=w.number(out.stat().st_size)))

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from relay.app import desk
-from relay.app.runtime import EXIT_USAGE, SystemClock
+from relay.app.exits import EXIT_USAGE
+from relay.app.runtime import SystemClock
 from relay.cli import output
 from relay.cli.common import DEFAULT_HOME, Home, Json, run
 from relay.core.times import parse_utc

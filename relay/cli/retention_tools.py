@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from relay.app import retention_desk as desk
-from relay.app.runtime import EXIT_FAILED
+from relay.app.exits import EXIT_FAILED
 from relay.cli import output
 from relay.cli.common import DEFAULT_HOME, Home, Json, run
 from relay.core.errors import Malformed

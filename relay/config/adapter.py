@@ -1,4 +1,4 @@
-"""The configuration of an adapter process (docs/operate.md shows the file)."""
+"""The configuration of an adapter process (docs/operate/reference.md shows the file)."""
 
 from __future__ import annotations
 

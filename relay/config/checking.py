@@ -69,7 +69,8 @@ def _tls(table: Table) -> dict[str, object]:
     if not table.has("tls"):
         return {}
     inner = table.table("tls")
-    files: dict[str, object] = {name: str(inner.file(name)) for name in ("ca", "certificate", "key")}
+    files: dict[str, object] = {name: str(inner.file(name)) for name in ("ca", "certificate")}
+    files["key"] = str(inner.private_file("key"))
     inner.done()
     return files
 

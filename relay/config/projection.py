@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from relay.config.roles import LEDGER_FILES, LedgerConfig, read_projections
+from relay.config.roles import LedgerConfig, ledger_files, read_projections
 from relay.config.strict import read_table
 
 _WRITERS: Final = ("account", "attesters", "attesters_needed", "data")
@@ -32,10 +32,10 @@ def read_projection(path: Path) -> ProjectionConfig:
     tls = None
     if table.has("tls"):
         inner = table.table("tls")
-        tls = (inner.file("ca"), inner.file("certificate"), inner.file("key"))
+        tls = (inner.file("ca"), inner.file("certificate"), inner.private_file("key"))
     ledger = table.table("ledger")
     family = ledger.text("family")
-    files = {name: str(ledger.file(name)) for name in LEDGER_FILES if ledger.has(name)}
+    files = ledger_files(ledger)
     settings = {name: value for name, value in {**ledger.rest(), **files}.items() if name not in _WRITERS}
     tables = read_projections(table)
     if not tables:

@@ -32,7 +32,7 @@ def read_report(table: Table) -> ReportConfig:
     """Raises `Malformed` naming file and key."""
     config = ReportConfig(
         certificate=table.file("certificate"),
-        key=table.file("key"),
+        key=table.private_file("key"),
         authority=table.file("authority") if table.has("authority") else None,
         licence=_licence(table) if table.has("licence") else "",
         font=table.file("font") if table.has("font") else None,

@@ -1,4 +1,4 @@
-"""The configuration of custodian, relay, court gateway and desks (docs/operate.md shows each file)."""
+"""The configuration of custodian, relay, court gateway and desks (docs/operate/reference.md shows each file)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from relay.config.ops import OpsConfig, read_ops
 from relay.config.report import ReportConfig, read_report
 from relay.config.strict import Table, read_table
 from relay.config.time import AuthorityConfig, read_time
+from relay.config.trace import TraceConfig, read_trace
 from relay.config.web import WebConfig, read_web
 from relay.core.errors import Malformed
 from relay.core.identity import Role
+from relay.private.references import SecretReference
 from relay.setup.signers import KeyReference
 from relay.transport.credentials import TlsFiles
 from relay.transport.limits import Limits, parse_limits
 
 LEAP_MAX: Final = 256
-LEDGER_FILES: Final = ("ca", "certificate", "key", "account", "trust", "data")
-"""Settings of a ledger's table that are paths."""
+LEDGER_FILES: Final = ("ca", "certificate", "trust", "data")
+"""Settings of a ledger's table that are paths; `key` and `account` are secrets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,8 @@ class Common:
     """Where the logs are served; None: nowhere."""
     ops: OpsConfig | None
     """Where metrics and health are; None: nowhere but in gRPC's own health service."""
+    trace: TraceConfig | None = None
+    """Where spans go; None: none are made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,8 @@ class LedgerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustodianConfig:
-    """`relay` is an address; signing keys are Ed25519, in files or tokens; `sealing` and `master` are files of 32 raw bytes.
+    """`relay` is an address; signing keys are Ed25519, in files or tokens; `sealing` and `master` are 32 bytes each,
+    raw in a file or in base64 in a variable.
 
     Without `custody_key` the custody log is kept and anchored all the same, but no head of it can be shown.
     """
@@ -64,8 +69,8 @@ class CustodianConfig:
     record_key: KeyReference
     log_key: KeyReference
     grant_key: KeyReference
-    sealing_key: Path
-    master_key: Path
+    sealing_key: SecretReference
+    master_key: SecretReference
     custody_key: KeyReference | None
     interval_s: float
     count: int
@@ -145,7 +150,7 @@ def read_tls(table: Table) -> TlsFiles:
     files = TlsFiles(
         ca=inner.file("ca"),
         certificate=inner.file("certificate"),
-        key=inner.file("key"),
+        key=inner.private_file("key"),
         crl={} if crl is None else crl.files_by_trust_domain(),
     )
     inner.done()
@@ -174,6 +179,7 @@ def _common(table: Table, role: Role) -> Common:
         limits=read_limits(table),
         http=read_http(table.table("http"), witness=role is Role.COURT) if table.has("http") else None,
         ops=read_ops(table.table("ops")) if table.has("ops") else None,
+        trace=read_trace(table.table("trace")) if table.has("trace") else None,
     )
 
 
@@ -181,8 +187,18 @@ def read_ledger(table: Table, tls: TlsFiles) -> LedgerConfig:
     """The role's own TLS files unless the ledger's table names others; what is a file in any family is relative to this file."""
     family = table.text("family")
     own = {"ca": str(tls.ca), "certificate": str(tls.certificate), "key": str(tls.key)}
-    files = {name: str(table.file(name)) for name in LEDGER_FILES if table.has(name)}
+    files = ledger_files(table)
     return LedgerConfig(family=family, settings={**own, **files, **table.rest()})
+
+
+def ledger_files(table: Table) -> dict[str, str]:
+    """What is a file, or a secret by reference, in a ledger's table of any family: relative to this file."""
+    files = {name: str(table.file(name)) for name in LEDGER_FILES if table.has(name)}
+    if table.has("key"):
+        files["key"] = str(table.private_file("key"))
+    if table.has("account"):
+        files["account"] = str(table.reference("account"))
+    return files
 
 
 def read_custodian(path: Path) -> CustodianConfig:
@@ -199,8 +215,8 @@ def read_custodian(path: Path) -> CustodianConfig:
         record_key=keys.signing_key("record"),
         log_key=keys.signing_key("log"),
         grant_key=keys.signing_key("grant"),
-        sealing_key=keys.file("sealing"),
-        master_key=keys.file("master"),
+        sealing_key=keys.reference("sealing"),
+        master_key=keys.reference("master"),
         custody_key=keys.signing_key("custody") if keys.has("custody") else None,
         interval_s=anchoring.seconds("interval_s", low=0.05, high=86_400),
         count=anchoring.integer("count", low=1, high=10_000_000),

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from relay.core.errors import Malformed
 from relay.core.identity import TRUST_DOMAIN, Role, parse_identity
+from relay.private.references import SecretReference, parse_reference, read_text
+from relay.setup.pkcs11_uri import SCHEME
 from relay.setup.signers import KeyReference, parse_key_reference
 
 CONFIG_BYTES_MAX: Final = 1024 * 1024
 PYTHON_PLACE: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 """A module and a name in it."""
+
+
+MANY_S: Final = 1000
+"""From here on a number that is too large looks like milliseconds."""
+
+
+def _instead(value: object) -> str:
+    """What stands there, where it is short and of one line."""
+    shown = f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    kinds = isinstance(value, str | int | float) and len(shown) <= 40 and shown.isprintable()
+    return f", not {shown}" if kinds else ""
 
 
 class Table:
@@ -24,6 +37,7 @@ class Table:
         self._values = dict(values)
         self._file = file
         self._path = path
+        self._asked: set[str] = set()
 
     def at(self, key: str) -> str:
         """The key with its table."""
@@ -35,14 +49,19 @@ class Table:
 
     def has(self, key: str) -> bool:
         """Whether an optional key is there."""
+        self._asked.add(key)
         return key in self._values
 
     def done(self) -> None:
         """Refuse what nobody asked for."""
         if self._values:
-            raise self.refuse(min(self._values), "is not a known key here")
+            unknown = min(self._values)
+            near = get_close_matches(unknown, self._asked, n=1)
+            known = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(self._asked)) or 'none'}"
+            raise self.refuse(unknown[:80], f"is not a known key here; {known}")
 
     def _take(self, key: str) -> object:
+        self._asked.add(key)
         if key not in self._values:
             raise self.refuse(key, "is missing")
         return self._values.pop(key)
@@ -59,7 +78,7 @@ class Table:
         return (self._file.parent / self.text(key)).resolve()
 
     def signing_key(self, key: str) -> KeyReference:
-        """Where an Ed25519 key is: a file relative to the configuration file (also `file:PATH`), or `pkcs11:…`."""
+        """Where an Ed25519 key is: a file relative to the configuration file (also `file:PATH`), `env:NAME` or `pkcs11:…`."""
         try:
             return parse_key_reference(self.text(key), self._file.parent)
         except Malformed as error:
@@ -74,19 +93,35 @@ class Table:
         table = Table(dict(inner), file=self._file, path=self._path)
         return tuple(table.signing_key(name) for name in inner)
 
+    def private_file(self, key: str) -> Path:
+        """A file that a library reads itself: PATH or `file:PATH`, relative to the configuration file."""
+        path = self._reference(key, bare=True)
+        if not isinstance(path, Path):
+            raise self.refuse(key, "must be PATH or file:PATH: this key is read from a file alone")
+        return path
+
+    def reference(self, key: str) -> SecretReference:
+        """Where a secret is: a file relative to the configuration file (also `file:PATH`), or `env:NAME`."""
+        return self._reference(key, bare=True)
+
     def secret(self, key: str) -> str:
         """A text that does not stand in the file itself: `env:NAME`, or `file:PATH` relative to the configuration file."""
-        where, _, name = self.text(key).partition(":")
-        if where == "env" and name:
-            if not os.environ.get(name):
-                raise self.refuse(key, f"the environment has no {name}")
-            return os.environ[name]
-        if where == "file" and name:
-            try:
-                return (self._file.parent / name).read_text("utf-8").strip()
-            except (OSError, ValueError) as error:
-                raise self.refuse(key, f"cannot read {name}: {error}") from None
-        raise self.refuse(key, "must be env:NAME or file:PATH; it may hold a password and does not stand here")
+        reference = self._reference(key, bare=False)
+        try:
+            return read_text(reference)
+        except Malformed as error:
+            raise Malformed(
+                str(self._file), self.at(key), f"{error.what} {error.reason}", concern=error.concern
+            ) from None
+
+    def _reference(self, key: str, *, bare: bool) -> SecretReference:
+        text = self.text(key)
+        if text.startswith(SCHEME):
+            raise self.refuse(key, "a token holds signing keys alone; must be file:PATH or env:NAME")
+        try:
+            return parse_reference(text, self._file.parent, bare=bare)
+        except Malformed as error:
+            raise self.refuse(key, error.reason) from None
 
     def words(self, key: str, allowed: frozenset[str]) -> frozenset[str]:
         """A list of words of a fixed set; it may be empty."""
@@ -108,7 +143,7 @@ class Table:
         """A whole number within [low, high]."""
         value = self._take(key)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise self.refuse(key, f"must be a whole number from {low} to {high}")
+            raise self.refuse(key, f"must be a whole number from {low} to {high}{_instead(value)}")
         return value
 
     def flag(self, key: str) -> bool:
@@ -122,7 +157,9 @@ class Table:
         """A duration in seconds within [low, high]."""
         value = self._take(key)
         if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
-            raise self.refuse(key, f"must be seconds from {low} to {high}")
+            unit = ": are these milliseconds?" if isinstance(value, int) and value >= MANY_S and value > high else ""
+            reason = f"must be seconds from {low:g} to {high:g}, a number without a unit{_instead(value)}{unit}"
+            raise self.refuse(key, reason)
         return float(value)
 
     def identity(self, key: str, role: Role) -> str:
@@ -168,6 +205,17 @@ class Table:
             raise self.refuse(key, "must be a non-empty array of tables")
         return [Table(item, file=self._file, path=f"{self.at(key)}[{i}]") for i, item in enumerate(value)]
 
+    def share(self, key: str) -> float:
+        """A number within [0, 1]."""
+        value = self._take(key)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+            raise self.refuse(key, "must be a number from 0 to 1")
+        return float(value)
+
+    def names(self) -> tuple[str, ...]:
+        """The keys that no reader asked for yet."""
+        return tuple(self._values)
+
     def rest(self) -> dict[str, object]:
         """All keys that no reader asked for: an adapter's own."""
         values, self._values = self._values, {}
@@ -178,8 +226,11 @@ def read_table(path: Path) -> Table:
     """A configuration file. Raises `Malformed` naming the file."""
     try:
         data = path.read_bytes()
+    except PermissionError as error:
+        raise Malformed(str(path), "", f"cannot be read: {error.strerror}", concern="access") from None
     except OSError as error:
-        raise Malformed(str(path), "", f"cannot be read: {error.strerror}; `courtrelay init` makes it") from None
+        reason = f"cannot be read: {error.strerror}; `courtrelay init` makes one, deploy/config shows every key"
+        raise Malformed(str(path), "", reason) from None
     if len(data) > CONFIG_BYTES_MAX:
         raise Malformed(str(path), "", f"{len(data)} bytes; at most {CONFIG_BYTES_MAX}")
     try:

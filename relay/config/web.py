@@ -60,7 +60,7 @@ def read_web(table: Table) -> WebConfig:
         listen=listen,
         secure=secure,
         certificate=table.file("certificate") if own else None,
-        key=table.file("key") if own else None,
+        key=table.private_file("key") if own else None,
         url=_url(table, secure),
         court_name=_court_name(table),
         people=_people(table.table("people")) if table.has("people") else {},

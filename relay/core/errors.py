@@ -21,6 +21,8 @@ from typing import Literal
 
 About = Literal["grant", "request", "signature", "uses", "time"]
 """What a refusal is about, for those who count refusals."""
+Concern = Literal["", "key", "access", "port", "schema"]
+"""What a person must mend where it is not the bytes themselves: a key, who may read a file, a port, a store of another version."""
 
 
 class RelayError(Exception):
@@ -31,18 +33,19 @@ class Malformed(RelayError):
     """Bytes or values from outside that a strict parser refuses.
 
     `what` names the document (a file, a message, a line), `field` the place in it, `reason` says what is wrong
-    and, where that helps, what would be right.
+    and, where that helps, what would be right. `concern` decides which exit code a process ends with (docs/exit-codes.md).
     """
 
-    def __init__(self, what: str, field: str, reason: str) -> None:
+    def __init__(self, what: str, field: str, reason: str, *, concern: Concern = "") -> None:
         super().__init__(f"{what}: {field}: {reason}" if field else f"{what}: {reason}")
         self.what = what
         self.field = field
         self.reason = reason
+        self.concern: Concern = concern
 
     def within(self, what: str) -> Malformed:
         """The same refusal, told from further out (file and line around a field)."""
-        return Malformed(what, self.field, self.reason)
+        return Malformed(what, self.field, self.reason, concern=self.concern)
 
 
 class Denied(RelayError):

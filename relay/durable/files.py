@@ -14,6 +14,8 @@ from relay.durable.errors import StorageFailed
 
 FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
+LOCK: Final = "lock"
+"""The file in a data folder that its process holds."""
 _PID_BYTES_MAX: Final = 32
 
 
@@ -80,17 +82,22 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def holder_in(handle: int) -> str:
+    """The process id that a lock's file holds, `unknown` for none."""
+    return os.pread(handle, _PID_BYTES_MAX, 0).decode("ascii", "replace").strip() or "unknown"
+
+
 class FolderLock:
     """One process a data folder: an flock on its file `lock`, which the system drops when the process dies."""
 
     def __init__(self, folder: Path) -> None:
         """Take it. Raises `Conflict` naming the holder's process id."""
-        path = folder / "lock"
+        path = folder / LOCK
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            holder = os.pread(self._handle, _PID_BYTES_MAX, 0).decode("ascii", "replace").strip() or "unknown"
+            holder = holder_in(self._handle)
             self.release()
             raise Conflict(f"{folder} is in use by process {holder}; stop it first or choose another folder") from None
         os.ftruncate(self._handle, 0)

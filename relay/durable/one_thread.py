@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from relay.telemetry.events import THREAD_JOB_FAILED, log_event
+
 log = logging.getLogger(__name__)
 
 
@@ -39,4 +41,4 @@ class OneThread:
             try:
                 job()
             except Exception:  # a mistake in the program: the jobs behind it are not to wait for ever
-                log.exception("a job of the thread %r failed", self._thread.name)
+                log_event(log, THREAD_JOB_FAILED, thread=self._thread.name, exc_info=True)

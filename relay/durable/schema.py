@@ -87,7 +87,9 @@ def _create(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE))
     except OSError as error:
-        raise Malformed(str(path), "", f"cannot be opened for writing ({error.strerror}); check its owner") from None
+        raise Malformed(
+            str(path), "", f"cannot be opened for writing ({error.strerror}); check its owner", concern="access"
+        ) from None
     sync_folder(path.parent)
 
 
@@ -100,12 +102,17 @@ def _check_owner(connection: sqlite3.Connection, path: Path, application: int, n
     found, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
     empty = connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
     if found != application and not (found == 0 and version == 0 and empty):
-        raise Malformed(str(path), "application", f"belongs to another program (id {found:#x}); choose another folder")
+        raise Malformed(
+            str(path),
+            "application",
+            f"belongs to another program (id {found:#x}); choose another folder",
+            concern="schema",
+        )
     if not 0 <= version <= newest:
         reason = (
             f"version {version}; this program knows versions up to {newest}: update the program, or restore the backup"
         )
-        raise Malformed(str(path), "schema", f"{reason} made before the update")
+        raise Malformed(str(path), "schema", f"{reason} made before the update", concern="schema")
     return int(version)
 
 

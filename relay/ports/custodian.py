@@ -117,6 +117,8 @@ class LogCheckpoint:
     note: bytes
     anchored_height: int
     """0 until the lender's ledger holds it."""
+    trace: str = ""
+    """The trace that its way belongs to, as a W3C traceparent; empty when none was begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,8 +217,8 @@ class CustodianStore(Protocol):
     async def append_custody(self, event: bytes) -> int:
         """Append one canonical event to the custody log; returns its index."""
 
-    async def save_checkpoint(self, size: int, root: bytes, note: bytes) -> None:
-        """Store before it is shown to anybody; until its receipt is there, again with more signatures.
+    async def save_checkpoint(self, size: int, root: bytes, note: bytes, trace: str = "") -> None:
+        """Store before it is shown to anybody; until its receipt is there, again with more signatures. Its first trace stays.
 
         Raises `Conflict` for another root at a stored size.
         """
@@ -319,8 +321,11 @@ class RelayLink(Protocol):
     async def record_grant(self, statement: str) -> LedgerProof:
         """Hand over a grant statement; returns the court ledger's proof of it."""
 
-    def requests(self, origin: str) -> AbstractAsyncContextManager[AsyncIterator[tuple[bytes, bytes]]]:
-        """The open stream of (request id, request); the first pair is empty and says that the relay is listening."""
+    def requests(self, origin: str) -> AbstractAsyncContextManager[AsyncIterator[tuple[bytes, bytes, str]]]:
+        """The open stream of (request id, request, trace); the first is empty and says that the relay is listening.
+
+        The trace is whatever the relay says it is: nothing is decided by it.
+        """
 
     async def answer(self, request_id: bytes, header: bytes, chunks: AsyncIterator[bytes]) -> None:
         """Upload a sealed answer. When `chunks` raises `Denied`, the court is refused in the middle and this raises `Denied`."""

@@ -25,6 +25,8 @@ class Item:
     """How many submissions to the court ledger were begun."""
     reason: str
     """Why it is quarantined; empty otherwise."""
+    trace: str = ""
+    """The trace that its way belongs to, as a W3C traceparent; empty while none is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +105,8 @@ class RelayStore(Protocol):
     async def begin_attempt(self, item: bytes) -> int:
         """Store the intent to submit: raise the attempt epoch and return it."""
 
-    async def save_checkpoint(self, origin: str, size: int, note: bytes) -> None:
-        """Keep a checkpoint as the log signed it (idempotent for the same bytes)."""
+    async def save_checkpoint(self, origin: str, size: int, note: bytes, trace: str = "") -> None:
+        """Keep a checkpoint as the log signed it (idempotent for the same bytes). Its item keeps the first trace it is given."""
 
     async def checkpoint(self, origin: str, size: int) -> bytes | None:
         """The signed checkpoint the custodian offered."""

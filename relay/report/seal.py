@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from relay.core.errors import Malformed, Unavailable
 from relay.core.report_inputs import CertificateFacts
+from relay.private.files import read_private
 from relay.report.certificates import facts_of, read_certificates, usage_problem
 from relay.report.needs import need_pyhanko
 
@@ -39,13 +40,14 @@ class PdfSealer:
         if problem := usage_problem(chain[0]):
             raise Malformed(str(certificate), "report.certificate", problem)
         try:
-            private = serialization.load_pem_private_key(key.read_bytes(), None)
-        except (OSError, ValueError, TypeError) as error:
-            raise Malformed(str(key), "report.key", f"is no PEM file of an unencrypted private key: {error}") from None
+            private = serialization.load_pem_private_key(read_private(key), None)
+        except (ValueError, TypeError) as error:
+            reason = f"is no PEM file of an unencrypted private key: {error}"
+            raise Malformed(str(key), "report.key", reason, concern="key") from None
         if not isinstance(private, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-            raise Malformed(str(key), "report.key", "must be an elliptic curve or RSA key")
+            raise Malformed(str(key), "report.key", "must be an elliptic curve or RSA key", concern="key")
         if private.public_key() != chain[0].public_key():
-            raise Malformed(str(key), "report.key", f"does not belong to {certificate}")
+            raise Malformed(str(key), "report.key", f"does not belong to {certificate}", concern="key")
         return cls(
             tuple(one.public_bytes(Encoding.DER) for one in chain),
             private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),

@@ -87,9 +87,7 @@ class CustodyReading:
     async def head(self) -> ReadHead:
         """The log as it is now. Raises `Malformed` without a custody key."""
         if self._key is None or self._signer is None:
-            reason = (
-                "this keeper has no custody key; make one, name it in its configuration and pin it (docs/operate.md)"
-            )
+            reason = "this keeper has no custody key; make one, name it in its configuration and pin it (docs/operate/reference.md)"
             raise Malformed("custody", "keys.custody", reason)
         word, problem = None, ""
         try:

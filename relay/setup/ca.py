@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from relay.core.errors import Conflict, Malformed
 from relay.core.identity import Identity
+from relay.private.files import read_private
 from relay.setup.keys import write_secret
 
 AUTHORITY_DAYS: Final = 3650
@@ -53,7 +54,7 @@ def _name(text: str) -> x509.Name:
 def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     try:
         ca = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
-        key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+        key = serialization.load_pem_private_key(read_private(folder / "ca.key"), None)
     except (OSError, ValueError) as error:
         raise Malformed(str(folder), "authority", f"cannot be read: {error}") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
@@ -61,10 +62,12 @@ def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateK
     return ca, key
 
 
-def make_authority(folder: Path, trust_domain: str, now: datetime.datetime) -> None:
+def make_authority(
+    folder: Path, trust_domain: str, now: datetime.datetime, kind: str = "development authority"
+) -> None:
     """Write `ca.pem` and `ca.key` into a folder. Raises `Conflict` when they exist."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name(f"{trust_domain} development authority")
+    name = _name(f"{trust_domain} {kind}")
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -82,14 +85,16 @@ def make_authority(folder: Path, trust_domain: str, now: datetime.datetime) -> N
     (folder / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def write_list(authority: Path, to: Path, now: datetime.datetime, serials: Iterable[int], number: int) -> None:
+def write_list(
+    authority: Path, to: Path, now: datetime.datetime, serials: Iterable[int], number: int, *, days: int = LEAF_DAYS
+) -> None:
     """Write a revocation list (RFC 5280) of these serial numbers, whole or not at all. Raises `Malformed`."""
     ca, ca_key = _authority(authority)
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(ca.subject)
         .last_update(now - datetime.timedelta(minutes=5))
-        .next_update(now + datetime.timedelta(days=LEAF_DAYS))
+        .next_update(now + datetime.timedelta(days=days))
         .add_extension(x509.CRLNumber(number), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
     )
@@ -102,48 +107,76 @@ def write_list(authority: Path, to: Path, now: datetime.datetime, serials: Itera
     new.replace(to)
 
 
-def revoke(authority: Path, list_file: Path, certificate: Path, now: datetime.datetime) -> int:
+def revoke(
+    authority: Path, list_file: Path, certificate: Path, now: datetime.datetime, *, days: int = LEAF_DAYS
+) -> int:
     """Put a certificate on the list, under the next number; the certificate's serial number. Raises `Malformed`, `Conflict`."""
     try:
         serial = x509.load_pem_x509_certificate(certificate.read_bytes()).serial_number
+    except (OSError, ValueError) as error:
+        raise Malformed(str(certificate), "", f"cannot be revoked on {list_file}: {error}") from None
+    serials, number = _listed(list_file)
+    if serial in serials:
+        raise Conflict(f"{certificate} is revoked already")
+    write_list(authority, list_file, now, [*serials, serial], number + 1, days=days)
+    return serial
+
+
+def renew_list(authority: Path, list_file: Path, now: datetime.datetime, *, days: int) -> int:
+    """The same list under the next number, good for so many days from now; how many it names. Raises `Malformed`."""
+    serials, number = _listed(list_file)
+    write_list(authority, list_file, now, serials, number + 1, days=days)
+    return len(serials)
+
+
+def _listed(list_file: Path) -> tuple[list[int], int]:
+    """Serial numbers on a list, and its own number."""
+    try:
         held = x509.load_pem_x509_crl(list_file.read_bytes())
         number = held.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     except (OSError, ValueError, x509.ExtensionNotFound) as error:
-        raise Malformed(str(certificate), "", f"cannot be revoked on {list_file}: {error}") from None
-    serials = [entry.serial_number for entry in held]
-    if serial in serials:
-        raise Conflict(f"{certificate} is revoked already")
-    write_list(authority, list_file, now, [*serials, serial], number + 1)
-    return serial
+        raise Malformed(str(list_file), "", f"is no revocation list that can be continued: {error}") from None
+    return [entry.serial_number for entry in held], number
 
 
 def issue(authority: Path, identity: Identity, out: Path, now: datetime.datetime, *, days: int = LEAF_DAYS) -> None:
     """Write `tls.pem` and `tls.key` for an identity into a folder. Raises `Malformed`, `Conflict`."""
-    ca, ca_key = _authority(authority)
     key = ec.generate_private_key(ec.SECP256R1())
-    names: list[x509.GeneralName] = [
-        x509.UniformResourceIdentifier(str(identity)),
-        x509.DNSName("localhost"),
-        x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")),
-    ]
+    loopback = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
+    certificate = sign_leaf(authority, key.public_key(), identity, loopback, now, days)
+    write_secret(out / "tls.key", _key_pem(key))
+    (out / "tls.pem").write_bytes(certificate)
+    (out / "ca.pem").write_bytes((authority / "ca.pem").read_bytes())
+
+
+def sign_leaf(
+    authority: Path,
+    public_key: ec.EllipticCurvePublicKey,
+    identity: Identity,
+    names: Sequence[x509.GeneralName],
+    now: datetime.datetime,
+    days: int,
+) -> bytes:
+    """The PEM of a certificate for this key and identity, which answers to these names. Raises `Malformed`."""
+    ca, ca_key = _authority(authority)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(_name(identity.name))
         .issuer_name(ca.subject)
-        .public_key(key.public_key())
+        .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(minutes=5))
         .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(leaf=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage(_LEAF_EKU), critical=False)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(str(identity)), *names]), critical=False
+        )
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    write_secret(out / "tls.key", _key_pem(key))
-    (out / "tls.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (out / "ca.pem").write_bytes((authority / "ca.pem").read_bytes())
+    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 REPORT_DAYS: Final = 365

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from relay.core.errors import Conflict, Malformed
+from relay.private.references import SecretReference, read_reference
 
 
 class FileSigner:
@@ -47,25 +48,13 @@ def make_signing_key(path: Path) -> FileSigner:
     return FileSigner(key)
 
 
-def load_signing_key(path: Path) -> FileSigner:
-    """Read a key. Raises `Malformed` naming the file."""
+def load_signing_key(reference: SecretReference) -> FileSigner:
+    """Read a key in PEM. Raises `Malformed` naming the file or the variable."""
+    data, what = read_reference(reference), str(reference)
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
-    except OSError as error:
-        raise Malformed(str(path), "", f"cannot be read: {error.strerror}") from None
+        key = serialization.load_pem_private_key(data, None)
     except (ValueError, TypeError):
-        raise Malformed(str(path), "", "is not an unencrypted PEM private key") from None
+        raise Malformed(what, "", "is not an unencrypted PEM private key", concern="key") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise Malformed(str(path), "", "must be an Ed25519 key")
+        raise Malformed(what, "", "must be an Ed25519 key; `courtrelay key new` makes one", concern="key")
     return FileSigner(key)
-
-
-def read_secret(path: Path, length: int) -> bytes:
-    """Raw secret bytes of a fixed length. Raises `Malformed`."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise Malformed(str(path), "", f"cannot be read: {error.strerror}") from None
-    if len(data) != length:
-        raise Malformed(str(path), "", f"{len(data)} bytes; must be {length}")
-    return data

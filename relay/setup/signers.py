@@ -1,18 +1,19 @@
-"""Signing keys by reference: `keys/record.pem` or `file:keys/record.pem` is a file, `pkcs11:…` a key that stays in its token."""
+"""Signing keys by reference: `keys/record.pem` or `file:keys/record.pem` is a file, `env:NAME` a variable, `pkcs11:…` a key in a token."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
+from relay.core.errors import Malformed
 from relay.ports.common import Signer
+from relay.private.references import SecretReference, parse_reference
 from relay.setup.keys import load_signing_key
 from relay.setup.pkcs11_uri import SCHEME, Pkcs11Uri, parse_pkcs11_uri
 from relay.setup.token_keys import open_token_key
 from relay.telemetry import metrics
 
-FILE: Final = "file:"
-KeyReference = Path | Pkcs11Uri
+KeyReference = SecretReference | Pkcs11Uri
 """Where a signing key is."""
 
 
@@ -20,7 +21,7 @@ def parse_key_reference(text: str, folder: Path) -> KeyReference:
     """What a configuration says, relative to its folder. Raises `Malformed`."""
     if text.startswith(SCHEME):
         return parse_pkcs11_uri(text, folder)
-    return (folder / text.removeprefix(FILE)).resolve()
+    return parse_reference(text, folder)
 
 
 Purpose = Literal["record", "log", "grant", "custody", "witness", "seal", "request", "report"]
@@ -51,5 +52,14 @@ def open_signer(reference: KeyReference, purpose: Purpose | None = None) -> Sign
 
     Raises `Malformed` (it is not what it must be) or `Unavailable` (its token is not there now).
     """
-    signer = load_signing_key(reference) if isinstance(reference, Path) else open_token_key(reference)
+    signer = _opened(reference)
     return signer if purpose is None else CountedSigner(signer, purpose)
+
+
+def _opened(reference: KeyReference) -> Signer:
+    if not isinstance(reference, Pkcs11Uri):
+        return load_signing_key(reference)
+    try:
+        return open_token_key(reference)
+    except Malformed as error:
+        raise Malformed(error.what, error.field, error.reason, concern=error.concern or "key") from None

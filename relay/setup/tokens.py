@@ -14,6 +14,7 @@ from queue import Full, Queue
 from typing import Any, Final, TypeVar
 
 from relay.core.errors import Malformed, Unavailable
+from relay.private.files import read_private
 
 T = TypeVar("T")
 
@@ -169,15 +170,18 @@ def _why(error: BaseException) -> str:
 def read_pin(path: Path) -> str:
     """A PIN file: the PIN, and at most one newline after it. Raises `Malformed`, never with the PIN in it."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise Malformed(str(path), "", f"cannot be read: {error.strerror}; it must hold the token's user PIN") from None
+        data = read_private(path)
+    except Malformed as error:
+        reason = f"{error.reason}; it must hold the token's user PIN"
+        raise Malformed(error.what, error.field, reason, concern=error.concern) from None
     try:
         pin = data.removesuffix(b"\n").decode("utf-8")
     except UnicodeDecodeError:
         pin = ""
     if not pin or len(data) > PIN_BYTES_MAX or not pin.isprintable():
-        raise Malformed(str(path), "", f"must hold the token's user PIN, 1 to {PIN_BYTES_MAX - 1} bytes in one line")
+        raise Malformed(
+            str(path), "", f"must hold the token's user PIN, 1 to {PIN_BYTES_MAX - 1} bytes in one line", concern="key"
+        )
     return pin
 
 

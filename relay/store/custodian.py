@@ -32,6 +32,7 @@ from relay.store.at_rest import KEY_BYTES, DossierKeys, MasterKey, seal
 from relay.store.custodian_checkpoints import CheckpointRows
 from relay.store.custodian_erasure import SqliteErasures
 from relay.store.custodian_projection import SqliteProjection
+from relay.store.custodian_restored import RestoredRows
 from relay.store.custodian_rows import LIVING, PAYLOADS, RECORDS, check_takes_records, open_records
 from relay.store.custodian_schema import APPLICATION, MIGRATIONS
 from relay.store.disclosures import DisclosureRows
@@ -49,7 +50,7 @@ class _RevokedBefore(Exception):
         self.at_ms = at_ms
 
 
-class SqliteCustodianStore(CheckpointRows, DisclosureRows):
+class SqliteCustodianStore(CheckpointRows, DisclosureRows, RestoredRows):
     """Implements relay.ports.custodian.CustodianStore."""
 
     def __init__(self, database: Database, log: StoredMirrorLog, custody: StoredMirrorLog, master_key: bytes) -> None:

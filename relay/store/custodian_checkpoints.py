@@ -17,13 +17,15 @@ class CheckpointRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def save_checkpoint(self, size: int, root: bytes, note: bytes) -> None:
+    async def save_checkpoint(self, size: int, root: bytes, note: bytes, trace: str = "") -> None:
         """See the port."""
 
         def write(c: sqlite3.Connection) -> None:
             row = c.execute("SELECT root FROM checkpoint WHERE size = ?", (size,)).fetchone()
             if row is None:
-                c.execute("INSERT INTO checkpoint (size, root, note) VALUES (?, ?, ?)", (size, root, note))
+                c.execute(
+                    "INSERT INTO checkpoint (size, root, note, trace) VALUES (?, ?, ?, ?)", (size, root, note, trace)
+                )
             elif row[0] != root:
                 raise Conflict(f"another root was signed at size {size}: this log must not be used any more")
             else:
@@ -45,9 +47,9 @@ class CheckpointRows:
 
     async def _checkpoints(self, where: str) -> list[LogCheckpoint]:
         rows = await self._database.read(
-            lambda c: c.execute(f"SELECT size, root, note, anchored_height FROM checkpoint {where}").fetchall()
+            lambda c: c.execute(f"SELECT size, root, note, anchored_height, trace FROM checkpoint {where}").fetchall()
         )
-        return [LogCheckpoint(size=r[0], root=r[1], note=r[2], anchored_height=r[3]) for r in rows]
+        return [LogCheckpoint(size=r[0], root=r[1], note=r[2], anchored_height=r[3], trace=r[4]) for r in rows]
 
     async def save_anchored(self, size: int, anchor: Anchor) -> None:
         """See the port."""

@@ -80,5 +80,9 @@ ALTER TABLE grant_record ADD COLUMN command BLOB;
 CREATE UNIQUE INDEX grant_by_request ON grant_record (request_id);
 """
 
-MIGRATIONS: Final = (SCHEMA, DISCLOSURES, ERASURE, GRANT_REQUESTS, PROJECTION, GRANT_TERMS)
+CHECKPOINT_TRACE: Final = """
+ALTER TABLE checkpoint ADD COLUMN trace TEXT NOT NULL DEFAULT '';
+"""
+
+MIGRATIONS: Final = (SCHEMA, DISCLOSURES, ERASURE, GRANT_REQUESTS, PROJECTION, GRANT_TERMS, CHECKPOINT_TRACE)
 """In the order in which they are applied; one that was released never changes."""

@@ -22,6 +22,7 @@ from relay.store.rows import (
     CONFIRMATION_COLUMNS,
     FINAL_WORDS,
     ITEM_COLUMNS,
+    NEW_ITEM_ENDS,
     OPEN_WORDS,
     confirmation_from,
     confirmation_values,
@@ -181,7 +182,7 @@ class SqliteRelayStore:
 
         return await self._database.write(write)
 
-    async def save_checkpoint(self, origin: str, size: int, note: bytes) -> None:
+    async def save_checkpoint(self, origin: str, size: int, note: bytes, trace: str = "") -> None:
         """See the port. The first note of a size stays: its signature was checked, and its root is the ledger's."""
 
         def write(c: sqlite3.Connection) -> None:
@@ -189,6 +190,10 @@ class SqliteRelayStore:
                 "INSERT INTO checkpoint (origin, size, note) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 (origin, size, note),
             )
+            if trace:
+                c.execute(
+                    "UPDATE item SET trace = ? WHERE origin = ? AND size = ? AND trace = ''", (trace, origin, size)
+                )
 
         await self._database.write(write)
 
@@ -341,7 +346,7 @@ def _insert_anchors(c: sqlite3.Connection, anchors: Sequence[Anchor], state: Ite
     """New items; one that was orphaned and is now in another block comes back. How many, by origin."""
     final_ms = NOW_MS if state is ItemState.FINAL else "0"
     sql = (
-        f"INSERT INTO item ({ITEM_COLUMNS}, final_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '', {final_ms})"
+        f"INSERT INTO item ({ITEM_COLUMNS}, final_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {NEW_ITEM_ENDS}, {final_ms})"
         " ON CONFLICT (id) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash,"
         " tx_id = excluded.tx_id, time_ms = excluded.time_ms, state = excluded.state, final_ms = excluded.final_ms"
         " WHERE item.state = ?"

@@ -73,4 +73,8 @@ END;
 """
 """`final_ms`: when the item became FINAL here, by this database's clock; 0 while it is SEEN. No item is ever deleted but by hand."""
 
-MIGRATIONS: Final = (_FIRST, _HALTS_ARE_KEPT, _NEXT_ITEM_IS_INDEXED, _ITEMS_ARE_COUNTED)
+_ITEM_TRACE: Final = """
+ALTER TABLE item ADD COLUMN trace TEXT NOT NULL DEFAULT '';
+"""
+
+MIGRATIONS: Final = (_FIRST, _HALTS_ARE_KEPT, _NEXT_ITEM_IS_INDEXED, _ITEMS_ARE_COUNTED, _ITEM_TRACE)

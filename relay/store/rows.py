@@ -14,11 +14,15 @@ from relay.ports.ledgers import Anchor, AnchorBlock, Receipt
 
 BLOCKS_REMEMBERED: Final = 4096
 """Heights of a ledger whose hashes are kept: how far back a reorganisation can be followed."""
-ITEM_COLUMNS: Final = "id, ledger, origin, size, root, height, block_hash, tx_id, time_ms, state, attempt, reason"
+ITEM_COLUMNS: Final = (
+    "id, ledger, origin, size, root, height, block_hash, tx_id, time_ms, state, attempt, reason, trace"
+)
 NEXT_LOOKED_AT: Final = 64
 """Of an origin's next items, so many are looked at for the oldest."""
 CONFIRMATION_COLUMNS: Final = "origin, size, root, ledger, height, tx_id, time_ms, kind, proof, cosigned"
 EXHIBIT_COLUMNS: Final = "number, origin, reason, pieces, resumed"
+NEW_ITEM_ENDS: Final = "0, '', ''"
+"""The last three of ITEM_COLUMNS of a new item, in SQL."""
 OPEN_WORDS: Final = ", ".join(f"'{state.value}'" for state in ItemState if state in OPEN_STATES)
 """As written in the partial index `item_next`, which is used only for the same words."""
 
@@ -54,7 +58,7 @@ def waiting_from(row: Any) -> Waiting:
 
 def item_from(row: Any) -> Item:
     """A row of ITEM_COLUMNS."""
-    id_, ledger, origin, size, root, height, block_hash, tx_id, time_ms, state, attempt, reason = row
+    id_, ledger, origin, size, root, height, block_hash, tx_id, time_ms, state, attempt, reason, trace = row
     anchor = Anchor(
         ledger=ledger,
         origin=origin,
@@ -65,7 +69,7 @@ def item_from(row: Any) -> Item:
         tx_id=tx_id,
         time_ms=time_ms,
     )
-    return Item(id=id_, anchor=anchor, state=ItemState(state), attempt=attempt, reason=reason)
+    return Item(id=id_, anchor=anchor, state=ItemState(state), attempt=attempt, reason=reason, trace=trace)
 
 
 def new_item_values(a: Anchor, state: ItemState = ItemState.SEEN) -> tuple[object, ...]:

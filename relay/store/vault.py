@@ -6,6 +6,7 @@ so that cutting, reordering or mixing files is seen. Forgetting a payload's key 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -17,7 +18,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from relay.core.errors import NotFound, Unverified
+from relay.core.errors import NotFound, Unavailable, Unverified
 from relay.durable.errors import StorageFailed
 from relay.durable.files import make_folder, sync_folder
 from relay.ports.custodian import VaultPayload
@@ -26,6 +27,16 @@ CHUNK_BYTES: Final = 1024 * 1024
 TAG_BYTES: Final = 16
 KEY_BYTES: Final = 32
 _BLOB: Final = re.compile(r"[0-9a-f]{32}")
+
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def _failed(path: Path, error: OSError) -> Exception:
+    """A full disk, met while a payload is written that nothing refers to yet, is waited out: its draft is removed, nothing is unknown."""
+    if error.errno in _NO_ROOM:
+        return Unavailable("there is no room for payloads on the custodian's disk; try again when there is")
+    return StorageFailed(f"{path}: {error}")
 
 
 def _nonce(index: int, *, last: bool) -> bytes:
@@ -45,10 +56,13 @@ class VaultWriter:
         self._pending = bytearray()
         self._chunks = 0
         self.size = 0
-        self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        try:
+            self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
+        except OSError as error:
+            raise _failed(self._path, error) from error
 
     def write(self, data: bytes) -> None:
-        """Append plaintext. Raises `StorageFailed`."""
+        """Append plaintext. Raises `Unavailable` (no room), `StorageFailed`."""
         self._digest.update(data)
         self.size += len(data)
         self._pending += data
@@ -57,17 +71,21 @@ class VaultWriter:
             del self._pending[:CHUNK_BYTES]
 
     def _put(self, plaintext: bytes, *, last: bool) -> None:
+        view = memoryview(self._cipher.encrypt(_nonce(self._chunks, last=last), plaintext, self._blob.encode()))
         try:
-            self._file.write(self._cipher.encrypt(_nonce(self._chunks, last=last), plaintext, self._blob.encode()))
+            while view:
+                view = view[self._file.write(view) :]
         except OSError as error:
-            raise StorageFailed(f"{self._path}: {error}") from error
+            raise _failed(self._path, error) from error
         self._chunks += 1
 
     def finish(self) -> VaultPayload:
-        """Durable under its final name on return; the caller syncs the folder once (`Vault.sync`). Raises `StorageFailed`."""
+        """Durable under its final name on return; the caller syncs the folder once (`Vault.sync`).
+
+        Raises `Unavailable` (no room), `StorageFailed`.
+        """
         self._put(bytes(self._pending), last=True)
         try:
-            self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
             self._path.rename(self._folder / self._blob)

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from relay.core.errors import RelayError
 from relay.telemetry import metrics
+from relay.telemetry.events import HEALTH_NOT_TOLD, LOOK_FAILED, log_event
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ async def _problem(component: Component) -> str:
             raise
         return "the question was broken off"
     except Exception as error:
-        log.exception("looking at %s %s failed", component.kind, component.name)
+        log_event(log, LOOK_FAILED, exc_info=error, component=component.kind, name=component.name)
         return f"cannot be looked at: {type(error).__name__}: {error}"
 
 
@@ -111,8 +112,8 @@ class Health:
         for follower in self._followers:
             try:
                 await follower(self.ready)
-            except Exception:
-                log.exception("health could not be told to %r", follower)
+            except Exception as error:
+                log_event(log, HEALTH_NOT_TOLD, exc_info=error)
 
     async def _one(self, component: Component) -> None:
         key = component.kind, component.name

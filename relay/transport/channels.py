@@ -12,6 +12,7 @@ import grpc.aio
 
 from relay.core.errors import Unavailable, Uncertain
 from relay.core.limits import MESSAGE_BYTES_MAX
+from relay.telemetry.trace import HEADER, traceparent
 from relay.transport.credentials import TlsFiles, channel_credentials
 from relay.transport.status import from_status
 
@@ -34,6 +35,12 @@ OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.enable_http_proxy", 0),
 )
+
+
+def outgoing() -> tuple[tuple[str, str], ...] | None:
+    """Metadata of a call: the trace that it belongs to, where there is one."""
+    text = traceparent()
+    return ((HEADER, text),) if text else None
 
 
 class Cancellable(Protocol):

@@ -17,6 +17,7 @@ from relay.core.identity import Identity, Role
 from relay.core.limits import DEADLINE_S_MAX
 from relay.telemetry import metrics
 from relay.telemetry.counting import stopwatch
+from relay.telemetry.trace import HEADER, span, take_up
 from relay.transport.limits import Shares
 from relay.transport.peer import Peer, shown_peer
 from relay.transport.revocation import RevocationLists
@@ -79,8 +80,10 @@ class Gate(grpc.aio.ServerInterceptor):
                 _check_metadata(context)
             with _refusing("no_deadline"):
                 self._check_deadline(method, context)
-            async with self._while_it_stands(peer):
-                yield
+            take_up(_said_trace(context))  # a stranger's word of it never comes so far
+            with span(method.rpartition(".")[2]):
+                async with self._while_it_stands(peer):
+                    yield
 
     def _check_role(self, method: str, identity: Identity) -> None:
         if identity.role not in self._allow.get(method, frozenset()) or not self._may(method, identity):
@@ -217,6 +220,12 @@ def _check_metadata(context: Context) -> None:
     size = sum(len(name) + len(value) for name, value in context.invocation_metadata() or ())
     if size > METADATA_BYTES_MAX:
         raise Malformed("call", "metadata", f"{size} bytes; at most {METADATA_BYTES_MAX}")
+
+
+def _said_trace(context: Context) -> object:
+    """What the caller says of its trace, if it says it once."""
+    said = [value for name, value in context.invocation_metadata() or () if name == HEADER]
+    return said[0] if len(said) == 1 else None
 
 
 async def _abort(context: Context, error: Exception, method: str) -> None:

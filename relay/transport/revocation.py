@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 
 from relay.core.errors import Denied, Malformed
 from relay.core.limits import FUTURE_SKEW_S
+from relay.telemetry.events import REVOCATION_LIST_IN_FORCE, REVOCATION_LIST_REFUSED, log_event
 from relay.transport.credentials import TlsFiles
 from relay.transport.peer import Peer
 
@@ -85,7 +86,8 @@ def _signed(found: x509.CertificateRevocationList, authority: x509.Certificate) 
 
 
 @lru_cache(maxsize=4096)
-def _issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+def issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Whether the authority's key has signed the certificate."""
     try:
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature):
@@ -178,7 +180,7 @@ class RevocationLists:
             raise Denied(f"{identity}: no revocation list of this trust domain is configured")
         if held.next_due <= datetime.datetime.now(datetime.UTC):
             raise Denied(f"{identity}: the revocation list of {identity.trust_domain} has run out at {held.next_due}")
-        if not _issued_by(peer.certificate, held.authority):
+        if not issued_by(peer.certificate, held.authority):
             raise Denied(f"{identity}: its certificate is not of the authority that speaks for {identity.trust_domain}")
         if peer.certificate.serial_number in held.serials:
             raise Denied(f"{identity}: the certificate {peer.certificate.serial_number:x} is revoked")
@@ -192,8 +194,8 @@ class RevocationLists:
                 try:
                     if await asyncio.to_thread(self.read, domain):
                         said.pop(domain, None)
-                        log.info("revocation list %d of %s is in force", self._lists[domain].number, domain)
+                        log_event(log, REVOCATION_LIST_IN_FORCE, number=self._lists[domain].number, domain=domain)
                 except Malformed as error:
                     if said.get(domain) != str(error):
-                        log.error("the revocation list of %s stays as it was: %s", domain, error)
+                        log_event(log, REVOCATION_LIST_REFUSED, domain=domain, reason=error)
                     said[domain] = str(error)

@@ -18,6 +18,7 @@ from relay.transport.credentials import TlsFiles, server_credentials
 from relay.transport.gate import METADATA_BYTES_MAX, Gate, May
 from relay.transport.health import HealthDesk
 from relay.transport.limits import Limits, Shares
+from relay.transport.ports import refuse_listening
 from relay.transport.revocation import Memory, NoMemory, RevocationLists
 
 GRACE_S: Final = 5.0
@@ -117,7 +118,7 @@ async def serving(
     try:
         port = server.add_secure_port(address, server_credentials(tls))
     except RuntimeError:
-        raise Malformed("configuration", "address", f"cannot listen on {address}; is it in use?") from None
+        raise refuse_listening("configuration", "listen", address) from None
     watching = asyncio.create_task(lists.watch(), name="revocation lists")
     await server.start()
     if health is not None:

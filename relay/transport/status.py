@@ -19,6 +19,7 @@ from relay.core.errors import (
     Uncertain,
     Unverified,
 )
+from relay.telemetry.events import CALL_DENIED, INTERNAL_ERROR, log_event
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +57,11 @@ def to_status(error: BaseException, method: str) -> Answer:
     kind = next((k for k in CODES if isinstance(error, k)), None)
     if kind is None:
         number = secrets.token_hex(4)
-        log.error("%s failed (log id %s)", method, number, exc_info=error)
+        log_event(log, INTERNAL_ERROR, what=method, number=number, exc_info=error)
         return grpc.StatusCode.INTERNAL, f"internal error, log id {number}", ()
     trailer: list[tuple[str, str | bytes]] = [(KIND_KEY, kind.__name__)]
     if isinstance(error, Denied):
-        log.info("%s denied: %s", method, error.reason)
+        log_event(log, CALL_DENIED, method=method, reason=error.reason)
         return CODES[kind], DENIED_TEXT, tuple(trailer)
     details = str(error)
     if isinstance(error, Malformed):

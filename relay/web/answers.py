@@ -24,6 +24,7 @@ from relay.core.errors import (
     Uncertain,
     Unverified,
 )
+from relay.telemetry.events import INTERNAL_ERROR, PAGE_DENIED, log_event
 from relay.web.api.problems import problem_of
 from relay.web.security import API, safe_next
 from relay.web.site import Site, page, person_of
@@ -70,7 +71,7 @@ def answer(site: Site, request: Request, error: Exception, routes: list[BaseRout
     if request.url.path.startswith(API):
         return problem_of(error, f"{request.method} {API}").response()
     if isinstance(error, Denied):
-        log.info("%s %s denied: %s", request.method, _shown_path(request), error.reason)
+        log_event(log, PAGE_DENIED, method=request.method, path=_shown_path(request), reason=error.reason)
         if person_of(request) is None:
             back = page_to_return_to(request, routes)
             return RedirectResponse(f"/sign-in?next={quote(back, safe='/')}", 303)
@@ -113,7 +114,7 @@ def _status(request: Request, error: Exception) -> tuple[int, str]:
         return 429, ""
     if kind is None:
         number = secrets.token_hex(4)
-        log.error("%s %s failed (log id %s)", request.method, _shown_path(request), number, exc_info=error)
+        log_event(log, INTERNAL_ERROR, what=f"{request.method} {_shown_path(request)}", number=number, exc_info=error)
         return 500, f"log id {number}"
     return STATUS[kind], "" if isinstance(error, Denied | NotFound) else str(error)
 

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relay.core.errors import Busy, Denied, Malformed, Unavailable
 from relay.ports.sessions import Session
+from relay.telemetry.events import FILE_REFUSED, FORM_REFUSED, REQUEST_BROKE_OFF, log_event
 from relay.web import security
 from relay.web.answers import Refused, answer
 from relay.web.forms import FORM_BYTES_MAX, read_form
@@ -96,7 +97,7 @@ class Guard:
         try:
             await self._admitted(request, scope, receive, out)
         except (ClientDisconnect, TimeoutError) as error:
-            log.info("a request broke off: %s", type(error).__name__)
+            log_event(log, REQUEST_BROKE_OFF, reason=type(error).__name__)
         except Exception as error:
             if started:
                 raise
@@ -132,7 +133,7 @@ class Guard:
         try:
             security.check_origin(request.headers, self._site.url)
         except Denied as denied:
-            log.info("a form was refused: %s", denied.reason)
+            log_event(log, FORM_REFUSED, reason=denied.reason)
             raise Refused(403) from None
 
     async def _who(self, request: Request, scope: Scope) -> None:
@@ -168,7 +169,7 @@ class Guard:
         """The disk is the gateway's too: what people send never fills it. Raises `Unavailable`."""
         usage = await asyncio.to_thread(shutil.disk_usage, self._policy.spool)
         if usage.free - wanted < SPACE_KEPT_BYTES:
-            log.error("a file was refused: %d bytes are free in %s", usage.free, self._policy.spool)
+            log_event(log, FILE_REFUSED, free=usage.free, folder=self._policy.spool)
             raise Unavailable(NO_SPACE)
 
     def _body(self, request: Request, receive: Receive, most: int) -> AsyncIterator[bytes]:

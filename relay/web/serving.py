@@ -23,6 +23,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from relay.core.errors import Malformed
 from relay.durable.errors import StorageFailed
+from relay.private.files import read_private
+from relay.transport.ports import refuse_listening
 from relay.web.guard import HEAD_BYTES_MAX
 
 HEAD_WITHIN_S: Final = 10.0
@@ -168,11 +170,12 @@ def _listening(listen: str) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise Malformed("web", "listen", f"{listen}: {error.strerror or error}") from None
+        raise refuse_listening("web", "listen", listen, str(error)) from None
 
 
 def pages_context(ca: Path, certificate: Path, key: Path) -> ssl.SSLContext:
     """TLS for browsers: a client's certificate is asked for, and checked against `ca` when one is shown. Raises `Malformed`."""
+    read_private(key)  # refuses one that others may read
     try:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(ca))
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -180,5 +183,5 @@ def pages_context(ca: Path, certificate: Path, key: Path) -> ssl.SSLContext:
         context.load_cert_chain(str(certificate), str(key))
         context.set_alpn_protocols(["http/1.1"])
     except (OSError, ssl.SSLError) as error:
-        raise Malformed("web", "tls", f"the TLS files cannot be used: {error}") from None
+        raise Malformed("web", "tls", f"the TLS files cannot be used: {error}", concern="key") from None
     return context

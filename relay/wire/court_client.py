@@ -9,7 +9,7 @@ import grpc.aio
 from relay.core.errors import Unavailable
 from relay.core.package import Package
 from relay.ports.forwarding import Announcement, CourtState
-from relay.transport.channels import CALL_DEADLINE_S, STREAM_DEADLINE_S, call, stream
+from relay.transport.channels import CALL_DEADLINE_S, STREAM_DEADLINE_S, call, outgoing, stream
 from relay.wire.convert import evidence_to, package_to
 from relay.wire.v1 import court_pb2, court_pb2_grpc
 
@@ -22,12 +22,14 @@ class GrpcCourtLink:
 
     async def latest(self, origin: str) -> CourtState:
         """See the port."""
-        reply = await call(self._stub.Latest(court_pb2.LatestRequest(origin=origin), timeout=CALL_DEADLINE_S))
+        request = court_pb2.LatestRequest(origin=origin)
+        reply = await call(self._stub.Latest(request, timeout=CALL_DEADLINE_S, metadata=outgoing()))
         return CourtState(size=reply.size, next_index=reply.next_index, cosigned=reply.cosigned)
 
     async def add_checkpoint(self, announced: Announcement) -> CourtState:
         """See the port."""
-        reply = await call(self._stub.AddCheckpoint(_announcement(announced), timeout=CALL_DEADLINE_S), writing=True)
+        calling = self._stub.AddCheckpoint(_announcement(announced), timeout=CALL_DEADLINE_S, metadata=outgoing())
+        reply = await call(calling, writing=True)
         size = int(announced.checkpoint.split(b"\n", 2)[1])
         return CourtState(size=size, next_index=reply.next_index, cosigned=reply.cosigned)
 
@@ -44,7 +46,7 @@ class GrpcCourtLink:
             async for package in packages:
                 yield court_pb2.AddEntriesRequest(package=package_to(package))
 
-        async for reply in stream(self._stub.AddEntries(requests(), timeout=STREAM_DEADLINE_S)):
+        async for reply in stream(self._stub.AddEntries(requests(), timeout=STREAM_DEADLINE_S, metadata=outgoing())):
             if reply.cosigned:
                 return bytes(reply.cosigned)
         raise Unavailable("the court gateway ended the stream without a cosignature")

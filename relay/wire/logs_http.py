@@ -21,7 +21,9 @@ from relay.core.errors import Denied, Malformed, NotFound, RelayError, Unavailab
 from relay.core.tiles import TILE_HEIGHT, TILE_WIDTH, encode_entries, parse_tile_path
 from relay.ports.witness import ServedLog, TiledFiles
 from relay.services.court.witness import OtherSize, Witness
+from relay.telemetry.events import LOG_NOT_ITS_CHECKPOINT, LOG_REQUEST_FAILED, log_event
 from relay.transport.credentials import TlsFiles
+from relay.transport.ports import refuse_listening
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -75,9 +77,7 @@ class _Log:
         if checkpoint.size < self._size or checkpoint.size > files.size:
             return
         if checkpoint.size and await asyncio.to_thread(files.root, checkpoint.size) != checkpoint.root:
-            log.error(
-                "the entries of %s up to %d do not have the root of its checkpoint", checkpoint.origin, checkpoint.size
-            )
+            log_event(log, LOG_NOT_ITS_CHECKPOINT, origin=checkpoint.origin, size=checkpoint.size)
             return
         self._note, self._size = note, checkpoint.size
 
@@ -118,7 +118,7 @@ class LogSite:
         except (NotFound, Malformed):
             return web.Response(status=404, text="not found\n", headers=_NEVER)
         except RelayError as error:
-            log.warning("%s %s: %s", request.method, request.raw_path[:200], error)
+            log_event(log, LOG_REQUEST_FAILED, method=request.method, path=request.raw_path[:200], reason=error)
             return web.Response(status=503, text="not now\n", headers={"Retry-After": "1", **_NEVER})
         finally:
             self._running -= 1
@@ -210,7 +210,7 @@ def server_context(tls: TlsFiles) -> ssl.SSLContext:
             context.load_verify_locations(cafile=str(path))
             context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
     except (OSError, ssl.SSLError) as error:
-        raise Malformed("http", "tls", f"the role's TLS files cannot be used: {error}") from None
+        raise Malformed("http", "tls", f"the role's TLS files cannot be used: {error}", concern="key") from None
     return context
 
 
@@ -240,7 +240,7 @@ async def serving_http(
         try:
             await site.start()
         except OSError as error:
-            raise Malformed("http", "listen", f"{listen}: {error.strerror or error}") from None
+            raise refuse_listening("http", "listen", listen, str(error)) from None
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()

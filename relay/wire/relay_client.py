@@ -10,8 +10,9 @@ import grpc.aio
 
 from relay.core.errors import Denied, Malformed
 from relay.core.ledgerproof import LedgerProof
+from relay.core.limits import ENTRY_BYTES
 from relay.ports.custodian import PackageMaker, ReceiptOffer
-from relay.transport.channels import CALL_DEADLINE_S, STREAM_DEADLINE_S, call, errors, stream
+from relay.transport.channels import CALL_DEADLINE_S, STREAM_DEADLINE_S, call, errors, outgoing, stream
 from relay.wire.convert import evidence_from, package_to
 from relay.wire.v1 import relay_pb2, relay_pb2_grpc
 
@@ -32,7 +33,7 @@ class GrpcRelayLink:
                 yield relay_pb2.PushLogRequest(package=package_to(package))
 
         try:
-            async for reply in stream(self._stub.PushLog(requests())):
+            async for reply in stream(self._stub.PushLog(requests(), metadata=outgoing())):
                 if not start.done():
                     start.set_result(reply.next_index)
                 yield reply.next_index
@@ -42,29 +43,45 @@ class GrpcRelayLink:
     async def receipts(self, origin: str, above_size: int) -> list[ReceiptOffer]:
         """See the port."""
         request = relay_pb2.ReceiptsRequest(origin=origin, above_size=above_size)
-        reply = await call(self._stub.Receipts(request, timeout=CALL_DEADLINE_S))
+        reply = await call(self._stub.Receipts(request, timeout=CALL_DEADLINE_S, metadata=outgoing()))
         return [
             ReceiptOffer(size=row.size, root=row.root, proof=evidence_from(row.evidence), cosigned=row.checkpoint)
             for row in reply.receipts
         ]
 
+    async def entries(self, origin: str, start: int, end: int) -> list[bytes]:
+        """Entries `start` to `end` of a log of one's own as the relay holds them, not checked.
+
+        Raises `NotFound` (it holds fewer), `Malformed` (no whole entries, or more than were asked for), `Unavailable`.
+        """
+        request = relay_pb2.ReadLogRequest(origin=origin, start=start, end=end)
+        got: list[bytes] = []
+        async for part in stream(self._stub.ReadLog(request, timeout=STREAM_DEADLINE_S)):
+            data = part.entries
+            if len(data) % ENTRY_BYTES or len(got) + len(data) // ENTRY_BYTES > end - start:
+                raise Malformed(
+                    "log", "entries", f"must be whole entries of {ENTRY_BYTES} bytes, and {end - start} in all"
+                )
+            got += [data[at : at + ENTRY_BYTES] for at in range(0, len(data), ENTRY_BYTES)]
+        return got
+
     async def record_grant(self, statement: str) -> LedgerProof:
         """See the port."""
         request = relay_pb2.RecordGrantRequest(statement=statement.encode("ascii"))
-        reply = await call(self._stub.RecordGrant(request, timeout=CALL_DEADLINE_S))
+        reply = await call(self._stub.RecordGrant(request, timeout=CALL_DEADLINE_S, metadata=outgoing()))
         return evidence_from(reply.evidence)
 
     @asynccontextmanager
-    async def requests(self, origin: str) -> AsyncIterator[AsyncIterator[tuple[bytes, bytes]]]:
+    async def requests(self, origin: str) -> AsyncIterator[AsyncIterator[tuple[bytes, bytes, str]]]:
         """See the port."""
         calling = self._stub.Requests(relay_pb2.RequestsRequest(origin=origin))
 
-        async def items() -> AsyncIterator[tuple[bytes, bytes]]:
+        async def items() -> AsyncIterator[tuple[bytes, bytes, str]]:
             with errors():
                 await calling.initial_metadata()
-            yield b"", b""
+            yield b"", b"", ""
             async for routed in stream(calling):
-                yield routed.request_id, routed.request
+                yield routed.request_id, routed.request, routed.trace
 
         try:
             yield items()
@@ -84,7 +101,7 @@ class GrpcRelayLink:
                 return
             yield relay_pb2.AnswerChunk(end=relay_pb2.AnswerEnd())
 
-        await call(self._stub.Answer(parts(), timeout=STREAM_DEADLINE_S))
+        await call(self._stub.Answer(parts(), timeout=STREAM_DEADLINE_S, metadata=outgoing()))
 
     async def refuse(self, request_id: bytes) -> None:
         """See the port."""
@@ -92,7 +109,7 @@ class GrpcRelayLink:
         async def parts() -> AsyncIterator[relay_pb2.AnswerChunk]:
             yield relay_pb2.AnswerChunk(refusal=relay_pb2.AnswerRefusal(request_id=request_id))
 
-        await call(self._stub.Answer(parts(), timeout=CALL_DEADLINE_S))
+        await call(self._stub.Answer(parts(), timeout=CALL_DEADLINE_S, metadata=outgoing()))
 
 
 class GrpcRetrievalLink:
@@ -105,7 +122,9 @@ class GrpcRetrievalLink:
     async def retrieve(self, custodian: str, request: bytes) -> AsyncIterator[AsyncIterator[bytes]]:
         """See the port."""
         calling = self._stub.Retrieve(
-            relay_pb2.RetrieveRequest(custodian=custodian, request=request), timeout=STREAM_DEADLINE_S
+            relay_pb2.RetrieveRequest(custodian=custodian, request=request),
+            timeout=STREAM_DEADLINE_S,
+            metadata=outgoing(),
         )
 
         async def pieces() -> AsyncIterator[bytes]:

@@ -29,6 +29,7 @@ SEALED_CHUNK_BYTES_MAX: Final = CHUNK_PLAINTEXT_BYTES + 16
 ALLOW: Final[Mapping[str, frozenset[Role]]] = {
     "/relay.wire.v1.CustodianPort/PushLog": frozenset({Role.CUSTODIAN}),
     "/relay.wire.v1.CustodianPort/Receipts": frozenset({Role.CUSTODIAN}),
+    "/relay.wire.v1.CustodianPort/ReadLog": frozenset({Role.CUSTODIAN}),
     "/relay.wire.v1.CustodianPort/RecordGrant": frozenset({Role.CUSTODIAN}),
     "/relay.wire.v1.CustodianPort/Requests": frozenset({Role.CUSTODIAN}),
     "/relay.wire.v1.CustodianPort/Answer": frozenset({Role.CUSTODIAN}),
@@ -78,6 +79,12 @@ class CustodianPort(relay_pb2_grpc.CustodianPortServicer):
             ]
         )
 
+    async def ReadLog(self, request: relay_pb2.ReadLogRequest, context: Context) -> AsyncIterator[relay_pb2.LogEntries]:
+        """Entries of a log of the caller's own."""
+        caller = str(peer_identity(context))
+        async for entries in self._intake.entries(caller, request.origin, request.start, request.end):
+            yield relay_pb2.LogEntries(entries=b"".join(entries))
+
     async def RecordGrant(self, request: relay_pb2.RecordGrantRequest, context: Context) -> relay_pb2.RecordGrantReply:
         """A grant statement on its way to the court ledger."""
         proof = await self._receipts.record_grant(request.statement)
@@ -91,8 +98,8 @@ class CustodianPort(relay_pb2_grpc.CustodianPortServicer):
             # The stream's headers tell the custodian that it is subscribed.
             await context.send_initial_metadata(())
             while True:
-                request_id, token = await queue.get()
-                yield relay_pb2.RoutedRequest(request_id=request_id, request=token)
+                request_id, token, trace = await queue.get()
+                yield relay_pb2.RoutedRequest(request_id=request_id, request=token, trace=trace)
 
     async def Answer(
         self, request_iterator: AsyncIterator[relay_pb2.AnswerChunk], context: Context

@@ -30,6 +30,7 @@ CONTEXTS: Final = (
     "stage",
     "status",
     "step",
+    "value",
     "what",
 )
 """`what` names documents and checks as errors of the core begin with them; the others are said in `relay.words.speaker.Speaker`."""

@@ -93,6 +93,10 @@ class Speaker:
         """The label of a member of a record's fields, such as `amount_cents`."""
         return self._name("member", name)
 
+    def value(self, member: str, value: str) -> str:
+        """A word of a member's fixed set, such as `direct_debit` of `channel`; any other text is given as it is."""
+        return self._names.get(("value", f"{member} {value}"), value)
+
     def provenance(self, heading: str) -> str:
         """A heading of Online Litigation Rules art. 18 (`relay.core.view.PROVENANCE`)."""
         return self._name("provenance", heading)

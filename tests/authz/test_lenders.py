@@ -181,7 +181,7 @@ async def test_request_reaches_the_custodian_it_names_and_no_other_may_answer_it
             router._admit = _always  # type: ignore[method-assign]
             asking = aiter(router.retrieve("court", a.identity, mixed.token))
             waiting = asyncio.ensure_future(anext(asking))
-            assert await for_a.get() == (mixed.digest, mixed.token)
+            assert await for_a.get() == (mixed.digest, mixed.token, "")
             assert for_b.empty()
             for call in (router.answer, lambda who, what, _pieces: router.refuse(who, what)):
                 theirs = await _error(call(b.identity, mixed.digest, nothing()))

@@ -166,6 +166,6 @@ def test_role_does_not_start_with_an_older_file(tmp_path: Path) -> None:
         data.mkdir(exist_ok=True)
         use_trust(written(tmp_path, replace(trust, version=9)), data)
         ran = courtrelay("serve", role, "--home", home)
-        assert ran.code == 1
+        assert ran.code == 78
         assert "version 9 was in use here before" in ran.err
         assert ran.err.count("\n") == 1

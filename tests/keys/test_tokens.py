@@ -152,6 +152,7 @@ def test_wrong_pin_is_tried_once(made: Made, tmp_path: Path) -> None:
     """A token locks itself after a few: however often it is asked for, one wrong PIN costs one try."""
     wrong = tmp_path / "wrong.pin"
     wrong.write_text("not-the-pin")
+    wrong.chmod(0o600)
     for _ in range(20):
         with pytest.raises(Malformed, match="refuses this PIN; correct the file and start again") as refusal:
             made.open(pin=wrong)
@@ -167,6 +168,7 @@ def test_pin_file_that_is_none_is_named(made: Made, tmp_path: Path, content: byt
     path = tmp_path / "bad.pin"
     if content is not None:
         path.write_bytes(content)
+        path.chmod(0o600)
     with pytest.raises(Malformed, match=r"bad\.pin.*user PIN"):
         made.open(pin=path)
 

@@ -19,8 +19,8 @@ from relay.core.merkle import Frontier, leaf_hash
 from relay.core.note import VerifierKey
 from relay.core.tiles import decode_entries
 from relay.ports.ledgers import Anchor
+from relay.private.references import read_secret
 from relay.services.custodian.anchoring import Anchoring, AnchorPolicy
-from relay.setup.keys import read_secret
 from relay.setup.signers import open_signer
 from relay.store.custodian import SqliteCustodianStore
 from relay.store.rows import ITEM_COLUMNS, new_item_values
@@ -112,4 +112,4 @@ def _item_row(tree: Frontier, height: int, block_hash: bytes, tx_id: bytes, time
         time_ms=time_ms,
     )
     state = ItemState.FINAL if tree.size % 2 else ItemState.SEEN
-    return *new_item_values(anchor)[:-1], state.value, 0, ""
+    return *new_item_values(anchor)[:-1], state.value, 0, "", ""

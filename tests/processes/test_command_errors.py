@@ -22,7 +22,7 @@ def test_init_never_overwrites(tmp_path: Path) -> None:
         (("init", "h", "--threshold", "9"), 2, "--threshold"),
         (("init", "h", "--base-port", "80"), 2, "--base-port"),
         (("serve", "nonsense", "--home", "nowhere"), 2, "none of all"),
-        (("serve", "relay", "--home", "nowhere"), 2, "courtrelay init"),
+        (("serve", "relay", "--home", "nowhere"), 78, "courtrelay init"),
         (("deposit", "nowhere", "--home", "nowhere"), 2, "records.jsonl"),
         (("status", "--home", "nowhere"), 2, "courtrelay init"),
         (("verify", "nowhere.zip", "--trust", "nowhere.json"), 2, "no such file"),

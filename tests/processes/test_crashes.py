@@ -78,7 +78,7 @@ async def test_two_processes_never_share_one_folder(tmp_path: Path) -> None:
     try:
         await network.start()
         second = await asyncio.to_thread(courtrelay, "serve", "relay", "--home", home)
-        assert second.code == 1
+        assert second.code == 75
         assert "in use by process" in second.err
     finally:
         await network.end()

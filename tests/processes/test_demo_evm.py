@@ -41,6 +41,6 @@ def test_node_whose_program_is_gone_says_so_in_one_line(tmp_path: Path) -> None:
     lines = ['binary = "nowhere/anvil"' if x.startswith("binary") else x for x in config.read_text().splitlines()]
     config.write_text(os.linesep.join(lines))
     ran = courtrelay("serve", "lender-ledger", "--home", home)
-    assert ran.code == 1
+    assert ran.code == 78
     assert "is no program that can be run" in ran.err
     assert "Traceback" not in ran.err

@@ -12,8 +12,8 @@ from tests.support.lines import small_dossier
 
 
 def blocks(title: str) -> list[str]:
-    """The shell blocks of one section of docs/operate.md."""
-    section = (ROOT / "docs/operate.md").read_text().split(f"### {title}\n", 1)[1].split("\n### ", 1)[0]
+    """The shell blocks of one section of docs/operate/reference.md."""
+    section = (ROOT / "docs/operate/reference.md").read_text().split(f"### {title}\n", 1)[1].split("\n### ", 1)[0]
     return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
 
 

@@ -55,13 +55,13 @@ def configured(home: Path, folder: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("from_block = 0", "", "configuration: projection[0].from_block: must be a whole number"),
-        ('dossier = "loan"', 'dossier = "Loan"', "configuration: projection[0].dossier: 'Loan' is no field"),
-        ('time = "time"', "time = 7", "configuration: projection[0].time: must be given as a string"),
-        ("digest = ", "digests = ", "configuration: projection[0].digests: is unknown; known are"),
+        ("from_block = 0", "", "projection[0].from_block: must be a whole number"),
+        ('dossier = "loan"', 'dossier = "Loan"', "projection[0].dossier: 'Loan' is no field"),
+        ('time = "time"', "time = 7", "projection[0].time: must be given as a string"),
+        ("digest = ", "digests = ", "projection[0].digests: is unknown; known are"),
         ("[[projection]]", "[projection]", "projection: must be a non-empty array of tables"),
-        ("ab" * 20, CONTRACT[2:], "configuration: projection[0].address: is that of the anchors"),
-        ("uint64 time", "uint64[ time", "configuration: projection[0].event: 'uint64[ time' is no field"),
+        ("ab" * 20, CONTRACT[2:], "projection[0].address: is that of the anchors"),
+        ("uint64 time", "uint64[ time", "projection[0].event: 'uint64[ time' is no field"),
     ],
 )
 def test_wrong_table_ends_the_custodian_with_one_line(
@@ -70,7 +70,7 @@ def test_wrong_table_ends_the_custodian_with_one_line(
     assert old in GOOD
     path = configured(home, tmp_path, GOOD.replace(old, new))
     ran = courtrelay("serve", "custodian", "--home", home, "--config", path)
-    assert ran.code == 1
+    assert ran.code == 78
     said = [line for line in ran.err.splitlines() if not line.startswith("{")]
     assert len(said) == 1
     assert told in said[0]

@@ -13,8 +13,8 @@ import pytest
 
 from relay.app import desk
 from relay.app.demo.network import Network
+from relay.app.exits import EXIT_STORAGE
 from relay.app.initialise import initialise
-from relay.app.runtime import EXIT_STORAGE
 from relay.sample import generate
 
 SYNCS_AT_LEAST = 5

@@ -190,6 +190,23 @@ async def test_no_error_of_a_ledger_ends_the_watcher(tmp_path: Path, error: Exce
         await watch.become({1: FINAL})
 
 
+async def test_finality_of_another_chain_makes_nothing_final_that_is_recorded(tmp_path: Path) -> None:
+    """The node's chain has changed and its head says so, while the feed has brought nothing of it: what is recorded stays unsettled."""
+    async with watching(tmp_path) as watch:
+        chain = watch.chain
+        await chain.grow(1)
+        await watch.become({1: SEEN})
+        chain.deliver = lambda _block: []
+        await chain.reorganise(1, [2], [3])
+        chain.final_height = 2
+        asked = chain.heads_given
+        await settle(lambda: chain.heads_given > asked + 5, "the head was judged")
+        assert await watch.states() == {1: SEEN}
+        chain.deliver = lambda block: [block]
+        await chain.grow(4)
+        await watch.become({1: ORPHANED, 2: FINAL, 3: FINAL, 4: SEEN})
+
+
 @pytest.mark.parametrize("final", [False, True])
 async def test_block_delivered_twice_is_no_reorganisation(tmp_path: Path, final: bool) -> None:
     """A feed that repeats itself has replaced nothing: nobody may be accused of it."""

@@ -27,6 +27,7 @@ class Chain:
         self.opened: list[int] = []
         self.deliver: Deliver = lambda block: [block]
         self.head_error: Exception | None = None
+        self.heads_given = 0
         self._forks = count()
         self._changed = asyncio.Condition()
 
@@ -63,6 +64,7 @@ class Chain:
     async def head(self) -> LedgerHead:
         if self.head_error is not None:
             raise self.head_error
+        self.heads_given += 1
         last = self.blocks_held[-1].block_hash if self.blocks_held else bytes(32)
         return LedgerHead(height=len(self.blocks_held), block_hash=last, final_height=self.final_height)
 

@@ -47,11 +47,11 @@ class DirectRelayLink:
         return await self._receipts.record_grant(statement.encode())
 
     @asynccontextmanager
-    async def requests(self, origin: str) -> AsyncIterator[AsyncIterator[tuple[bytes, bytes]]]:
+    async def requests(self, origin: str) -> AsyncIterator[AsyncIterator[tuple[bytes, bytes, str]]]:
         async with self._router.subscribed(self._custodian) as queue:
 
-            async def items() -> AsyncIterator[tuple[bytes, bytes]]:
-                yield b"", b""
+            async def items() -> AsyncIterator[tuple[bytes, bytes, str]]:
+                yield b"", b"", ""
                 while True:
                     yield await queue.get()
 

@@ -26,6 +26,7 @@ class SharedRelay:
         self.url = cluster.new_database()
         folder = home / "relay"
         (folder / "database.url").write_text(self.url)
+        (folder / "database.url").chmod(0o600)
         first = folder / "config.toml"
         store = f'[store]\nfamily = "postgresql"\nurl = "file:database.url"\nlease_s = {LEASE_S}\n'
         first.write_text(f"{first.read_text()}\n{store}")

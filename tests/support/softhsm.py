@@ -66,6 +66,7 @@ def running_softhsm() -> Iterator[SoftHsm]:
         folder = Path(name)
         (folder / "tokens").mkdir()
         (folder / "pin.txt").write_text(PIN + "\n")
+        (folder / "pin.txt").chmod(0o600)
         (folder / "conf").write_text(
             f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n"
         )

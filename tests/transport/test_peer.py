@@ -74,6 +74,7 @@ def signed(
     (to / "tls.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (to / "tls.key").write_bytes(key.private_bytes(*form))
+    (to / "tls.key").chmod(0o600)
     (to / "ca.pem").write_bytes((authority / "ca.pem").read_bytes())
     return tls(to)
 

@@ -155,6 +155,7 @@ judges = ["judge", "auditor"]
 
 def config(folder: Path, text: str) -> object:
     (folder / "secret").write_text("geheim\n")
+    (folder / "secret").chmod(0o600)
     (folder / "web.toml").write_text(text)
     return read_web(read_table(folder / "web.toml"))
 

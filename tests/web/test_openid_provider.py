@@ -21,6 +21,7 @@ def issuer_and_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
     home = made_home(tmp_path_factory.mktemp("oidc"))
     with running_provider(f"{court_url(home)}/sign-in/provider/back") as issuer:
         (home / "court/oidc.secret").write_text(SECRET + "\n")
+        (home / "court/oidc.secret").chmod(0o600)
         config = home / "court/config.toml"
         config.write_text(config.read_text() + oidc_table(issuer, "oidc.secret"))
         with running_gateway(home) as gateway:

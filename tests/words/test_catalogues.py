@@ -129,6 +129,7 @@ def test_no_text_calls_anything_authentic() -> None:
         for path in po_files(language)
         for m in read(path)
         if NEVER.search(str(m.string)) or NEVER.search(str(m.id))
+        if m.id != "ground authenticity"  # what somebody objects to
     ]
     assert wrong == []
 

@@ -148,6 +148,25 @@ def members(schema: dict[str, object]) -> list[str]:
     return found
 
 
+def values(schema: dict[str, object], name: str = "") -> list[tuple[str, str]]:
+    """(member, word) of every fixed set, in what is inside too."""
+    found = [(name, word) for word in schema.get("enum", ()) if isinstance(word, str)]  # type: ignore[attr-defined]
+    properties = schema.get("properties")
+    for inner, one in properties.items() if isinstance(properties, dict) else ():
+        found += values(one, inner)
+    items = schema.get("items")
+    return found + (values(items, name) if isinstance(items, dict) else [])
+
+
+def test_every_word_of_a_fixed_set_has_a_name_in_both_languages_and_no_name_is_left_over() -> None:
+    kinds = sorted((ROOT / "relay/schemas/kinds").glob("*.json"))
+    known = {f"{member} {word}" for path in kinds for member, word in values(json.loads(path.read_text("utf-8")))}
+    for w in (EN, ZH):
+        assert {identifier for context, identifier in w._names if context == "value"} == known
+    assert ZH.value("channel", "direct_debit") == "代扣"
+    assert ZH.value("text", "paid") == "paid"
+
+
 def test_a_lenders_own_kind_is_shown_by_its_name() -> None:
     assert ZH.kind("own_special_kind") == "own special kind"
     assert ZH.member("own_member") == "own member"

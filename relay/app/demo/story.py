@@ -15,8 +15,9 @@ from adapters.evm.proof import ATTESTED
 from relay.app import desk, offline
 from relay.app.demo import attacks, chains
 from relay.app.demo.network import Network
+from relay.app.exits import EXIT_FAILED, EXIT_OK
 from relay.app.initialise import LEDGERS, initialise
-from relay.app.runtime import EXIT_FAILED, EXIT_OK, until_signalled
+from relay.app.runtime import until_signalled
 from relay.app.verdict_lines import verdict_lines
 from relay.core.checkpoint import Checkpoint
 from relay.core.errors import Malformed, RelayError, Unavailable

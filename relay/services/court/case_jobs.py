@@ -21,6 +21,7 @@ from relay.ports.common import Clock
 from relay.services.court.asking import RetrievalCommand
 from relay.services.court.once import NamedRetrievals
 from relay.services.court.retrieval import Done, Progress, Seen
+from relay.telemetry.events import CASE_JOB_BROKE_OFF, log_event
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class CaseJobs:
         self._tasks.pop(job_id, None)
         self._bytes.pop(job_id, None)
         if not task.cancelled() and task.exception() is not None:
-            log.error("job %s broke off: %s", job_id, task.exception())
+            log_event(log, CASE_JOB_BROKE_OFF, job=job_id, reason=task.exception())
 
     async def _to_its_end(self, job: JobRow) -> None:
         async with self._turns:

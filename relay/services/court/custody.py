@@ -16,8 +16,10 @@ from relay.core.tlogproof import TlogProof, format_tlog_proof
 from relay.ports.common import Clock, LogFiles, RandomBytes, Signer
 from relay.ports.court import CourtStore
 from relay.ports.custody import LedgerWord
-from relay.ports.ledgers import CourtRegistry
+from relay.ports.ledgers import CourtRegistry, Receipt
+from relay.services.standing import Behind, check_standing
 from relay.telemetry.counting import keeping
+from relay.telemetry.events import CUSTODY_HEAD_TROUBLE, log_event
 
 log = logging.getLogger(__name__)
 
@@ -113,14 +115,24 @@ class CustodyKeeper:
                 await asyncio.sleep(HEAD_INTERVAL_S)
             except RelayError as error:
                 self.problem = f"custody head: {error}"
-                log.warning(self.problem)
+                log_event(log, CUSTODY_HEAD_TROUBLE, reason=error)
                 await asyncio.sleep(next(waits))
 
+    async def _check_standing(self, files: LogFiles, size: int, last: Receipt | None) -> None:
+        try:
+            await check_standing(self._key.name, files, size, last)
+        except Behind as behind:
+            raise Behind(
+                f"{behind}: this data folder is older than what was done with it, as after restoring a backup; restore a newer one, or"
+                " let a person decide (docs/backup.md)"
+            ) from None
+
     async def publish(self) -> None:
-        """One head, extending the one the ledger holds."""
+        """One head, extending the one the ledger holds. Raises `Behind` when the ledger's is not of this log."""
         custody = await self._store.custody_log()
         if self._written_size < 0:
             last = await self._registry.latest(self._key.name)
+            await self._check_standing(custody.files, custody.size, last)
             self._written_size = last.size if last else 0
         if custody.size <= self._written_size:
             return

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
 from relay.core.checkpoint import Checkpoint, checkpoint_text, cosign, parse_checkpoint
 from relay.core.checks import Verifiers, check_anchor, check_log_signature
@@ -24,8 +25,13 @@ from relay.ports.court import CourtStore, HeldCheckpoint
 from relay.ports.forwarding import Announcement, CourtState, MirrorLog
 from relay.services.mirroring import PackageIntake
 from relay.telemetry.counting import proofs_of
+from relay.telemetry.events import COSIGNED, log_event
+from relay.telemetry.trace import traceparent
 
 log = logging.getLogger(__name__)
+
+TRACES_MAX: Final = 64
+"""Of the checkpoints cosigned last: their receipts are read within moments."""
 
 
 class CourtMirror:
@@ -48,6 +54,11 @@ class CourtMirror:
         self._clock = clock
         self._locks: dict[str, asyncio.Lock] = {}
         self.cosigned = asyncio.Event()
+        self._traces: dict[tuple[str, int], str] = {}
+
+    def trace_of(self, origin: str, size: int) -> str:
+        """The trace under which a checkpoint was cosigned in this life of the process; empty when none is known."""
+        return self._traces.get((origin, size), "")
 
     async def latest(self, origin: str) -> CourtState:
         """What is held of a pinned origin."""
@@ -188,8 +199,10 @@ class CourtMirror:
         return format_note(Note(text=note.text, signatures=(*log_signatures, signature)))
 
     def _tell(self, held: HeldCheckpoint) -> None:
+        if trace := traceparent():
+            self._traces = dict([*self._traces.items(), ((held.origin, held.size), trace)][-TRACES_MAX:])
         self.cosigned.set()
-        log.info("cosigned %s at size %d", held.origin, held.size)
+        log_event(log, COSIGNED, origin=held.origin, size=held.size)
 
     def _check_pinned(self, origin: str) -> None:
         try:

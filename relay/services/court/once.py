@@ -18,6 +18,7 @@ from relay.core.errors import Conflict, Malformed, Unavailable
 from relay.ports.court import CourtStore
 from relay.services.court.asking import RetrievalCommand
 from relay.services.court.retrieval import Done, Progress, Retrieval, Seen
+from relay.telemetry.events import RETRIEVAL_ENDED, log_event
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class NamedRetrievals:
         self._running.pop(request_id, None)
         self._trails.pop(request_id, None)
         if not task.cancelled() and task.exception() is not None:
-            log.info("a named retrieval ended: %s", task.exception())
+            log_event(log, RETRIEVAL_ENDED, reason=task.exception())
 
     async def _to_its_end(self, command: RetrievalCommand) -> Done:
         held = await self._store.begin_named(command.request_id, _digest(command))

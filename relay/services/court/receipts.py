@@ -15,6 +15,8 @@ from relay.core.trust import TrustRoots
 from relay.ports.court import CourtStore
 from relay.ports.ledgers import CourtRegistry
 from relay.telemetry.counting import proofs_of
+from relay.telemetry.events import COURT_LEDGER_TROUBLE, log_event
+from relay.telemetry.trace import span
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class ReceiptReader:
         wake: asyncio.Event,
         backoff: Callable[[], Iterator[float]],
         was_read: Callable[[], None] = lambda: None,
+        trace_of: Callable[[str, int], str] = lambda _origin, _size: "",
     ) -> None:
         self._identity = identity
         self._store = store
@@ -44,6 +47,7 @@ class ReceiptReader:
         self._wake = wake
         self._backoff = backoff
         self._was_read = was_read
+        self._trace_of = trace_of
         self.problem = ""
 
     async def run(self) -> None:
@@ -61,7 +65,7 @@ class ReceiptReader:
             except RelayError as error:
                 missing = 1
                 self.problem = f"court ledger: {error}"
-                log.warning(self.problem)
+                log_event(log, COURT_LEDGER_TROUBLE, reason=error)
             if not missing:
                 waits = self._backoff()
             wait_s = next(waits) if missing else LOOK_S
@@ -85,8 +89,9 @@ class ReceiptReader:
                 missing += 1
                 continue
             checkpoint = Checkpoint(origin=held.origin, size=held.size, root=held.root)
-            with proofs_of(held.origin):
+            under = self._trace_of(held.origin, held.size)
+            with span("court.receipt", under=under, origin=held.origin, size=held.size), proofs_of(held.origin):
                 fact = check_receipt(proof, checkpoint, self._identity, self._trust, self._verifiers)
-            await self._store.save_receipt(held.origin, held.size, proof, fact.time_ms)
+                await self._store.save_receipt(held.origin, held.size, proof, fact.time_ms)
             self._was_read()
         return missing

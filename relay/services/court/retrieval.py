@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -38,6 +39,7 @@ from relay.services.court.staging import Staging
 from relay.services.court.statements import statements_for
 from relay.telemetry import metrics
 from relay.telemetry.counting import disclosure_decided, stopwatch
+from relay.telemetry.trace import span
 
 T = TypeVar("T")
 
@@ -149,6 +151,12 @@ class Retrieval:
 
         After `Unavailable`, or when the caller goes away, what came is kept: the same command goes on from there.
         """
+        with span("court.retrieve", root=True):
+            async with aclosing(self._run(command)) as events:
+                async for event in events:
+                    yield event
+
+    async def _run(self, command: RetrievalCommand) -> AsyncGenerator[Progress | Seen | Done]:
         checked = await self._or_refuse(command, self._asking.check(command))
         under = await self._asking.kept(command, *checked, self._busy)
         if under is not None:

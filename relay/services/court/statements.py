@@ -21,6 +21,7 @@ from relay.ports.custody import LedgerWord
 from relay.ports.statements import KeptStatement, ShownOnLedger, StatementStore
 from relay.services.court.custody import CustodyKeeper
 from relay.services.court.lookup import Found, used_checkpoints
+from relay.telemetry.events import STATEMENT_TROUBLE, log_event
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class Statements:
             except RelayError as error:
                 missing = 1
                 self.problem = f"platform statement: {error}"
-                log.warning(self.problem)
+                log_event(log, STATEMENT_TROUBLE, reason=error)
             if missing:
                 await asyncio.sleep(next(waits))
                 continue

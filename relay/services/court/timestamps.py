@@ -19,6 +19,7 @@ from relay.core.trust import TrustRoots
 from relay.ports.common import Clock, RandomBytes
 from relay.ports.held import HeldCheckpoint
 from relay.ports.timestamps import TimestampAuthority, TimestampStore
+from relay.telemetry.events import TIMESTAMP_TROUBLE, log_event
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Timestamps:
                 waits = self._backoff()
             except RelayError as error:
                 self._problems[authority.name] = f"timestamp authority {authority.name}: {error}"
-                log.warning(self._problems[authority.name])
+                log_event(log, TIMESTAMP_TROUBLE, authority=authority.name, reason=error)
                 await asyncio.sleep(next(waits))
                 continue
             with suppress(TimeoutError):

@@ -20,6 +20,7 @@ from relay.core.pinned import TrustedKey
 from relay.core.trust import TrustRoots
 from relay.ports.common import Clock, Signer
 from relay.ports.witness import Witnessed, WitnessStore
+from relay.telemetry.events import MIRROR_SHOWN_OTHERWISE, TWO_ROOTS_SIGNED, WITNESSED, log_event
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class Witness:
             signature = cosign(note.text, self._key, self._signer.sign, self._clock.now_ms() // 1000)
             cosigned = format_note(Note(text=note.text, signatures=(own, signature)))
             await self._advance(Witnessed(checkpoint=checkpoint, cosigned=cosigned), held)
-        log.info("witnessed %s at size %d", checkpoint.origin, checkpoint.size)
+        log_event(log, WITNESSED, origin=checkpoint.origin, size=checkpoint.size)
         return signature_line(signature).encode()
 
     async def _advance(self, new: Witnessed, held: Witnessed | None) -> None:
@@ -115,7 +116,7 @@ class Witness:
         if asked.old_size != size:
             raise OtherSize(f"size {size} of {checkpoint.origin} was cosigned last, not {asked.old_size}", size)
         if held is not None and checkpoint.size == size and checkpoint.root != held.root:
-            log.error("%s has signed two roots of size %d", checkpoint.origin, size)
+            log_event(log, TWO_ROOTS_SIGNED, origin=checkpoint.origin, size=size)
             raise OtherSize(f"another root of size {size} was cosigned", size)
         if not size and asked.proof:
             raise Unverified("consistency", "from size 0 there is no proof")
@@ -123,9 +124,7 @@ class Witness:
             verify_consistency(size, checkpoint.size, asked.proof, held.root, checkpoint.root)
         mirrored = await self._mirrored_root(checkpoint.origin, checkpoint.size)
         if mirrored not in (None, checkpoint.root):
-            log.error(
-                "%s shows the mirror another tree of size %d than the witness", checkpoint.origin, checkpoint.size
-            )
+            log_event(log, MIRROR_SHOWN_OTHERWISE, origin=checkpoint.origin, size=checkpoint.size)
             raise Unverified("mirror", f"the mirror has another root of size {checkpoint.size}")
 
 

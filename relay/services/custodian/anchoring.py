@@ -14,6 +14,8 @@ from relay.core.note import Note, VerifierKey, format_note, parse_note, sign_not
 from relay.ports.common import Signer
 from relay.ports.custodian import CustodianStore, LogCheckpoint
 from relay.ports.ledgers import Anchor, AnchorSource
+from relay.telemetry.events import ANCHOR_LOOK_TROUBLE, ANCHOR_LOST, ANCHORED, ANCHORING_TROUBLE, log_event
+from relay.telemetry.trace import span, traceparent
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +93,7 @@ class Anchoring:
                 self.problem = ""
             except RelayError as error:
                 self.problem = f"anchoring on {self._source.ledger}: {error}"
-                log.warning(self.problem)
+                log_event(log, ANCHORING_TROUBLE, ledger=self._source.ledger, reason=error)
                 await asyncio.sleep(next(waits))
 
     async def _until_due(self) -> None:
@@ -121,18 +123,24 @@ class Anchoring:
             if last is None or (last.anchored_height and last.size < self._store.size):
                 if not self._store.size:
                     return None
-                last = await self._sign()
-            elif last.anchored_height:
+                with span("custodian.anchor", root=True, origin=self._key.name):
+                    return await self._anchor(await self._sign(), before)
+            if last.anchored_height:
                 return None
-            anchor = await self._write(last)
-            if before:
-                self.anchored.newest = Newest(before=before, checkpoint=last)
-                self.anchored.set()
-            await self._store.save_anchored(last.size, anchor)
-            self._last = replace(last, anchored_height=anchor.height)
-            log.info("anchored %s at size %d in block %d", self._key.name, last.size, anchor.height)
+            # signed in an earlier life, or before the ledger failed: its way goes on
+            with span("custodian.anchor", under=last.trace, root=True, links=(last.trace,), origin=self._key.name):
+                return await self._anchor(last, before)
+
+    async def _anchor(self, last: LogCheckpoint, before: int) -> tuple[LogCheckpoint, Anchor]:
+        anchor = await self._write(last)
+        if before:
+            self.anchored.newest = Newest(before=before, checkpoint=last)
             self.anchored.set()
-            return last, anchor
+        await self._store.save_anchored(last.size, anchor)
+        self._last = replace(last, anchored_height=anchor.height)
+        log_event(log, ANCHORED, origin=self._key.name, size=last.size, height=anchor.height)
+        self.anchored.set()
+        return last, anchor
 
     async def keep(self) -> None:
         """Never returns. A chain may reorganise before an anchor is final: what it has lost is written again."""
@@ -141,7 +149,7 @@ class Anchoring:
             try:
                 await self.look_again()
             except RelayError as error:
-                log.info("looking for the last anchor on %s: %s", self._source.ledger, error)
+                log_event(log, ANCHOR_LOOK_TROUBLE, ledger=self._source.ledger, reason=error)
 
     async def look_again(self) -> bool:
         """Whether the ledger had lost the newest anchor or moved it to another block, while it has no receipt yet.
@@ -158,10 +166,10 @@ class Anchoring:
             if found is not None and found.height == last.anchored_height:
                 return False
             if found is None:
-                log.warning("%s has lost the anchor of %s at size %d", self._source.ledger, self._key.name, last.size)
+                log_event(log, ANCHOR_LOST, ledger=self._source.ledger, origin=self._key.name, size=last.size)
                 found = await self._write(last)
             await self._store.save_anchored(last.size, found)
-            log.info("anchored %s at size %d in block %d", self._key.name, last.size, found.height)
+            log_event(log, ANCHORED, origin=self._key.name, size=last.size, height=found.height)
             self.anchored.set()
             return True
 
@@ -179,8 +187,9 @@ class Anchoring:
         root = await asyncio.to_thread(self._store.files.root, size)
         text = checkpoint_text(Checkpoint(origin=self._key.name, size=size, root=root))
         note = format_note(Note(text=text, signatures=(sign_note(text, self._key, self._signer.sign),)))
-        await self._store.save_checkpoint(size, root, note)
-        return LogCheckpoint(size=size, root=root, note=note, anchored_height=0)
+        trace = traceparent()
+        await self._store.save_checkpoint(size, root, note, trace)
+        return LogCheckpoint(size=size, root=root, note=note, anchored_height=0, trace=trace)
 
     async def _sign_open(self) -> None:
         """Once: checkpoints without a receipt that an older key signed get this key's signature beside the old one.

@@ -12,6 +12,7 @@ from relay.core.errors import RelayError, Unavailable
 from relay.ports.custodian import CustodianStore
 from relay.ports.custody import LedgerWord
 from relay.ports.ledgers import AnchorSource
+from relay.telemetry.events import CUSTODY_ANCHORING_TROUBLE, log_event
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class CustodyAnchor:
                 await asyncio.sleep(INTERVAL_S)
             except RelayError as error:
                 self.problem = f"anchoring the custody log: {error}"
-                log.warning(self.problem)
+                log_event(log, CUSTODY_ANCHORING_TROUBLE, reason=error)
                 await asyncio.sleep(next(waits))
 
     async def ledger_word(self) -> LedgerWord | None:

@@ -39,6 +39,8 @@ from relay.services.ahead import from_thread
 from relay.services.custodian.planning import Plan, Planner
 from relay.telemetry import metrics
 from relay.telemetry.counting import disclosure_decided, stopwatch
+from relay.telemetry.events import ANSWER_BROKE_OFF, REFUSAL_NOT_DELIVERED, REQUEST_STREAM_TROUBLE, log_event
+from relay.telemetry.trace import span
 
 log = logging.getLogger(__name__)
 
@@ -117,17 +119,21 @@ class Disclosures:
             while True:
                 try:
                     async with self._relay.requests(self._origin) as requests:
-                        async for request_id, token in requests:
+                        async for request_id, token, trace in requests:
                             self.connected, self._trouble = True, ""
                             waits = self._backoff()
                             if request_id:
-                                group.create_task(self._handle(request_id, token), name="answer")
+                                group.create_task(self._traced(request_id, token, trace), name="answer")
                     self._trouble = "the relay closed the request stream"
                 except RelayError as error:
                     self._trouble = f"request stream: {error}"
-                    log.info(self._trouble)
+                    log_event(log, REQUEST_STREAM_TROUBLE, reason=error)
                 self.connected = False
                 await asyncio.sleep(next(waits))
+
+    async def _traced(self, request_id: bytes, token: bytes, trace: str) -> None:
+        with span("custodian.answer", under=trace, root=True, origin=self._origin):
+            await self._handle(request_id, token)
 
     async def _handle(self, request_id: bytes, token: bytes) -> None:
         seconds = stopwatch()
@@ -145,7 +151,7 @@ class Disclosures:
                 await self.answer(request_id, permitted)
                 metrics.disclosure_duration.labels(court).observe(seconds())
             except RelayError as error:
-                log.warning("an answer broke off: %s", error)
+                log_event(log, ANSWER_BROKE_OFF, reason=error)
             finally:
                 self._end_answer(permitted.dossier.id)
 
@@ -345,7 +351,7 @@ class Disclosures:
         try:
             await self._relay.refuse(request_id)
         except RelayError as error:
-            log.info("the refusal could not be delivered: %s", error)
+            log_event(log, REFUSAL_NOT_DELIVERED, reason=error)
 
     async def answer(self, request_id: bytes, permitted: Permitted) -> None:
         """Seal manifest, records and payloads to the request's one-time key and upload them, from the first wanted chunk on."""

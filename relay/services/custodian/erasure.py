@@ -19,6 +19,7 @@ from relay.ports.common import Clock, RandomBytes, Signer
 from relay.ports.custodian import PayloadVault
 from relay.ports.erasure import ErasureStore, HeldTombstone, NewErasure, RetentionStore
 from relay.services.custodian.retention import ErasurePlan, Retention
+from relay.telemetry.events import ERASING_TROUBLE, ERASURE_BEGUN, ERASURE_COMPLETE, log_event
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Erasures:
                 self.problem = ""
             except RelayError as error:
                 self.problem = f"erasing: {error}"
-                log.warning(self.problem)
+                log_event(log, ERASING_TROUBLE, reason=error)
                 await asyncio.sleep(next(waits))
                 continue
             await self._wake.wait()
@@ -131,7 +132,7 @@ class Erasures:
             basis=basis,
         )
         await self._store.begin(erasure, now_ms, self._event("begun", outline.id, token, actor, basis))
-        log.info("an erasure of %d records has begun", len(plan.seqs))
+        log_event(log, ERASURE_BEGUN, records=len(plan.seqs))
         try:
             await self.resume()
         finally:
@@ -146,7 +147,7 @@ class Erasures:
         await self._store.scrub()
         event = self._event("erased", held.dossier, held.token, self._identity, "")
         await self._store.finish(held.number, self._clock.now_ms(), event)
-        log.info("an erasure is complete")
+        log_event(log, ERASURE_COMPLETE)
 
     def _forget(self, blobs: Sequence[str]) -> None:
         for blob in blobs:

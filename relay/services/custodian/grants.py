@@ -28,6 +28,7 @@ from relay.ports.common import Clock, RandomBytes, RecordCatalogue, Signer
 from relay.ports.custodian import CustodianStore, GrantRecord, IssueRequest, PendingStatement, RelayLink
 from relay.services.custodian.scopes import GrantCommand, open_scope
 from relay.telemetry import metrics
+from relay.telemetry.events import GRANT_TOLD_LATER, GRANTS_TROUBLE, log_event
 
 log = logging.getLogger(__name__)
 
@@ -194,7 +195,7 @@ class Grants:
                 self.problem = ""
             except RelayError as error:
                 self.problem = f"registering grants: {error}"
-                log.info(self.problem)
+                log_event(log, GRANTS_TROUBLE, reason=error)
                 await asyncio.sleep(next(waits))
                 continue
             await self._wake.wait()
@@ -205,7 +206,7 @@ class Grants:
             async with asyncio.timeout(FIRST_TRY_S):
                 await self.send_pending()
         except (RelayError, TimeoutError) as error:
-            log.info("the court ledger will be told later: %s", error)
+            log_event(log, GRANT_TOLD_LATER, reason=error)
             self._wake.set()
 
     async def send_pending(self) -> None:

@@ -14,6 +14,13 @@ from typing import Final
 from relay.core.errors import Malformed, RelayError
 from relay.core.projection import dossier_id, project
 from relay.ports.projection import LedgerEvents, Place, ProjectedStep, ProjectionStore, Stretch
+from relay.telemetry.events import (
+    EVENT_NOT_PROJECTED,
+    EVENTS_NOT_PROJECTED,
+    EVENTS_PROJECTED,
+    PROJECTING_TROUBLE,
+    log_event,
+)
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +91,7 @@ class Projector:
                         self._trouble = ""
             except RelayError as error:
                 self._trouble = f"projecting {self._events.ledger}: {error}"
-                log.warning(self._trouble)
+                log_event(log, PROJECTING_TROUBLE, ledger=self._events.ledger, reason=error)
                 await asyncio.sleep(next(waits))
 
     async def take(self, stretch: Stretch) -> None:
@@ -93,9 +100,9 @@ class Projector:
         if not events and not refused and stretch.upto.height - self._place.height < KEPT_BLOCKS:
             return
         for refusal in refused[:REFUSALS_SHOWN]:
-            log.warning("not projected: %s", refusal.words())
+            log_event(log, EVENT_NOT_PROJECTED, reason=refusal.words())
         if len(refused) > REFUSALS_SHOWN:
-            log.warning("not projected: %d more up to block %d", len(refused) - REFUSALS_SHOWN, stretch.upto.height)
+            log_event(log, EVENTS_NOT_PROJECTED, count=len(refused) - REFUSALS_SHOWN, height=stretch.upto.height)
         known = await self._store.projected_dossiers(sorted({dossier_id(event) for event in events}))
         entries, dossiers = project(events, known)
         await self._store.append_projected(
@@ -110,5 +117,5 @@ class Projector:
         self._place = stretch.upto
         self._refused += len(refused)
         if entries:
-            log.info("projected %d events up to block %d", len(entries), stretch.upto.height)
+            log_event(log, EVENTS_PROJECTED, count=len(entries), height=stretch.upto.height)
             self._grown.set()

@@ -19,6 +19,15 @@ from relay.ports.custodian import CustodianStore, LogCheckpoint, ReceiptOffer, R
 from relay.services.custodian.anchoring import Anchored
 from relay.services.mirroring import packages_of
 from relay.telemetry.counting import proofs_of
+from relay.telemetry.events import (
+    CHECKPOINT_LEFT_OUT,
+    NEWEST_NOT_TAKEN,
+    PUSH_TROUBLE,
+    RECEIPT_HOLDS,
+    RECEIPTS_TROUBLE,
+    log_event,
+)
+from relay.telemetry.trace import span
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +77,7 @@ class Pusher:
             except RelayError as error:
                 self.connected = False
                 self.problem = f"pushing to the relay: {error}"
-                log.info(self.problem)
+                log_event(log, PUSH_TROUBLE, reason=error)
                 await asyncio.sleep(next(waits))
                 continue
             try:
@@ -109,7 +118,7 @@ class Pusher:
                 if not left_out:
                     left_out = self._left_out = True  # from here on the relay may hold more than `pushed_size`
                     await self._push(waiting[-1])  # raises when it is the relay that cannot be reached
-                log.info("the checkpoint of size %d is left out: %s", checkpoint.size, error)
+                log_event(log, CHECKPOINT_LEFT_OUT, size=checkpoint.size, reason=error)
             else:
                 if not left_out:
                     self.pushed_size = checkpoint.size
@@ -126,7 +135,7 @@ class Pusher:
         try:
             await self._push(newest)
         except Unavailable as error:
-            log.info("the newest of many, of size %d, is not taken yet: %s", newest.size, error)
+            log_event(log, NEWEST_NOT_TAKEN, size=newest.size, reason=error)
             return False
         return True
 
@@ -137,10 +146,11 @@ class Pusher:
         # right after a push that succeeded it is known where the relay goes on; after trouble it says so itself
         expected = self.pushed_size if self.connected and self.pushed_size and not self._left_out else None
         held = 0
-        async for next_index in self._relay.push(checkpoint.note, packages, expected):
-            held = next_index
-        if held < checkpoint.size:
-            raise Unverified("push", f"the relay ended the push at {held} of {checkpoint.size} entries")
+        with span("custodian.push", under=checkpoint.trace, root=True, size=checkpoint.size):
+            async for next_index in self._relay.push(checkpoint.note, packages, expected):
+                held = next_index
+            if held < checkpoint.size:
+                raise Unverified("push", f"the relay ended the push at {held} of {checkpoint.size} entries")
         self.pushed.set()
 
 
@@ -185,7 +195,7 @@ class ReceiptCheck:
                         await asyncio.sleep(RECEIPT_AFTER_S)
             except RelayError as error:
                 self.problem = f"receipts from the relay: {error}"
-                log.info(self.problem)
+                log_event(log, RECEIPTS_TROUBLE, reason=error)
                 await asyncio.sleep(next(waits))
 
     async def check(self) -> int:
@@ -198,10 +208,10 @@ class ReceiptCheck:
         for offer in await self._relay.receipts(self._origin, min(waiting) - 1):
             mine = waiting.get(offer.size)
             if mine is not None:
-                with proofs_of(self._origin):
+                with span("custodian.receipt", under=mine.trace, size=mine.size), proofs_of(self._origin):
                     self._verify(mine, offer)
-                await self._store.save_receipt(offer.size, offer.proof, offer.cosigned)
-                log.info("receipt for size %d on %s holds", offer.size, offer.proof.ledger)
+                    await self._store.save_receipt(offer.size, offer.proof, offer.cosigned)
+                    log_event(log, RECEIPT_HOLDS, size=offer.size, ledger=offer.proof.ledger)
                 del waiting[offer.size]
         return len(waiting)
 

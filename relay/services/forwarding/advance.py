@@ -39,9 +39,11 @@ from relay.services.forwarding.beside import Ahead, both
 from relay.services.forwarding.covering import cover_below
 from relay.services.forwarding.leaping import leap_from
 from relay.services.forwarding.origins import OriginRoom
+from relay.services.forwarding.tracing import ItemSpans
 from relay.services.mirroring import GROUP_PACKAGES_MAX, packages_of
 from relay.telemetry import metrics
 from relay.telemetry.counting import proof_failed, submitting
+from relay.telemetry.events import ADVANCING_TROUBLE, ITEM_MOVED, ITEM_QUARANTINED, ITEMS_COVERED, log_event
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +105,7 @@ class Advancer:
         self._known: Known | None = None
         self._proven = b""
         self._written = b""
+        self._spans = ItemSpans(room)
 
     async def run(self) -> None:
         """Advance until nothing is left, then wait for a wake-up; after trouble, wait a growing while and try again."""
@@ -120,7 +123,7 @@ class Advancer:
                 self.problem = f"{self._origin}: {reason}" if reason else ""
             except (Unavailable, Uncertain) as error:
                 self.problem = f"{self._origin}: {error}"
-                log.warning(self.problem)
+                log_event(log, ADVANCING_TROUBLE, origin=self._origin, reason=error)
                 self._forget()
                 await self._sleep(next(waits))
                 continue
@@ -161,8 +164,15 @@ class Advancer:
             ItemState.MIRRORED: self._submit,
             ItemState.SUBMITTED: self._confirm,
         }[item.state]
-        state = await step(item)
-        log.info("%s size %d: past %s", self._origin, item.anchor.size, item.state.value)
+        if item.state is ItemState.FINAL:
+            began_ns = self._spans.now_ns()
+            state = await step(item)
+            with self._spans.step(item, began_ns):
+                log_event(log, ITEM_MOVED, origin=self._origin, size=item.anchor.size, state=item.state.value)
+            return state
+        with self._spans.step(item):
+            state = await step(item)
+            log_event(log, ITEM_MOVED, origin=self._origin, size=item.anchor.size, state=item.state.value)
         return state
 
     async def _prove(self, item: Item) -> ItemState:
@@ -303,7 +313,7 @@ class Advancer:
             metrics.reconcile_discrepancies.labels(court, "extra").inc()
         covered = 1 + await cover_below(self._store, self._origin, size, reason)
         metrics.commitments_forwarded.labels(self._origin, court, "covered").inc(covered)
-        log.info("%s: %d items covered by size %d", self._origin, covered, size)
+        log_event(log, ITEMS_COVERED, origin=self._origin, count=covered, size=size)
         return ItemState.COVERED
 
     async def _submission(self, item: Item, latest: Receipt | None, attempt: int) -> Submission:
@@ -355,6 +365,6 @@ class Advancer:
     async def _put_aside(self, item: Item, error: RelayError) -> None:
         """A refusal that a retry cannot mend. Later items of this origin wait: they would not extend anything."""
         reason = f"{item.state.value}: {error}"
-        log.error("%s size %d quarantined: %s", self._origin, item.anchor.size, reason)
+        log_event(log, ITEM_QUARANTINED, origin=self._origin, size=item.anchor.size, reason=reason)
         await self._store.move(item.id, item.state, ItemState.QUARANTINED, reason=reason)
         await self._store.halt(self._origin, reason, {})

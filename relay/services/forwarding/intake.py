@@ -10,16 +10,18 @@ from typing import Final
 
 from relay.core.bundle import ledger_proof_bytes
 from relay.core.checkpoint import Checkpoint
-from relay.core.errors import Conflict, NotFound, RelayError, Unavailable, Unverified
+from relay.core.errors import Conflict, Malformed, NotFound, RelayError, Unavailable, Unverified
 from relay.core.limits import ORIGIN_CHARS_MAX
 from relay.core.package import Package
 from relay.ports.forwarding import Item, RelayStore
 from relay.ports.ledgers import Anchor, AnchorSource
 from relay.services.forwarding.beside import both
 from relay.services.forwarding.origins import OriginRoom, Origins
+from relay.services.forwarding.tracing import observed
 from relay.services.mirroring import PackageIntake
 from relay.telemetry import metrics
 from relay.telemetry.counting import proofs_of
+from relay.telemetry.events import ANCHOR_LEFT_OUT, ENTRIES_HELD, EXHIBIT_WITHOUT_PROOF, log_event
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,8 @@ FEED_WAIT_S: Final = 0.5
 """How long a pusher waits for the feed that is about to bring its anchor: it often learns of the anchor a moment before the relay does."""
 FEED_SOON_S: Final = 0.02
 """How long before the node is asked for the anchor by name."""
+READ_ENTRIES: Final = 4096
+"""In one message: 266 KB."""
 LOOK_AGAIN_S: Final = 0.05
 """The feed may be another worker's, which wakes nobody here."""
 
@@ -60,6 +64,7 @@ class LogIntake:
             raise Conflict(f"origin {checkpoint.origin} is halted: {halted}")
         item = await self._item_of(room, checkpoint)
         room.check_period(note, item.anchor.time_ms)
+        trace = observed(room, item)
         if item.anchor.root != checkpoint.root:
             reason = (
                 f"the checkpoint of size {checkpoint.size} and its anchor on {item.anchor.ledger} have different roots"
@@ -80,7 +85,7 @@ class LogIntake:
                     if saved:
                         next_index = await intake.take(group)
                     else:  # an index above the first answer is given only when the checkpoint is stored too
-                        saving = self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note)
+                        saving = self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note, trace)
                         _, next_index = await both(saving, intake.take(group))
                         saved = True
                     if intake.done:
@@ -89,9 +94,20 @@ class LogIntake:
                     if intake.done:
                         break
             if not saved:
-                await self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note)
+                await self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note, trace)
                 if intake.done:
                     _all_held(room, checkpoint)
+
+    async def entries(self, caller: str, origin: str, start: int, end: int) -> AsyncIterator[list[bytes]]:
+        """What is held of a log, for its owner, in groups. Raises `Denied` (not the owner), `Malformed`, `NotFound` (not held)."""
+        self._origins.owned(origin, caller)
+        if start > end:
+            raise Malformed("log", "end", "must not be before the start")
+        log_ = await self._store.log(origin)
+        if end > log_.size:
+            raise NotFound(f"{log_.size} entries of {origin} are held, not {end}")
+        for at in range(start, end, READ_ENTRIES):
+            yield await asyncio.to_thread(log_.files.entries, at, min(at + READ_ENTRIES, end))
 
     async def _item_of(self, room: OriginRoom, checkpoint: Checkpoint) -> Item:
         """The item of a checkpoint that its log has signed. Raises `Unavailable` while the ledger does not show its anchor."""
@@ -130,7 +146,7 @@ class LogIntake:
         found = await self._store.save_found(anchor)
         if found:
             metrics.commitments_observed.labels(anchor.origin, "rescan").inc()
-            log.error("%s left out the anchor of %s at size %d", ledger, anchor.origin, anchor.size)
+            log_event(log, ANCHOR_LEFT_OUT, ledger=ledger, origin=anchor.origin, size=anchor.size)
         return found
 
     async def _brought(self, room: OriginRoom, checkpoint: Checkpoint, wait_s: float) -> bool:
@@ -151,7 +167,7 @@ class LogIntake:
         try:
             return {"anchor": ledger_proof_bytes(await self._sources[anchor.ledger].prove(anchor))}
         except RelayError as error:
-            log.warning("the exhibit has no ledger proof: %s", error)
+            log_event(log, EXHIBIT_WITHOUT_PROOF, origin=anchor.origin, reason=error)
             return {}
 
     def _room_of(self, caller: str, note: bytes) -> OriginRoom:
@@ -161,5 +177,5 @@ class LogIntake:
 
 
 def _all_held(room: OriginRoom, checkpoint: Checkpoint) -> None:
-    log.info("%s: all %d entries held", checkpoint.origin, checkpoint.size)
+    log_event(log, ENTRIES_HELD, origin=checkpoint.origin, size=checkpoint.size)
     room.wake.set()

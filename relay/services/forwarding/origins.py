@@ -35,6 +35,8 @@ class OriginRoom:
     seen: asyncio.Event = field(default_factory=asyncio.Event)
     """The feed has brought anchors of the origin's ledger."""
     pushing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    trace: tuple[int, str] = (0, "")
+    """Size and trace of what was pushed last: the item that waits for it may have been read before."""
 
     def verify_checkpoint(self, note: bytes) -> Checkpoint:
         """The checkpoint if a key of the log signed it, of whatever period. Raises `Malformed`, `Unverified`."""

@@ -18,6 +18,7 @@ from relay.services.forwarding.feed import live_blocks
 from relay.services.forwarding.origins import Origins
 from relay.telemetry import metrics
 from relay.telemetry.counting import add
+from relay.telemetry.events import ANCHORS_MISSING, RESCAN_TROUBLE, log_event
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Rescan:
                 self.problem = ""
             except RelayError as error:
                 self.problem = f"rescan of {self._source.ledger}: {error}"
-                log.warning(self.problem)
+                log_event(log, RESCAN_TROUBLE, ledger=self._source.ledger, reason=error)
 
     async def now(self, *, from_start: bool = False) -> Rescanned:
         """Compare up to what is final, whether the live feed has delivered it or not.
@@ -83,7 +84,7 @@ class Rescan:
             blocks += count
             missing += found
         if missing:
-            log.error("%s: %d anchors were missing and are recorded now", ledger, missing)
+            log_event(log, ANCHORS_MISSING, ledger=ledger, count=missing)
         return Rescanned(ledger=ledger, blocks=blocks, height=at.height, missing=missing)
 
     async def _step(self, at: Cursor, upto: int) -> tuple[Cursor, int, int]:

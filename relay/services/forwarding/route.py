@@ -21,6 +21,7 @@ from relay.ports.common import Clock
 from relay.ports.ledgers import CourtRegistry
 from relay.telemetry import metrics
 from relay.telemetry.counting import disclosure_decided, stopwatch
+from relay.telemetry.trace import traceparent
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Router:
     def __init__(self, registry: CourtRegistry, clock: Clock) -> None:
         self._registry = registry
         self._clock = clock
-        self._streams: dict[str, asyncio.Queue[tuple[bytes, bytes]]] = {}
+        self._streams: dict[str, asyncio.Queue[tuple[bytes, bytes, str]]] = {}
         self._routes: dict[bytes, _Route] = {}
 
     @property
@@ -72,9 +73,9 @@ class Router:
         return sorted(self._streams)
 
     @asynccontextmanager
-    async def subscribed(self, custodian: str) -> AsyncIterator[asyncio.Queue[tuple[bytes, bytes]]]:
-        """While open, requests for this custodian arrive on the queue as (request id, request). The newest stream wins."""
-        queue: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue(REQUESTS_WAITING_MAX)
+    async def subscribed(self, custodian: str) -> AsyncIterator[asyncio.Queue[tuple[bytes, bytes, str]]]:
+        """While open, requests for this custodian arrive on the queue as (request id, request, trace). The newest stream wins."""
+        queue: asyncio.Queue[tuple[bytes, bytes, str]] = asyncio.Queue(REQUESTS_WAITING_MAX)
         self._streams[custodian] = queue
         try:
             yield queue
@@ -101,7 +102,7 @@ class Router:
             raise Denied("the same request is already under way")
         route = self._routes[request_id] = _Route(custodian=custodian)
         try:
-            stream.put_nowait((request_id, token))
+            stream.put_nowait((request_id, token, traceparent()))
             while True:
                 async with asyncio.timeout(ANSWER_WAIT_S):
                     piece = await route.queue.get()
@@ -121,7 +122,7 @@ class Router:
             del self._routes[request_id]
             route.close()
 
-    def _stream(self, custodian: str) -> asyncio.Queue[tuple[bytes, bytes]]:
+    def _stream(self, custodian: str) -> asyncio.Queue[tuple[bytes, bytes, str]]:
         stream = self._streams.get(custodian)
         if stream is None:
             raise Unavailable("the custodian is not connected to this relay now")

@@ -17,6 +17,7 @@ from relay.core.errors import Unavailable, Uncertain
 from relay.ports.sharing import Beat, Lease, Leases
 from relay.services.forwarding.origins import Origins
 from relay.telemetry import metrics
+from relay.telemetry.events import LEASE_LOST, LEASE_TAKEN, LEASES_TROUBLE, log_event
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Sharing:
         beat = await self._beat()
         for name in self.held:
             if beat is None or name not in beat.kept:
-                log.warning("%s: the lease is lost", name)
+                log_event(log, LEASE_LOST, job=name)
                 await self._stop(name)
         if beat is None:
             return
@@ -97,7 +98,7 @@ class Sharing:
     async def _take(self, group: asyncio.TaskGroup, limit: int) -> None:
         free = [job.lease for name, job in self._jobs.items() if name not in self._running]
         for lease in await self._leases.take(free, limit):
-            log.info("%s: this worker's, number %d", lease.name, lease.token)
+            log_event(log, LEASE_TAKEN, job=lease.name, number=lease.token)
             self._running[lease.name] = group.create_task(self._jobs[lease.name].run(), name=lease.name)
             metrics.leader.labels(lease.name).set(1)
             metrics.fencing_token.labels(lease.name).set(lease.token)
@@ -118,7 +119,7 @@ class Sharing:
 
     def _report(self, error: Exception) -> None:
         self.problem = f"leases: {error}"
-        log.warning(self.problem)
+        log_event(log, LEASES_TROUBLE, reason=error)
 
 
 async def pulse(origins: Origins, sleep: Callable[[float], Awaitable[None]]) -> None:

@@ -23,6 +23,14 @@ from relay.services.forwarding.feed import live_blocks
 from relay.services.forwarding.origins import OriginRoom, Origins
 from relay.telemetry import metrics
 from relay.telemetry.counting import add
+from relay.telemetry.events import (
+    CHAIN_REORGANISED,
+    EXHIBIT_WITHOUT_PROOF,
+    FEED_TROUBLE,
+    FINAL_BLOCK_REPLACED,
+    ORIGIN_HALTED,
+    log_event,
+)
 
 log = logging.getLogger(__name__)
 
@@ -94,11 +102,11 @@ class Watcher:
             if not await self._store.halted(room.config.origin):
                 await self._store.halt(room.config.origin, reason, pieces)
                 metrics.equivocations.labels(room.config.origin).inc()
-                log.error("%s is halted: %s", room.config.origin, reason)
+                log_event(log, ORIGIN_HALTED, origin=room.config.origin, reason=reason)
 
     def _report(self, error: RelayError) -> None:
         self.problem = f"feed of {self._source.ledger}: {error}"
-        log.warning(self.problem)
+        log_event(log, FEED_TROUBLE, ledger=self._source.ledger, reason=error)
 
     async def _take(self, block: AnchorBlock) -> None:
         ours = tuple(anchor for anchor in block.anchors if self._origins.serves(anchor.origin, anchor.ledger))
@@ -178,19 +186,15 @@ class Watcher:
         """The last recorded block has left the node's chain: go back one and read again. What was final should not have left."""
         for item in await self._store.taken_for_final(self._source.ledger, cursor):
             reason = f"{self._source.ledger} replaced block {cursor.height}, which was final"
-            log.error("%s halts at size %d: %s", item.anchor.origin, item.anchor.size, reason)
+            log_event(log, FINAL_BLOCK_REPLACED, origin=item.anchor.origin, size=item.anchor.size, reason=reason)
             await self._store.halt(item.anchor.origin, reason, await self._pieces(item))
             metrics.equivocations.labels(item.anchor.origin).inc()
         # what is final on its new chain the node says anew
         self.final_height = min(self.final_height, cursor.height - 1)
         orphaned = await self._store.rewind(self._source.ledger, cursor.height - 1)
         add(metrics.commitments_orphaned, orphaned)
-        log.warning(
-            "%s reorganised: block %d left the chain, %d items orphaned",
-            self._source.ledger,
-            cursor.height,
-            orphaned.total(),
-        )
+        count = orphaned.total()
+        log_event(log, CHAIN_REORGANISED, ledger=self._source.ledger, height=cursor.height, orphaned=count)
 
     async def _pieces(self, item: Item) -> dict[str, bytes]:
         """What the log signed, and what its ledger proves of that size now: they contradict each other if history was rewritten."""
@@ -202,5 +206,5 @@ class Watcher:
             if found is not None:
                 pieces[ANCHOR] = ledger_proof_bytes(await self._source.prove(found))
         except RelayError as error:
-            log.warning("the exhibit has no ledger proof: %s", error)
+            log_event(log, EXHIBIT_WITHOUT_PROOF, origin=anchor.origin, reason=error)
         return pieces

@@ -73,12 +73,12 @@ class PostgresDatabase:
         try:
             first = await asyncpg.connect(url, timeout=CONNECT_S, command_timeout=STATEMENT_S, server_settings=SETTINGS)
         except (pg.PostgresError, pg.InterfaceError, OSError, ValueError) as error:
-            raise _refused(name, error) from error
+            raise refused(name, error) from error
         try:
             await check_server(first, name)
             await migrate(first, name, application, migrations)
         except (pg.PostgresError, pg.InterfaceError, OSError) as error:
-            raise _refused(name, error) from error
+            raise refused(name, error) from error
         finally:
             with suppress(Exception):
                 await first.close(timeout=CONNECT_S)
@@ -189,16 +189,18 @@ def check_url(url: str) -> str:
     return name
 
 
-def _refused(name: str, error: Exception) -> Exception:
+def refused(name: str, error: Exception) -> Exception:
     """What a failed start says."""
     if isinstance(error, _DAMAGED):
         return StorageFailed(f"{name}: {error}")
     if isinstance(error, pg.InvalidCatalogNameError):
         return Malformed(name, "", "there is no such database; make it with createdb")
     if isinstance(error, pg.InvalidAuthorizationSpecificationError):
-        return Malformed(name, "", f"does not let this user in ({error})")
+        return Malformed(name, "", f"does not let this user in ({error})", concern="access")
     if isinstance(error, pg.InsufficientPrivilegeError):
-        return Malformed(name, "", f"{error}; for the first start and after an update: GRANT CREATE ON DATABASE")
+        return Malformed(
+            name, "", f"{error}; for the first start and after an update: GRANT CREATE ON DATABASE", concern="access"
+        )
     if isinstance(error, ValueError):
         return Malformed(name, "url", f"is refused by the driver ({error})")
     return Unavailable(f"{name}: {error or type(error).__name__}")

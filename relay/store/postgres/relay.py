@@ -161,10 +161,20 @@ class PostgresRelayStore:
         sql = "UPDATE item SET attempt = attempt + 1 WHERE id = $1 RETURNING attempt"
         return int(await self._write(lambda c: c.fetchval(sql, item)))
 
-    async def save_checkpoint(self, origin: str, size: int, note: bytes) -> None:
+    async def save_checkpoint(self, origin: str, size: int, note: bytes, trace: str = "") -> None:
         """See the port. The first note of a size stays: its signature was checked, and its root is the ledger's."""
-        sql = "INSERT INTO checkpoint (origin, size, note) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-        await self._write(lambda c: c.execute(sql, origin, size, note))
+
+        async def write(c: Connection) -> None:
+            await c.execute(
+                "INSERT INTO checkpoint (origin, size, note) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                *(origin, size, note),
+            )
+            if trace:
+                await c.execute(
+                    "UPDATE item SET trace = $3 WHERE origin = $1 AND size = $2 AND trace = ''", origin, size, trace
+                )
+
+        await self._write(write)
 
     async def checkpoint(self, origin: str, size: int) -> bytes | None:
         """See the port."""

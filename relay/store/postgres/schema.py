@@ -98,7 +98,9 @@ Each connection counts in rows of its own (shard): transactions on one origin's 
 Only the sum means something.
 """
 
-MIGRATIONS: Final = (_FIRST, _ITEMS_ARE_COUNTED)
+_ITEM_TRACE: Final = "ALTER TABLE item ADD COLUMN trace text NOT NULL DEFAULT ''"
+
+MIGRATIONS: Final = (_FIRST, _ITEMS_ARE_COUNTED, _ITEM_TRACE)
 """Migration n leads to version n and is never changed once released."""
 
 
@@ -126,7 +128,7 @@ async def migrate(connection: Any, name: str, application: str, migrations: Sequ
         version = await _version(connection, name, application)
         if version > len(migrations):
             reason = f"version {version}; this program knows versions up to {len(migrations)}: update the program"
-            raise Malformed(name, "schema", f"{reason}, or restore the backup made before the update")
+            raise Malformed(name, "schema", f"{reason}, or restore the backup made before the update", concern="schema")
         for script in migrations[version:]:
             await connection.execute(script)
         if version < len(migrations):
@@ -141,8 +143,12 @@ async def _version(connection: Any, name: str, application: str) -> int:
         await connection.execute("CREATE TABLE schema_version (application text NOT NULL, version int NOT NULL)")
         await connection.execute("INSERT INTO schema_version VALUES ($1, 0)", application)
     elif not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{SCHEMA}.schema_version"):
-        raise Malformed(name, "schema", f"has a schema {SCHEMA} of another program; choose another database")
+        raise Malformed(
+            name, "schema", f"has a schema {SCHEMA} of another program; choose another database", concern="schema"
+        )
     row = await connection.fetchrow("SELECT application, version FROM schema_version")
     if row is None or row["application"] != application:
-        raise Malformed(name, "schema", f"belongs to {row and row['application']}, not to a {application}")
+        raise Malformed(
+            name, "schema", f"belongs to {row and row['application']}, not to a {application}", concern="schema"
+        )
     return int(row["version"])

@@ -10,12 +10,12 @@ from relay.core.errors import Conflict
 from relay.core.lifecycle import ItemState
 from relay.ports.ledgers import Anchor, AnchorBlock
 from relay.store.postgres.database import Connection
-from relay.store.rows import BLOCKS_REMEMBERED, ITEM_COLUMNS, new_item_values, state_in
+from relay.store.rows import BLOCKS_REMEMBERED, ITEM_COLUMNS, NEW_ITEM_ENDS, new_item_values, state_in
 
 NOW_MS: Final = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 """Milliseconds since 1970 UTC by the database's own clock."""
 _INSERT_ANCHOR: Final = (
-    f"INSERT INTO item ({ITEM_COLUMNS}, final_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, '',"
+    f"INSERT INTO item ({ITEM_COLUMNS}, final_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, {NEW_ITEM_ENDS},"
     f" CASE $10 WHEN 'final' THEN {NOW_MS} ELSE 0 END)"
     " ON CONFLICT (id) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash,"
     " tx_id = excluded.tx_id, time_ms = excluded.time_ms, state = excluded.state, final_ms = excluded.final_ms"

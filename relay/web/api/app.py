@@ -17,6 +17,7 @@ from starlette.routing import Route as Endpoint
 from starlette.types import Receive, Scope, Send
 
 from relay.core.errors import Busy, Denied
+from relay.telemetry.events import API_DENIED, log_event
 from relay.web.api.forms import Strict, checker
 from relay.web.api.problems import NOTHING, Problem, problem_of
 from relay.web.api.reading import Reader
@@ -69,7 +70,7 @@ class Operation:
         try:
             person = await self._callers.caller(request)
         except Denied as error:
-            log.info("%s: %s", self.route.name, error)
+            log_event(log, API_DENIED, operation=self.route.name, reason=error)
             person = None
         if person is None:
             reason = "Show a client certificate of a listed identity, or a bearer token of the court's OpenID provider."

@@ -26,6 +26,7 @@ from relay.core.errors import (
     Uncertain,
     Unverified,
 )
+from relay.telemetry.events import API_DENIED, INTERNAL_ERROR, log_event
 
 log = logging.getLogger(__name__)
 
@@ -127,10 +128,10 @@ def problem_of(error: BaseException, operation: str) -> Problem:
     kind = next((k for k in _OF_ERROR if isinstance(error, k)), None)
     if kind is None:
         number = secrets.token_hex(4)
-        log.error("%s failed (log id %s)", operation, number, exc_info=error)
+        log_event(log, INTERNAL_ERROR, what=operation, number=number, exc_info=error)
         return Problem(name="internal", detail=f"The gateway's log tells more under {number}.", more={"log": number})
     if isinstance(error, Denied | NotFound):
-        log.info("%s: %s", operation, error)
+        log_event(log, API_DENIED, operation=operation, reason=error)
         return Problem(name="not-found", detail=NOTHING)
     if isinstance(error, Malformed):
         return Problem(name="unusable", detail=str(error), more={"field": error.field})

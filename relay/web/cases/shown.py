@@ -184,7 +184,7 @@ class Showing:
         if isinstance(value, int) and name.endswith("_cents"):
             return money(w, value, currency)
         if isinstance(value, str):
-            return _moment(w, value)
+            return _moment(w, w.value(name, value))
         return str(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=False)
 
 

@@ -53,6 +53,22 @@ class ReceiptsReply(_message.Message):
     receipts: _containers.RepeatedCompositeFieldContainer[ReceiptRow]
     def __init__(self, receipts: _Optional[_Iterable[_Union[ReceiptRow, _Mapping]]] = ...) -> None: ...
 
+class ReadLogRequest(_message.Message):
+    __slots__ = ("origin", "start", "end")
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    origin: str
+    start: int
+    end: int
+    def __init__(self, origin: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
+
+class LogEntries(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: bytes
+    def __init__(self, entries: _Optional[bytes] = ...) -> None: ...
+
 class RecordGrantRequest(_message.Message):
     __slots__ = ("statement",)
     STATEMENT_FIELD_NUMBER: _ClassVar[int]
@@ -72,12 +88,14 @@ class RequestsRequest(_message.Message):
     def __init__(self, origin: _Optional[str] = ...) -> None: ...
 
 class RoutedRequest(_message.Message):
-    __slots__ = ("request_id", "request")
+    __slots__ = ("request_id", "request", "trace")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
+    TRACE_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     request: bytes
-    def __init__(self, request_id: _Optional[bytes] = ..., request: _Optional[bytes] = ...) -> None: ...
+    trace: str
+    def __init__(self, request_id: _Optional[bytes] = ..., request: _Optional[bytes] = ..., trace: _Optional[str] = ...) -> None: ...
 
 class AnswerChunk(_message.Message):
     __slots__ = ("start", "chunk", "refusal", "end")

@@ -44,6 +44,11 @@ class CustodianPortStub:
                 request_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.ReceiptsRequest.SerializeToString,
                 response_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.ReceiptsReply.FromString,
                 _registered_method=True)
+        self.ReadLog = channel.unary_stream(
+                '/relay.wire.v1.CustodianPort/ReadLog',
+                request_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.ReadLogRequest.SerializeToString,
+                response_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.LogEntries.FromString,
+                _registered_method=True)
         self.RecordGrant = channel.unary_unary(
                 '/relay.wire.v1.CustodianPort/RecordGrant',
                 request_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.RecordGrantRequest.SerializeToString,
@@ -73,6 +78,13 @@ class CustodianPortServicer:
 
     def Receipts(self, request, context):
         """Receipts of checkpoints above a size, so that a lender notices a lazy relay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadLog(self, request, context):
+        """Entries of a log of the caller's own that the relay holds: for a custodian whose data was restored from an older backup.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,6 +123,11 @@ def add_CustodianPortServicer_to_server(servicer, server):
                     servicer.Receipts,
                     request_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.ReceiptsRequest.FromString,
                     response_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.ReceiptsReply.SerializeToString,
+            ),
+            'ReadLog': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadLog,
+                    request_deserializer=relay_dot_wire_dot_v1_dot_relay__pb2.ReadLogRequest.FromString,
+                    response_serializer=relay_dot_wire_dot_v1_dot_relay__pb2.LogEntries.SerializeToString,
             ),
             'RecordGrant': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordGrant,
@@ -182,6 +199,33 @@ class CustodianPort:
             '/relay.wire.v1.CustodianPort/Receipts',
             relay_dot_wire_dot_v1_dot_relay__pb2.ReceiptsRequest.SerializeToString,
             relay_dot_wire_dot_v1_dot_relay__pb2.ReceiptsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/relay.wire.v1.CustodianPort/ReadLog',
+            relay_dot_wire_dot_v1_dot_relay__pb2.ReadLogRequest.SerializeToString,
+            relay_dot_wire_dot_v1_dot_relay__pb2.LogEntries.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class CustodianPortStub:
     """First message an offer, then packages. Each package is durable before it is acknowledged."""
     Receipts: _grpc.UnaryUnaryMultiCallable[_relay_pb2.ReceiptsRequest, _relay_pb2.ReceiptsReply]
     """Receipts of checkpoints above a size, so that a lender notices a lazy relay."""
+    ReadLog: _grpc.UnaryStreamMultiCallable[_relay_pb2.ReadLogRequest, _relay_pb2.LogEntries]
+    """Entries of a log of the caller's own that the relay holds: for a custodian whose data was restored from an older backup."""
     RecordGrant: _grpc.UnaryUnaryMultiCallable[_relay_pb2.RecordGrantRequest, _relay_pb2.RecordGrantReply]
     """A grant statement signed by the lender, to be written to the court ledger."""
     Requests: _grpc.UnaryStreamMultiCallable[_relay_pb2.RequestsRequest, _relay_pb2.RoutedRequest]
@@ -49,6 +51,8 @@ class CustodianPortAsyncStub(CustodianPortStub):
     """First message an offer, then packages. Each package is durable before it is acknowledged."""
     Receipts: _aio.UnaryUnaryMultiCallable[_relay_pb2.ReceiptsRequest, _relay_pb2.ReceiptsReply]  # type: ignore[assignment]
     """Receipts of checkpoints above a size, so that a lender notices a lazy relay."""
+    ReadLog: _aio.UnaryStreamMultiCallable[_relay_pb2.ReadLogRequest, _relay_pb2.LogEntries]  # type: ignore[assignment]
+    """Entries of a log of the caller's own that the relay holds: for a custodian whose data was restored from an older backup."""
     RecordGrant: _aio.UnaryUnaryMultiCallable[_relay_pb2.RecordGrantRequest, _relay_pb2.RecordGrantReply]  # type: ignore[assignment]
     """A grant statement signed by the lender, to be written to the court ledger."""
     Requests: _aio.UnaryStreamMultiCallable[_relay_pb2.RequestsRequest, _relay_pb2.RoutedRequest]  # type: ignore[assignment]
@@ -72,6 +76,14 @@ class CustodianPortServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_relay_pb2.ReceiptsReply, _abc.Awaitable[_relay_pb2.ReceiptsReply]]:
         """Receipts of checkpoints above a size, so that a lender notices a lazy relay."""
+
+    @_abc_1.abstractmethod
+    def ReadLog(
+        self,
+        request: _relay_pb2.ReadLogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_relay_pb2.LogEntries], _abc.AsyncIterator[_relay_pb2.LogEntries]]:
+        """Entries of a log of the caller's own that the relay holds: for a custodian whose data was restored from an older backup."""
 
     @_abc_1.abstractmethod
     def RecordGrant(

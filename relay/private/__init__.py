@@ -1,0 +1,1 @@
+"""Secrets: where they may lie, and that nobody else can read them."""

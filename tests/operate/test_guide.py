@@ -1,0 +1,48 @@
+"""docs/operate.md, followed: from keys to a verdict on hosts that share nothing but the network. `run.py operate` follows the rest, too."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.operate.follow import follow, no_way
+from tests.operate.guide import GUIDE, HOSTS, MAKING, carried, steps
+from tests.operate.hosts import Hosts, why_not
+
+
+def test_every_host_of_the_guide_does_something_and_every_carried_file_has_both_ends() -> None:
+    found = steps(GUIDE.read_text())
+    assert {step.host for step in found} == {"", *HOSTS, *MAKING}
+    for step in found:
+        for one in carried(step) if not step.host else ():
+            assert one.from_host in (*HOSTS, *MAKING), step
+            assert one.to_host in (*HOSTS, *MAKING), step
+
+
+def test_no_key_is_carried_anywhere() -> None:
+    for step in steps(GUIDE.read_text()):
+        for one in carried(step) if not step.host else ():
+            assert not one.from_path.endswith(".key"), one
+            assert "/keys/" not in one.from_path, one
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Hosts:
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    return Hosts(built=False)
+
+
+def test_hosts_that_share_nothing_but_the_network_come_to_a_confirmed_anchor_and_a_verdict(hosts: Hosts) -> None:
+    with hosts:
+        followed = follow(hosts, built=False, say=print, until="10. ")
+        assert no_way(hosts, "court", "lender")
+        assert no_way(hosts, "court", "lender-ledger")
+        seen = hosts.run("court", "ls -A .. ../hosts; cat /etc/hosts")
+    assert len(followed.digests) == 1, "all hosts have the same trust roots"
+    assert followed.verdict.startswith("CONSISTENT")
+    assert followed.files > 20
+    assert "custodian" not in seen.stdout, "a host sees nothing of another"
+    assert subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout.count(hosts.mark) == 0
