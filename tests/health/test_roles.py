@@ -26,7 +26,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from relay.app.initialise import ORIGIN
 from relay.config.roles import read_desk
-from relay.transport.credentials import channel_credentials
+from relay.core.errors import Denied
+from relay.transport.channels import channel
+from relay.transport.credentials import TlsFiles, channel_credentials
+from relay.wire.operations_client import ask_overview
 from relay.wire.v1 import custodian_pb2, custodian_pb2_grpc
 from tests.support.command import PATIENCE_S, ROOT, courtrelay, environment, serving
 from tests.support.lines import repayment
@@ -117,6 +120,17 @@ def test_ready_roles_name_each_component_and_status_is_0(roles: Roles) -> None:
     assert page["origins"] == told["relay"]["overview"]["origins"]
     for role in kinds:
         assert roles.get(role, "/nowhere")[0] == 404
+
+
+async def test_attack_overview_is_for_operators_alone(roles: Roles) -> None:
+    """A peer of the relay, with a good certificate of its own, asks for what operators are told."""
+    address = read_desk(roles.home / "relay-desk/desk.toml").address
+    for role in ("custodian", "court"):
+        tls = tomllib.loads((roles.home / role / "config.toml").read_text())["tls"]
+        files = TlsFiles(**{name: roles.home / role / tls[name] for name in ("ca", "certificate", "key")})
+        async with channel(address, files) as opened:
+            with pytest.raises(Denied):
+                await ask_overview(opened)
 
 
 @pytest.mark.parametrize("width", ["80", "120"])
