@@ -37,14 +37,12 @@ def ended(home: Path, role: str, code: int, *words: str, env: dict[str, str] | N
 @pytest.mark.parametrize(
     ("role", "old", "new", "words"),
     [
-        ("relay", "data =", "dada =", ("data", "is missing")),
         ("custodian", "[anchoring]", "[anchoring]\nintervall_s = 2", ("anchoring.intervall_s", "did you mean interval_s?")),
         ("custodian", "interval_s = 2.0", 'interval_s = "2s"', ("anchoring.interval_s", 'a number without a unit, not "2s"')),
-        ("custodian", "interval_s = 2.0", "interval_s = 500000", ("from 0.05 to 86400", "are these milliseconds?")),
         ("court", "[keys]", "[keys", ("is not TOML",)),
         ("relay", "[tls]", STORE.format("postgresql://x:geheim@db/x"), ("store.url", "env:NAME or file:PATH")),
     ],
-    ids=["missing", "unknown", "unit", "milliseconds", "no-toml", "inline-secret"],
+    ids=["unknown", "unit", "no-toml", "inline-secret"],
 )  # fmt: skip
 def test_wrong_configuration(change: Change, home: Path, role: str, old: str, new: str, words: tuple[str, ...]) -> None:
     path = change(role, old, new)
@@ -56,8 +54,6 @@ def test_wrong_configuration(change: Change, home: Path, role: str, old: str, ne
     ("role", "file", "mode"),
     [
         ("custodian", "keys/master.key", 0o644),
-        ("custodian", "keys/sealing.key", 0o640),
-        ("custodian", "keys/record.pem", 0o604),
         ("relay", "tls.key", 0o660),
         ("court", "report.key", 0o644),
         ("lender-ledger", "validators/validator-1.pem", 0o644),
@@ -129,14 +125,6 @@ def test_secrets_may_lie_in_the_environment(change: Change, home: Path) -> None:
         (folder / name).unlink()
     ended(home, "custodian", 79, "keys/nowhere.pem", env=well)
     ended(home, "custodian", 79, "env:MASTER: the environment has no such variable", env={"RECORD": well["RECORD"]})
-    ended(
-        home,
-        "custodian",
-        79,
-        "env:MASTER: must be 32 bytes in base64",
-        env={**well, "MASTER": well["MASTER"].rstrip("=")},
-    )
-    ended(home, "custodian", 79, "env:RECORD: is not an unencrypted PEM private key", env={**well, "RECORD": "x"})
 
 
 def test_full_disk_is_storage_with_what_to_do() -> None:
