@@ -43,9 +43,9 @@ def test_seconds_of_another_unit(value: object, said: str) -> None:
 
 
 def test_unknown_key_says_which_is_near_or_which_there_are() -> None:
-    near = table(interval_s=1, intervall=1)
+    near = table(interval_s=1, interval_sec=1)
     near.integer("interval_s", low=0, high=9)
-    with pytest.raises(Malformed, match=r"intervall: is not a known key here; did you mean interval_s\?"):
+    with pytest.raises(Malformed, match=r"interval_sec: is not a known key here; did you mean interval_s\?"):
         near.done()
     far = table(count=1, zzz=1)
     far.integer("count", low=0, high=9)

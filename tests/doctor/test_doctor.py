@@ -339,3 +339,24 @@ def test_running_home_is_well_as_a_command(home: Path) -> None:
     ran = courtrelay("doctor", "custodian", "--home", home, "--wrong")
     assert ran.code == 1
     assert re.search(r"^problem  custodian +permissions +keys\.master: .*chmod 600", ran.out, re.MULTILINE)
+
+
+async def test_health_says_that_the_clock_is_behind_the_own_certificate(home: Path) -> None:
+    """The role starts and waits: nobody would take its certificate yet."""
+    from relay.app.components import own
+    from relay.config.roles import read_relay
+
+    async def probe() -> None:
+        return None
+
+    async def clock() -> str:
+        (one,) = (
+            one
+            for one in own("relay", read_relay(home / "relay/config.toml").common, "sqlite", probe)
+            if (one.kind, one.name) == ("clock", "own")
+        )
+        return await one.look()
+
+    assert await clock() == ""
+    reissue(home, "relay", now() + datetime.timedelta(minutes=15), 50)
+    assert "the clock is behind, or the certificate was made with one ahead" in await clock()

@@ -37,7 +37,7 @@ def ended(home: Path, role: str, code: int, *words: str, env: dict[str, str] | N
 @pytest.mark.parametrize(
     ("role", "old", "new", "words"),
     [
-        ("custodian", "[anchoring]", "[anchoring]\nintervall_s = 2", ("anchoring.intervall_s", "did you mean interval_s?")),
+        ("custodian", "[anchoring]", "[anchoring]\ninterval_sec = 2", ("anchoring.interval_sec", "did you mean interval_s?")),
         ("custodian", "interval_s = 2.0", 'interval_s = "2s"', ("anchoring.interval_s", 'a number without a unit, not "2s"')),
         ("court", "[keys]", "[keys", ("is not TOML",)),
         ("relay", "[tls]", STORE.format("postgresql://x:geheim@db/x"), ("store.url", "env:NAME or file:PATH")),
