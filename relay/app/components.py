@@ -26,6 +26,7 @@ from relay.telemetry import metrics
 from relay.telemetry.clocks import ClockWatch, peer_clock
 from relay.telemetry.health import Component, Kind
 from relay.telemetry.silence import Silence
+from relay.transport.certificates import why_too_early
 from relay.transport.health import PeerHealth
 
 Look = Callable[[], Awaitable[str]]
@@ -181,7 +182,7 @@ def own(role: str, common: Common, family: str, probe: Callable[[], Awaitable[No
         return ""
 
     async def look_at_clock() -> str:
-        return watch.look()
+        return watch.look() or await asyncio.to_thread(why_too_early, common.tls.certificate)
 
     least = common.ops.disk_free_bytes_min if common.ops else DISK_FREE_MIN
     return [
