@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
+from contextlib import AsyncExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from relay.app.tracing import open_tracing
 from relay.config.strict import Table
 from relay.config.trace import read_trace
 from relay.core.errors import Malformed
+from relay.telemetry.trace import now_ns
 
 GOOD = 'endpoint = "https://collector.example:4318/v1/traces"\n'
 
@@ -93,3 +99,13 @@ def test_what_is_not_known_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("VALUE", "v")
     with pytest.raises(Malformed, match="17 headers"):
         read(GOOD + "[headers]\n" + "".join(f'h{n} = "env:VALUE"\n' for n in range(17)), tmp_path)
+
+
+async def test_without_the_extra_the_table_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "relay.app.otlp", None)
+    common = cast(Any, SimpleNamespace(trace=object(), identity="x"))
+    async with AsyncExitStack() as stack:
+        with pytest.raises(Malformed, match=r"needs the extra courtrelay\[otel\]"):
+            await open_tracing(stack, "relay", common)
+        await open_tracing(stack, "relay", cast(Any, SimpleNamespace(trace=None)))
+        assert now_ns() == 0, "without the table nothing is recorded"
