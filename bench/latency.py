@@ -35,7 +35,7 @@ from bench.bare import bare_calls
 from bench.lender import DOSSIER_RECORDS, DOSSIERS_PER_S, RECORDS_PER_S
 from bench.schedule import percentile
 from bench.table import Row
-from relay.app import desk
+from relay.app import console
 from relay.app.demo.network import Network, until
 from relay.app.initialise import ORIGIN, initialise
 
@@ -183,7 +183,7 @@ def _rate(anchors: Mapping[int, float]) -> float:
 
 async def _until_confirmed(home: Path, records: int) -> None:
     async def ask() -> dict[str, dict[str, object]]:
-        return {"relay": await desk._ask(home, "relay-desk", desk._relay_status)}
+        return {"relay": await console.facts_of(home, "relay")}
 
     await until(f"{records} records confirmed", ask, lambda s: s["relay"].get(f"{ORIGIN} confirmed") == records)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from relay.app import desk
+from relay.app import console, desk
 from relay.app.demo.network import Network
 from relay.app.initialise import initialise
 from relay.core.limits import ENTRY_BYTES
@@ -99,13 +99,11 @@ async def entries_way(entries: int) -> WayResult:
 
 async def _until(network: Network, role: str, name: str, value: int) -> float:
     """Ask until it is so; returns when it was last not so, so that no time is given away."""
-    ask = {"custodian": desk._custodian_status, "court": desk._court_status}[role]
-    which = {"custodian": "lender-desk", "court": "court-desk"}[role]
     ends = time.perf_counter() + PATIENCE_S
     before = time.perf_counter()
     while time.perf_counter() < ends:
         asked = time.perf_counter()
-        answer = await desk._ask(network.home, which, ask)
+        answer = await console.facts_of(network.home, role)
         if any(key.endswith(name) and held == value for key, held in answer.items()):
             return before
         before = asked

@@ -79,9 +79,13 @@ def court_needs(
     ]
 
 
-def ledger(source: AnchorSource, read: Callable[[], Awaitable[int]] | None = None) -> Component:
+def ledger(
+    source: AnchorSource,
+    read: Callable[[], Awaitable[int]] | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Component:
     """A lender's ledger: its node tells a head, and what is `read` of it follows that. A role waits safely for a silent one."""
-    silence = Silence(time.monotonic)
+    silence = Silence(monotonic)
 
     async def look() -> str:
         head = await source.head()

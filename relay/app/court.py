@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from relay.app.court_time import statements, timestamps
 from relay.app.http import open_court_http
 from relay.app.lists import ListsUsed
 from relay.app.ops import make_health, open_ops
+from relay.app.overviews import Overviews, court_report
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.samples import sample_court
 from relay.app.trust import only, use_trust
@@ -40,6 +40,8 @@ from relay.transport.servers import serving
 from relay.wire.court_server import ALLOW, LONG_LIVED, CourtDesk, Mirror
 from relay.wire.custody_server import ALLOW as CUSTODY_ALLOW
 from relay.wire.custody_server import CustodyDesk
+from relay.wire.operations_server import ALLOW as OPERATIONS_ALLOW
+from relay.wire.operations_server import OperationsDesk
 from relay.wire.relay_client import GrpcRetrievalLink
 from relay.wire.v1 import court_pb2_grpc, custody_pb2_grpc
 
@@ -129,7 +131,7 @@ async def run_court(path: Path) -> None:
     config = read_court(path)
     common = config.common
     clock = SystemClock()
-    witness, custody_signer = open_signer(config.witness_key), open_signer(config.custody_key)
+    witness, custody_signer = open_signer(config.witness_key, "witness"), open_signer(config.custody_key, "custody")
     async with AsyncExitStack() as stack:
         store = await SqliteCourtStore.open(common.data)
         stack.push_async_callback(store.close)
@@ -162,16 +164,18 @@ async def run_court(path: Path) -> None:
         custody_desk = await _custody_desk(config, store, custody, custody_signer)
         needs = court_needs(config, registry=registry, store=store, probe=store.probe, relay=to_relay)
         health = make_health("court", needs)
+        overviews = Overviews(health, common, court_report(status))
         port = await stack.enter_async_context(
             serving(
                 [
                     lambda server: court_pb2_grpc.add_MirrorServicer_to_server(mirrored, server),
                     lambda server: court_pb2_grpc.add_CourtDeskServicer_to_server(desk, server),
                     lambda server: custody_pb2_grpc.add_CustodyDeskServicer_to_server(custody_desk, server),
+                    OperationsDesk(overviews.tell).register,
                 ],
                 address=common.listen,
                 tls=common.tls,
-                allow={**ALLOW, **CUSTODY_ALLOW},
+                allow={**ALLOW, **CUSTODY_ALLOW, **OPERATIONS_ALLOW},
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
                 limits=common.limits,
@@ -180,7 +184,7 @@ async def run_court(path: Path) -> None:
             )
         )
         await open_court_http(stack, config, store, trust)
-        await open_ops(stack, health, common, partial(sample_court, store, registry.ledger))
+        await open_ops(stack, health, common, sample_court, overviews.tell)
         jobs = [("receipts", receipts.run()), ("custody", custody.run())]
         jobs += [("timestamps", stamping.run()), ("statements", stating.run()), *(web.workers if web else ())]
         await stack.enter_async_context(workers(*jobs))

@@ -87,7 +87,7 @@ async def open_court_office(
 
 async def custody_reading(config: CourtConfig, store: SqliteCourtStore, custody: CustodyKeeper) -> CustodyReading:
     """The court's own custody log, for its own people."""
-    log, signer = await store.custody_log(), open_signer(config.custody_key)
+    log, signer = await store.custody_log(), open_signer(config.custody_key, "custody")
     return CustodyReading(
         keeper=config.common.identity,
         rows=StoredCustodyRows.of(store),

@@ -66,7 +66,7 @@ def open_court_reports(
         views=views,
         court=store,
         press=press,
-        seal=open_signer(config.seal_key),
+        seal=open_signer(config.seal_key, "report"),
         profiles=read_profiles(given.profiles),
         trust=trust,
         custody=custody,

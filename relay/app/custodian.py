@@ -14,6 +14,7 @@ from relay.app.components import custodian_needs
 from relay.app.http import open_custodian_http
 from relay.app.lists import ListsUsed
 from relay.app.ops import make_health, open_ops
+from relay.app.overviews import Overviews, custodian_report
 from relay.app.projection import open_projector
 from relay.app.retention import RETENTION_ALLOW, RetentionServices, wire_retention
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
@@ -45,6 +46,8 @@ from relay.transport.servers import serving
 from relay.wire.custodian_server import ALLOW, LONG_LIVED, CustodianDesk
 from relay.wire.custody_server import ALLOW as CUSTODY_ALLOW
 from relay.wire.custody_server import CustodyDesk
+from relay.wire.operations_server import ALLOW as OPERATIONS_ALLOW
+from relay.wire.operations_server import OperationsDesk
 from relay.wire.relay_client import GrpcRelayLink
 from relay.wire.v1 import custodian_pb2_grpc, custody_pb2_grpc
 
@@ -64,8 +67,12 @@ class _Services:
     custody: CustodyAnchor
     retention: RetentionServices
 
-    def desk(self, origin: str, store: SqliteCustodianStore, projector: Projector | None) -> CustodianDesk:
+    def desk(self, status: CustodianStatus) -> CustodianDesk:
         """The lender's desk over these services."""
+        return CustodianDesk(self.deposits, self.anchoring, self.grants, status)
+
+    def status(self, origin: str, store: SqliteCustodianStore, projector: Projector | None) -> CustodianStatus:
+        """What `status` says of these services."""
         asked = (
             self.anchoring,
             self.pusher,
@@ -76,18 +83,17 @@ class _Services:
             self.retention.erasures,
             *([projector] if projector else []),
         )
-        status = CustodianStatus(
+        return CustodianStatus(
             origin,
             store,
             pushed=lambda: self.pusher.pushed_size,
             connected=lambda: self.disclosures.connected,
             problems=[partial(getattr, one, "problem") for one in asked],
         )
-        return CustodianDesk(self.deposits, self.anchoring, self.grants, status)
 
     def custody_desk(self, config: CustodianConfig, store: SqliteCustodianStore) -> CustodyDesk:
         """The custody desk; without a custody key it shows events and no head."""
-        signer = open_signer(config.custody_key) if config.custody_key else None
+        signer = open_signer(config.custody_key, "custody") if config.custody_key else None
         reading = CustodyReading(
             keeper=config.common.identity,
             rows=StoredCustodyRows.of(store),
@@ -121,7 +127,7 @@ def _wire(
     """Every service with its keys. Raises `Malformed` for a key file that cannot be used."""
     identity, clock = config.common.identity, SystemClock()
     trust, catalogue = use_trust(config.common.trust, config.common.data), KindCatalogue()
-    record_key, log_signer = open_signer(config.record_key), open_signer(config.log_key)
+    record_key, log_signer = open_signer(config.record_key, "record"), open_signer(config.log_key, "log")
     log_key = VerifierKey.ed25519(config.origin, log_signer.public_key)
     deposits = Deposits(
         identity=identity,
@@ -145,10 +151,11 @@ def _wire(
     receipts = _receipts(config, store, link, trust, pusher)
     grants = Grants(
         identity=identity,
+        origin=config.origin,
         store=store,
         relay=link,
         catalogue=catalogue,
-        signer=open_signer(config.grant_key),
+        signer=open_signer(config.grant_key, "grant"),
         trust=trust,
         verifiers=verifiers(),
         clock=clock,
@@ -198,18 +205,21 @@ async def run_custodian(path: Path) -> None:
         link = GrpcRelayLink(to_relay)
         services = _wire(config, store, vault, source, link)
         projector = await open_projector(stack, config.ledger, config.projections, store, services.deposits.grown)
-        desk, custody_desk = services.desk(config.origin, store, projector), services.custody_desk(config, store)
+        status = services.status(config.origin, store, projector)
+        desk, custody_desk = services.desk(status), services.custody_desk(config, store)
         health = make_health("custodian", custodian_needs(config, source=source, probe=store.probe, relay=to_relay))
+        overviews = Overviews(health, common, custodian_report(status))
         port = await stack.enter_async_context(
             serving(
                 [
                     lambda server: custodian_pb2_grpc.add_CustodianDeskServicer_to_server(desk, server),
                     lambda server: custody_pb2_grpc.add_CustodyDeskServicer_to_server(custody_desk, server),
                     services.retention.register,
+                    OperationsDesk(overviews.tell).register,
                 ],
                 address=common.listen,
                 tls=common.tls,
-                allow={**ALLOW, **CUSTODY_ALLOW, **RETENTION_ALLOW},
+                allow={**ALLOW, **CUSTODY_ALLOW, **RETENTION_ALLOW, **OPERATIONS_ALLOW},
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
                 limits=common.limits,
@@ -218,7 +228,9 @@ async def run_custodian(path: Path) -> None:
             )
         )
         await open_custodian_http(stack, config, store)
-        await open_ops(stack, health, common, partial(sample_custodian, store))
+        await open_ops(
+            stack, health, common, partial(sample_custodian, store, config.origin, SystemClock().now_ms), overviews.tell
+        )
         await stack.enter_async_context(
             workers(
                 ("anchoring", services.anchoring.run()),

@@ -1,4 +1,4 @@
-"""What people at a terminal do with running roles: the verbs deposit, anchor, grant, retrieve and status."""
+"""What people at a terminal do with running roles: the verbs deposit, anchor, grant and retrieve."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import grpc.aio
 
 from relay.app.runtime import SystemClock
 from relay.config.roles import DeskConfig, read_desk
-from relay.core.errors import Malformed, RelayError, Unavailable
+from relay.core.errors import Malformed, Unavailable
 from relay.core.grants import parse_grant
 from relay.core.limits import GRANT_BYTES_MAX
 from relay.core.times import format_utc
@@ -22,7 +22,7 @@ from relay.deposit.folder import FolderDossier, read_folder
 from relay.services.custodian.deposit import StoredDossier
 from relay.services.custodian.scopes import GrantCommand
 from relay.transport.channels import channel
-from relay.wire.desks import CourtDeskClient, CustodianDeskClient, DossierToSend, RefusedDossier, RelayDeskClient
+from relay.wire.desks import CourtDeskClient, CustodianDeskClient, DossierToSend, RefusedDossier
 from relay.wire.v1 import court_pb2
 
 DAY_S: Final = 86_400
@@ -275,65 +275,3 @@ async def issue_report(home: Path, bundle_id: str, language: str, profile: str) 
     async with open_desk(home, "court-desk") as (opened, _):
         reply = await CourtDeskClient(opened).issue_report(bundle_id, language, profile)
     return {"number": reply.number, "url": reply.url}
-
-
-async def status(home: Path) -> dict[str, dict[str, Any]]:
-    """Every role's own words, of those with a desk here; a role that cannot be asked says why. Raises `Malformed` for no desk at all."""
-    asks = {
-        "custodian": ("lender-desk", _custodian_status),
-        "relay": ("relay-desk", _relay_status),
-        "court": ("court-desk", _court_status),
-    }
-    here = {role: found for role, found in asks.items() if (home / found[0]).is_dir()} or asks
-    return {role: await _ask(home, desk, ask) for role, (desk, ask) in here.items()}
-
-
-async def _ask(home: Path, desk: str, ask: Callable[[grpc.aio.Channel], Any]) -> dict[str, Any]:
-    read_desk(home / desk / "desk.toml")  # a home that is none is the caller's mistake, not the role's
-    try:
-        async with open_desk(home, desk) as (opened, _):
-            answer: dict[str, Any] = await ask(opened)
-            return answer
-    except RelayError as error:
-        return {"state": "cannot be asked", "reason": str(error)}
-
-
-async def _custodian_status(opened: grpc.aio.Channel) -> dict[str, Any]:
-    reply = await CustodianDeskClient(opened).status()
-    return {
-        "origin": reply.origin,
-        "entries": reply.log_size,
-        "anchored": reply.anchored_size,
-        "pushed": reply.pushed_size,
-        "confirmed": reply.confirmed_size,
-        "dossiers": reply.dossiers,
-        "relay connected": reply.relay_connected,
-        "problem": reply.last_problem,
-    }
-
-
-async def _relay_status(opened: grpc.aio.Channel) -> dict[str, Any]:
-    reply = await RelayDeskClient(opened).status()
-    facts: dict[str, Any] = {f"items {row.state}": row.items for row in reply.counts}
-    for origin in reply.origins:
-        facts[f"{origin.origin} mirrored"] = origin.mirrored_size
-        facts[f"{origin.origin} confirmed"] = origin.confirmed_size
-        if origin.halted:
-            facts[f"{origin.origin} HALTED"] = origin.halt_reason
-    return {
-        **facts,
-        "scanned height": reply.scanned_height,
-        "final height": reply.final_height,
-        "custodians": ", ".join(reply.custodians_connected),
-        **({"this worker's jobs": ", ".join(reply.jobs)} if reply.jobs else {}),
-        "problem": reply.last_problem,
-    }
-
-
-async def _court_status(opened: grpc.aio.Channel) -> dict[str, Any]:
-    reply = await CourtDeskClient(opened).status()
-    facts: dict[str, Any] = {}
-    for origin in reply.origins:
-        facts[f"{origin.origin} mirrored"] = origin.mirrored_size
-        facts[f"{origin.origin} receipted"] = origin.receipted_size
-    return {**facts, "bundles": reply.bundles, "retrievals": reply.retrievals, "problem": reply.last_problem}

@@ -99,7 +99,7 @@ async def open_custodian_http(stack: AsyncExitStack, config: CustodianConfig, st
             raise Malformed(
                 "configuration", "http.custody", "needs the key keys.custody, which signs the custody log's heads"
             )
-        signer = open_signer(config.custody_key)
+        signer = open_signer(config.custody_key, "custody")
         key = VerifierKey.ed25519(config.custody_origin, signer.public_key)
         head = SignedHead(key, signer, lambda: store.custody_size, store.custody_files.root)
         logs.append(ServedLog(origin=config.custody_origin, newest=head.newest, files=_of(store.custody_files)))
@@ -122,7 +122,7 @@ async def open_court_http(
 
     logs = [served(one.origin) for one in trust.logs]
     if http.custody:
-        signer = open_signer(config.custody_key)
+        signer = open_signer(config.custody_key, "custody")
         own = await store.custody_log()
         key = VerifierKey.ed25519(config.custody_origin, signer.public_key)
         head = SignedHead(key, signer, lambda: own.size, own.files.root)
@@ -134,7 +134,7 @@ async def open_court_http(
 async def _witness(
     stack: AsyncExitStack, config: CourtConfig, own: WitnessConfig, store: SqliteCourtStore, trust: TrustRoots
 ) -> Witness:
-    signer, mirror = open_signer(own.key), open_signer(config.witness_key)
+    signer, mirror = open_signer(own.key, "witness"), open_signer(config.witness_key)
     if own.name == config.witness_name or signer.public_key == mirror.public_key:
         reason = "name and key must be others than the mirror's: the two cosignatures say different things"
         raise Malformed("configuration", "http.witness", reason)

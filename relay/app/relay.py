@@ -13,6 +13,7 @@ from relay.app.http import open_relay_http
 from relay.app.lists import ListsUsed
 from relay.app.memory import open_memory
 from relay.app.ops import make_health, open_ops
+from relay.app.overviews import Overviews, relay_report
 from relay.app.relay_jobs import make_jobs
 from relay.app.runtime import SystemClock, announce, until_signalled, workers
 from relay.app.samples import sample_relay
@@ -30,6 +31,8 @@ from relay.services.forwarding.status import RelayStatus
 from relay.transport.channels import channel
 from relay.transport.servers import serving
 from relay.wire.court_client import GrpcCourtLink
+from relay.wire.operations_server import ALLOW as OPERATIONS_ALLOW
+from relay.wire.operations_server import OperationsDesk
 from relay.wire.relay_admin import RelayAdmin
 from relay.wire.relay_server import ALLOW, LONG_LIVED, CourtPort, CustodianPort
 from relay.wire.v1 import relay_pb2_grpc
@@ -84,16 +87,18 @@ async def run_relay(path: Path) -> None:
             connected=lambda: router.connected,
         )
         health = make_health("relay", needs)
+        overviews = Overviews(health, common, relay_report(status, store, origins, sources))
         port = await stack.enter_async_context(
             serving(
                 [
                     lambda server: relay_pb2_grpc.add_CustodianPortServicer_to_server(custodians, server),
                     lambda server: relay_pb2_grpc.add_CourtPortServicer_to_server(courts, server),
                     lambda server: relay_pb2_grpc.add_RelayAdminServicer_to_server(admin, server),
+                    OperationsDesk(overviews.tell).register,
                 ],
                 address=common.listen,
                 tls=common.tls,
-                allow=ALLOW,
+                allow={**ALLOW, **OPERATIONS_ALLOW},
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
                 limits=common.limits,
@@ -102,8 +107,8 @@ async def run_relay(path: Path) -> None:
             )
         )
         await open_relay_http(stack, config, store)
-        sample = partial(sample_relay, store, jobs.watchers, registry.ledger)
-        await open_ops(stack, health, common, sample)
+        sample = partial(sample_relay, store, origins, jobs.watchers, registry.ledger)
+        await open_ops(stack, health, common, sample, overviews.tell)
         await stack.enter_async_context(workers(*jobs.start()))
         announce("relay", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()

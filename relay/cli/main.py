@@ -1,4 +1,7 @@
-"""Verbs and options. Exit codes: 0 done, 1 failed or INCONSISTENT, 2 usage, 3 UNVERIFIABLE or pending, 70 storage failed."""
+"""Verbs and options.
+
+Exit codes: 0 done, 1 failed or INCONSISTENT, 2 usage, 3 UNVERIFIABLE, pending, or a role that cannot be asked, 70 storage failed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from relay.app.probe import probe
 from relay.app.runtime import EXIT_FAILED, EXIT_USAGE
 from relay.app.serve import ROLES, serve_role
 from relay.app.verdict_lines import verdict_lines
-from relay.cli import output
+from relay.cli import console_tools, output
 from relay.cli.adapter_tools import adapter_app
 from relay.cli.batch_tools import batch_app
 from relay.cli.common import DEFAULT_HOME, Home, InLanguage, Json, check_arguments, errors_in, run, speaker_of
@@ -51,6 +54,8 @@ app.add_typer(retention_app, name="retention")
 app.add_typer(dossier_app, name="dossier")
 app.add_typer(statement_app, name="statement")
 app.add_typer(report_app, name="report")
+app.command("status")(console_tools.status_command)
+app.command("top")(console_tools.top_command)
 
 
 @app.command("init")
@@ -257,17 +262,6 @@ def inspect_command(
         output.as_json(shown)
     else:
         output.say(json.dumps(shown, ensure_ascii=False, indent=2))
-
-
-@app.command("status")
-def status_command(home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
-    """Show every role of HOME: sizes, items by state, connections, the last problem."""
-    report = run(desk.status(home))
-    if as_json:
-        output.as_json(report)
-        return
-    for role, facts in report.items():
-        output.table(role, ("", ""), [(name, value) for name, value in facts.items()])
 
 
 @app.command("demo")

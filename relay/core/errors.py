@@ -17,6 +17,10 @@ Mistakes of our own programmers are AssertionError or RuntimeError, never one of
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
+
+About = Literal["grant", "request", "signature", "uses", "time"]
+"""What a refusal is about, for those who count refusals."""
 
 
 class RelayError(Exception):
@@ -44,9 +48,10 @@ class Malformed(RelayError):
 class Denied(RelayError):
     """The caller may not do this. `reason` is for the custody log; outside there is one answer for all reasons."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, about: About = "request") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.about = about
 
 
 class Unverified(RelayError):

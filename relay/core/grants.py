@@ -14,7 +14,7 @@ from typing import Final, Literal, get_args
 
 from relay.core.base64strict import b64url_encode
 from relay.core.canonical import Fields
-from relay.core.errors import Denied
+from relay.core.errors import About, Denied
 from relay.core.fields import DOSSIER, TOKEN
 from relay.core.jose import PUBLIC_KEY_BYTES, Jws, jwk, parse_jws, sign_jws, thumbprint, verify_jws
 from relay.core.limits import (
@@ -260,13 +260,13 @@ def permits(
         raise Denied(
             "the facts are unusable: a time, a count, a mode or the kinds are of another form than they must be"
         )
-    for refused, reason in _causes(grant, access, now_s=now_s, uses_spent=uses_spent):
+    for refused, reason, about in _causes(grant, access, now_s=now_s, uses_spent=uses_spent):
         if refused:
-            raise Denied(reason)
+            raise Denied(reason, about)
     if registered is not True:
-        raise Denied("the grant is not registered on the court ledger")
+        raise Denied("the grant is not registered on the court ledger", "grant")
     if revoked_at_s is not None:
-        raise Denied(f"the grant was revoked at {revoked_at_s}")
+        raise Denied(f"the grant was revoked at {revoked_at_s}", "grant")
 
 
 def _usable(access: Access, now_s: object, uses_spent: object) -> bool:
@@ -281,23 +281,32 @@ def _usable(access: Access, now_s: object, uses_spent: object) -> bool:
     )
 
 
-def _causes(grant: Grant, access: Access, *, now_s: int, uses_spent: int) -> list[tuple[bool, str]]:
+def _causes(grant: Grant, access: Access, *, now_s: int, uses_spent: int) -> list[tuple[bool, str, About]]:
     unnamed = [k for k in access.kinds if k not in grant.kinds and EVERY_ORDINARY_KIND not in grant.kinds]
     return [
-        (access.custodian != grant.iss, f"the grant was issued by {grant.iss}, not by {access.custodian}"),
-        (access.court != grant.aud, f"the grant is for {grant.aud}, not for {access.court}"),
-        (access.kid != thumbprint(grant.request_key), "the request is not signed by the key the grant is bound to"),
-        (grant.iat > now_s + FUTURE_SKEW_S, f"the grant is dated in the future: issued at {grant.iat}, now {now_s}"),
-        (now_s < grant.nbf, f"the grant is not valid yet: from {grant.nbf}, now {now_s}"),
-        (now_s >= grant.exp, f"the grant has expired: at {grant.exp}, now {now_s}"),
-        (access.case != grant.case, "the request names another case than the grant"),
-        (access.dossier not in grant.dossiers, "the grant does not name this dossier"),
+        (access.custodian != grant.iss, f"the grant was issued by {grant.iss}, not by {access.custodian}", "grant"),
+        (access.court != grant.aud, f"the grant is for {grant.aud}, not for {access.court}", "grant"),
+        (
+            access.kid != thumbprint(grant.request_key),
+            "the request is not signed by the key the grant is bound to",
+            "signature",
+        ),
+        (
+            grant.iat > now_s + FUTURE_SKEW_S,
+            f"the grant is dated in the future: issued at {grant.iat}, now {now_s}",
+            "time",
+        ),
+        (now_s < grant.nbf, f"the grant is not valid yet: from {grant.nbf}, now {now_s}", "time"),
+        (now_s >= grant.exp, f"the grant has expired: at {grant.exp}, now {now_s}", "time"),
+        (access.case != grant.case, "the request names another case than the grant", "grant"),
+        (access.dossier not in grant.dossiers, "the grant does not name this dossier", "grant"),
         (
             access.mode != "verify" and grant.mode != "retrieve",
             "the grant permits verification only, not retrieval",
+            "grant",
         ),
-        (bool(unnamed), f"the grant does not open {', '.join(unnamed)}"),
-        (not 0 <= uses_spent < grant.uses, f"all {grant.uses} uses of the grant are spent"),
+        (bool(unnamed), f"the grant does not open {', '.join(unnamed)}", "grant"),
+        (not 0 <= uses_spent < grant.uses, f"all {grant.uses} uses of the grant are spent", "uses"),
     ]
 
 

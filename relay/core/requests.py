@@ -157,9 +157,9 @@ def check_fresh(request: Dated, now_s: int) -> None:
     if type(now_s) is not int:
         raise Denied("the facts are unusable: the clock gives no whole number of seconds")
     if request.iat > now_s + FUTURE_SKEW_S:
-        raise Denied(f"the request is dated in the future: issued at {request.iat}, now {now_s}")
+        raise Denied(f"the request is dated in the future: issued at {request.iat}, now {now_s}", "time")
     if now_s >= request.exp:
-        raise Denied(f"the request has expired: at {request.exp}, now {now_s}")
+        raise Denied(f"the request has expired: at {request.exp}, now {now_s}", "time")
 
 
 def open_details(request: RetrievalRequest, private_key: SealingPrivateKey) -> RequestDetails:

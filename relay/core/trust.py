@@ -111,6 +111,10 @@ class TrustRoots:
             return f"the trust roots have expired: at {format_utc(self.expires_at_s)}; get the current file"
         return ""
 
+    def court_ledger(self, party: str) -> str:
+        """The ledger of a pinned court; empty for anybody else."""
+        return next((court.ledger for court in self.courts if court.party == party), "")
+
     def key_for_kid(self, use: KeyUse, kid: str, party: str, at_ms: int) -> TrustedKey:
         """The key with this thumbprint that spoke for the party at that time. Raises `Unpinned` or `Unverified`."""
         step = f"{use} key"

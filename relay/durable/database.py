@@ -21,6 +21,7 @@ from relay.durable.errors import StorageFailed
 from relay.durable.files import FolderLock, make_folder
 from relay.durable.one_thread import OneThread
 from relay.durable.schema import is_unsafe, open_reader, open_writer, primary_code
+from relay.telemetry import metrics
 
 T = TypeVar("T")
 
@@ -54,6 +55,7 @@ class Database:
         self._queue: SimpleQueue[_Work] = SimpleQueue()
         self._failed = ""
         self._closing: asyncio.Future[None] | None = None
+        self._commits = metrics.db_commit_duration.labels(path.stem)
         self._write_thread = OneThread(f"write {path.name}")
         self._read_thread = OneThread(f"read {path.name}")
 
@@ -164,7 +166,8 @@ class Database:
             self._writer.execute("BEGIN IMMEDIATE")
             for work in group:
                 self._run_one(work)
-            self._writer.execute("COMMIT")
+            with self._commits.time():
+                self._writer.execute("COMMIT")
         except sqlite3.Error as error:
             self._undo(group, error)
         return None

@@ -253,6 +253,9 @@ class CustodianStore(Protocol):
     async def grants(self) -> list[GrantRecord]:
         """All grants, newest first."""
 
+    async def active_grants(self, now_s: int) -> int:
+        """How many grants would permit a request now: registered, in force, not revoked, uses left. Cheap however many there were."""
+
     async def revoke_grant(self, digest: bytes, at_ms: int, statement: str, custody: bytes) -> int:
         """Refused from now on; the statement waits. Returns the time of the first revocation. Raises `NotFound`."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -54,27 +55,38 @@ class Exhibit:
     resumed: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """How many items wait for a receipt, and the age of the oldest among the next of them; 0.0 when none waits.
+
+    Age is in seconds by the store's own clock, from when the item became FINAL here: a restart changes nothing of it.
+    """
+
+    items: int
+    oldest_s: float
+
+
 class RelayStore(Protocol):
     """The relay's durable memory. Every method returns only after its transaction is durable (synchronous FULL)."""
 
     async def cursor(self, ledger: str) -> Cursor:
         """Height 0 with an empty hash before the first block."""
 
-    async def take_block(self, ledger: str, block: AnchorBlock) -> int:
-        """Record its anchors as items and advance the cursor in one transaction; returns how many were new.
+    async def take_block(self, ledger: str, block: AnchorBlock) -> Counter[str]:
+        """Record its anchors as items and advance the cursor in one transaction; returns how many were new, by origin.
 
         They are FINAL at once where the block was given as final itself, SEEN otherwise.
         Raises `Conflict` unless the block extends the cursor: the caller then reads the chain again from below.
         """
 
-    async def rewind(self, ledger: str, height: int) -> int:
-        """Move the cursor back to `height`; items seen above it become ORPHANED. Returns how many."""
+    async def rewind(self, ledger: str, height: int) -> Counter[str]:
+        """Move the cursor back to `height`; items seen above it become ORPHANED. Returns how many, by origin."""
 
     async def block_hash(self, ledger: str, height: int) -> bytes | None:
         """The hash recorded for a height, None when it is not (any longer) remembered."""
 
-    async def mark_final(self, ledger: str, final_height: int) -> int:
-        """SEEN items at or below the height become FINAL. Returns how many."""
+    async def mark_final(self, ledger: str, final_height: int) -> Counter[str]:
+        """SEEN items at or below the height become FINAL. Returns how many, by origin."""
 
     async def taken_for_final(self, ledger: str, block: Cursor) -> list[Item]:
         """Items in that very block that are FINAL or further, the DISCARDED excepted."""
@@ -103,8 +115,11 @@ class RelayStore(Protocol):
     async def cosigned(self, origin: str, size: int) -> bytes | None:
         """The checkpoint with the court's cosignature."""
 
-    async def save_confirmed(self, item: bytes, confirmation: Confirmation) -> None:
-        """SUBMITTED → CONFIRMED together with receipt and proof."""
+    async def save_confirmed(self, item: bytes, confirmation: Confirmation) -> float:
+        """SUBMITTED → CONFIRMED together with receipt and proof.
+
+        Returns how many seconds ago, by the store's own clock, the item became FINAL here.
+        """
 
     async def confirmations(self, origin: str, above_size: int, limit: int) -> list[Confirmation]:
         """Confirmed checkpoints above a size, ascending."""
@@ -133,8 +148,11 @@ class RelayStore(Protocol):
     async def rescanned(self, ledger: str) -> Cursor:
         """The last block of the proven contiguous history that a rescan has compared; height 0 before the first."""
 
-    async def save_rescan(self, ledger: str, upto: Cursor, anchors: Sequence[Anchor]) -> int:
-        """Record anchors that are missing as SEEN and how far was compared, in one transaction; returns how many were missing."""
+    async def save_rescan(self, ledger: str, upto: Cursor, anchors: Sequence[Anchor]) -> Counter[str]:
+        """Record anchors that are missing as SEEN and how far was compared, in one transaction.
+
+        Returns how many were missing, by origin.
+        """
 
     async def save_found(self, anchor: Anchor) -> bool:
         """Record one anchor that no detector has delivered as SEEN; False when it is recorded already."""
@@ -143,7 +161,13 @@ class RelayStore(Protocol):
         """The relay's own verified copy of an origin's log, opened once."""
 
     async def counts(self) -> dict[str, int]:
-        """Items by state."""
+        """Items by state. Cheap however many there are."""
+
+    async def counts_by_origin(self) -> dict[str, dict[str, int]]:
+        """Items by origin and state, of every origin that ever had one. Cheap however many there are."""
+
+    async def waiting(self, origin: str) -> Waiting:
+        """The origin's items that are final, not set aside, and larger than the last that has a receipt. Cheap however many there are."""
 
 
 class MirrorLog(Protocol):

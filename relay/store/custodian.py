@@ -35,8 +35,10 @@ from relay.store.custodian_projection import SqliteProjection
 from relay.store.custodian_rows import LIVING, PAYLOADS, RECORDS, check_takes_records, open_records
 from relay.store.custodian_schema import APPLICATION, MIGRATIONS
 from relay.store.disclosures import DisclosureRows
+from relay.store.grant_terms import active_grants, fill, terms
 from relay.store.log_files import LogPacks
 from relay.store.mirror_log import StoredMirrorLog
+from relay.telemetry.counting import keeping
 
 
 class _RevokedBefore(Exception):
@@ -70,6 +72,7 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
             row = await database.read(lambda c: c.execute("SELECT id, sealed_keys FROM dossier LIMIT 1").fetchone())
             if row is not None:
                 MasterKey(master_key).unwrap(row[0], row[1])
+            await database.write(fill)
             log = await StoredMirrorLog.open(database, directory / "logs", "evidence")
             stack.callback(log.close)
             custody = await StoredMirrorLog.open(database, directory / "logs", "custody")
@@ -232,7 +235,8 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
             if also is not None:
                 also(c)
 
-        await self._custody.append([custody_entry(event)], write)
+        with keeping("custody", _RevokedBefore):
+            await self._custody.append([custody_entry(event)], write)
         return place[-1]
 
     async def counts(self) -> CustodianCounts:
@@ -254,9 +258,9 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
 
         def also(c: sqlite3.Connection) -> None:
             c.execute(
-                "INSERT INTO grant_record (digest, token, request_id, command, number)"
-                " VALUES (?, ?, ?, ?, (SELECT count(*) FROM grant_record))",
-                (digest, token, *asked),
+                "INSERT INTO grant_record (digest, token, request_id, command, nbf_s, exp_s, uses, number)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM grant_record))",
+                (digest, token, *asked, *terms(token)),
             )
             c.execute("INSERT INTO statement (digest, action, token) VALUES (?, 'register', ?)", (digest, statement))
 
@@ -275,6 +279,10 @@ class SqliteCustodianStore(CheckpointRows, DisclosureRows):
     async def grants(self) -> list[GrantRecord]:
         """See the port."""
         return await self._grants("ORDER BY number DESC", ())
+
+    async def active_grants(self, now_s: int) -> int:
+        """See the port."""
+        return await active_grants(self._database, now_s)
 
     async def _grants(self, where: str, values: tuple[object, ...]) -> list[GrantRecord]:
         rows = await self._database.read(

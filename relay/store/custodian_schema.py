@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from relay.store.custodian_projection import PROJECTION
+from relay.store.grant_terms import GRANT_TERMS
 from relay.store.mirror_log import MIRROR_SCHEMA
 
 APPLICATION: Final = 0x43524355  # "CRCU"
@@ -79,5 +80,5 @@ ALTER TABLE grant_record ADD COLUMN command BLOB;
 CREATE UNIQUE INDEX grant_by_request ON grant_record (request_id);
 """
 
-MIGRATIONS: Final = (SCHEMA, DISCLOSURES, ERASURE, GRANT_REQUESTS, PROJECTION)
+MIGRATIONS: Final = (SCHEMA, DISCLOSURES, ERASURE, GRANT_REQUESTS, PROJECTION, GRANT_TERMS)
 """In the order in which they are applied; one that was released never changes."""

@@ -51,7 +51,7 @@ class DisclosureRows:
                 (grant, uses),
             )
             if done.rowcount != 1:
-                raise Denied("all uses of the grant are spent, or it is revoked")
+                raise Denied("all uses of the grant are spent, or it is revoked", "uses")
             c.execute("DELETE FROM disclosure WHERE begun_ms < ?", (forget_before_ms,))
             if kept is not None:
                 sealed = seal(self._cipher(c, kept.dossier), _plain(kept), kept.request)
@@ -99,7 +99,7 @@ class DisclosureRows:
                 )
             _spend_nonce(c, nonce)
             if c.execute("SELECT 1 FROM grant_record WHERE digest = ? AND revoked_ms = 0", (grant,)).fetchone() is None:
-                raise Denied("the grant is revoked")
+                raise Denied("the grant is revoked", "grant")
 
         return await self._append_custody(custody, also)
 

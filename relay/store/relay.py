@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -11,11 +12,11 @@ from relay.core.errors import Conflict
 from relay.core.lifecycle import OPEN_STATES, ItemState, check_move
 from relay.durable.database import Database
 from relay.durable.packs import Pack
-from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item
+from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item, Waiting
 from relay.ports.ledgers import Anchor, AnchorBlock
 from relay.store.halts import Halts
 from relay.store.mirror_log import StoredMirrorLog
-from relay.store.relay_schema import APPLICATION, MIGRATIONS
+from relay.store.relay_schema import APPLICATION, MIGRATIONS, NOW_MS
 from relay.store.rows import (
     BLOCKS_REMEMBERED,
     CONFIRMATION_COLUMNS,
@@ -26,7 +27,11 @@ from relay.store.rows import (
     confirmation_values,
     item_from,
     new_item_values,
+    of_all,
     state_in,
+    tally,
+    waiting_from,
+    waiting_sql,
 )
 
 
@@ -65,15 +70,15 @@ class SqliteRelayStore:
         )
         return Cursor(height=row[0], block_hash=row[1]) if row else Cursor(height=0, block_hash=b"")
 
-    async def take_block(self, ledger: str, block: AnchorBlock) -> int:
+    async def take_block(self, ledger: str, block: AnchorBlock) -> Counter[str]:
         """See the port. The safety condition (the block extends the cursor) stands in the transaction."""
 
-        def write(c: sqlite3.Connection) -> int:
+        def write(c: sqlite3.Connection) -> Counter[str]:
             row = c.execute("SELECT height, block_hash FROM cursor WHERE ledger = ?", (ledger,)).fetchone()
             height, last = row or (0, b"")
             if block.height != height + 1 or (height and block.parent_hash != last):
                 raise Conflict(f"block {block.height} of {ledger} does not extend block {height} as recorded")
-            new = sum(_insert_anchor(c, anchor, state_in(block)) for anchor in block.anchors)
+            new = _insert_anchors(c, block.anchors, state_in(block))
             c.execute(
                 "INSERT INTO cursor VALUES (?, ?, ?)"
                 " ON CONFLICT (ledger) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash",
@@ -85,10 +90,10 @@ class SqliteRelayStore:
 
         return await self._database.write(write)
 
-    async def rewind(self, ledger: str, height: int) -> int:
+    async def rewind(self, ledger: str, height: int) -> Counter[str]:
         """See the port."""
 
-        def write(c: sqlite3.Connection) -> int:
+        def write(c: sqlite3.Connection) -> Counter[str]:
             row = c.execute("SELECT block_hash FROM block WHERE ledger = ? AND height = ?", (ledger, height)).fetchone()
             c.execute(
                 "UPDATE cursor SET height = ?, block_hash = ? WHERE ledger = ?",
@@ -96,10 +101,10 @@ class SqliteRelayStore:
             )
             c.execute("DELETE FROM block WHERE ledger = ? AND height > ?", (ledger, height))
             done = c.execute(
-                "UPDATE item SET state = ? WHERE ledger = ? AND height > ? AND state = ?",
+                "UPDATE item SET state = ? WHERE ledger = ? AND height > ? AND state = ? RETURNING origin",
                 (ItemState.ORPHANED.value, ledger, height, ItemState.SEEN.value),
             )
-            return done.rowcount
+            return Counter(origin for (origin,) in done)
 
         return await self._database.write(write)
 
@@ -112,7 +117,7 @@ class SqliteRelayStore:
         )
         return row[0] if row else None
 
-    async def mark_final(self, ledger: str, final_height: int) -> int:
+    async def mark_final(self, ledger: str, final_height: int) -> Counter[str]:
         """See the port."""
         seen = (ItemState.SEEN.value, ledger, final_height)
         waiting = await self._database.read(
@@ -121,14 +126,13 @@ class SqliteRelayStore:
             ).fetchone()
         )
         if not waiting[0]:
-            return 0
+            return Counter()
+        sql = (
+            f"UPDATE item SET state = ?, final_ms = {NOW_MS} WHERE state = ? AND ledger = ? AND height <= ?"
+            " RETURNING origin"
+        )
         return await self._database.write(
-            lambda c: (
-                c.execute(
-                    "UPDATE item SET state = ? WHERE state = ? AND ledger = ? AND height <= ?",
-                    (ItemState.FINAL.value, *seen),
-                ).rowcount
-            )
+            lambda c: Counter(origin for (origin,) in c.execute(sql, (ItemState.FINAL.value, *seen)))
         )
 
     async def taken_for_final(self, ledger: str, block: Cursor) -> list[Item]:
@@ -209,17 +213,18 @@ class SqliteRelayStore:
         """See the port."""
         return await self._one("SELECT cosigned FROM checkpoint WHERE origin = ? AND size = ?", (origin, size))
 
-    async def save_confirmed(self, item: bytes, confirmation: Confirmation) -> None:
+    async def save_confirmed(self, item: bytes, confirmation: Confirmation) -> float:
         """See the port."""
 
-        def write(c: sqlite3.Connection) -> None:
+        def write(c: sqlite3.Connection) -> float:
             _move(c, item, ItemState.SUBMITTED, ItemState.CONFIRMED, "")
             c.execute(
                 f"INSERT INTO confirmation ({CONFIRMATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 confirmation_values(confirmation),
             )
+            return _age_s(c.execute(f"SELECT {NOW_MS} - final_ms FROM item WHERE id = ?", (item,)).fetchone())
 
-        await self._database.write(write)
+        return await self._database.write(write)
 
     async def confirmations(self, origin: str, above_size: int, limit: int) -> list[Confirmation]:
         """See the port."""
@@ -286,11 +291,11 @@ class SqliteRelayStore:
         )
         return Cursor(height=row[0], block_hash=row[1]) if row else Cursor(height=0, block_hash=b"")
 
-    async def save_rescan(self, ledger: str, upto: Cursor, anchors: Sequence[Anchor]) -> int:
+    async def save_rescan(self, ledger: str, upto: Cursor, anchors: Sequence[Anchor]) -> Counter[str]:
         """See the port."""
 
-        def write(c: sqlite3.Connection) -> int:
-            found = sum(_insert_anchor(c, anchor) for anchor in anchors)
+        def write(c: sqlite3.Connection) -> Counter[str]:
+            found = _insert_anchors(c, anchors, ItemState.SEEN)
             c.execute(
                 "INSERT INTO rescan VALUES (?, ?, ?)"
                 " ON CONFLICT (ledger) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash",
@@ -302,7 +307,7 @@ class SqliteRelayStore:
 
     async def save_found(self, anchor: Anchor) -> bool:
         """See the port."""
-        return bool(await self._database.write(lambda c: _insert_anchor(c, anchor)))
+        return bool(await self._database.write(lambda c: _insert_anchors(c, (anchor,), ItemState.SEEN)))
 
     async def log(self, origin: str) -> StoredMirrorLog:
         """See the port."""
@@ -315,25 +320,42 @@ class SqliteRelayStore:
 
     async def counts(self) -> dict[str, int]:
         """See the port."""
-        rows = await self._database.read(
-            lambda c: c.execute("SELECT state, count(*) FROM item GROUP BY ledger, state").fetchall()
-        )  # in the order of the index `item_open`: nothing is sorted, however many there are
-        return {state.value: sum(count for one, count in rows if one == state.value) for state in ItemState}
+        return of_all(await self.counts_by_origin())
+
+    async def counts_by_origin(self) -> dict[str, dict[str, int]]:
+        """See the port."""
+        rows = await self._database.read(lambda c: c.execute("SELECT origin, state, items FROM item_count").fetchall())
+        return tally(rows)
+
+    async def waiting(self, origin: str) -> Waiting:
+        """See the port."""
+        sql = waiting_sql("?1", NOW_MS)
+        return waiting_from(await self._database.read(lambda c: c.execute(sql, (origin,)).fetchone()))
 
     async def _one(self, sql: str, values: tuple[object, ...]) -> bytes | None:
         row = await self._database.read(lambda c: c.execute(sql, values).fetchone())
         return row[0] if row else None
 
 
-def _insert_anchor(c: sqlite3.Connection, anchor: Anchor, state: ItemState = ItemState.SEEN) -> int:
-    """A new item; one that was orphaned and is now in another block comes back."""
-    done = c.execute(
-        f"INSERT INTO item ({ITEM_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '') ON CONFLICT (id) DO UPDATE SET"
-        " height = excluded.height, block_hash = excluded.block_hash, tx_id = excluded.tx_id,"
-        " time_ms = excluded.time_ms, state = excluded.state WHERE item.state = ?",
-        (*new_item_values(anchor, state), ItemState.ORPHANED.value),
+def _insert_anchors(c: sqlite3.Connection, anchors: Sequence[Anchor], state: ItemState) -> Counter[str]:
+    """New items; one that was orphaned and is now in another block comes back. How many, by origin."""
+    final_ms = NOW_MS if state is ItemState.FINAL else "0"
+    sql = (
+        f"INSERT INTO item ({ITEM_COLUMNS}, final_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '', {final_ms})"
+        " ON CONFLICT (id) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash,"
+        " tx_id = excluded.tx_id, time_ms = excluded.time_ms, state = excluded.state, final_ms = excluded.final_ms"
+        " WHERE item.state = ?"
     )
-    return done.rowcount
+    new: Counter[str] = Counter()
+    for anchor in anchors:
+        if c.execute(sql, (*new_item_values(anchor, state), ItemState.ORPHANED.value)).rowcount:
+            new[anchor.origin] += 1
+    return new
+
+
+def _age_s(row: tuple[int | None]) -> float:
+    """Milliseconds in seconds; never below 0, for a clock may be set back. Nothing is 0."""
+    return max(0, row[0] or 0) / 1000
 
 
 def _move(c: sqlite3.Connection, item: bytes, old: ItemState, new: ItemState, reason: str) -> None:

@@ -50,4 +50,27 @@ CREATE INDEX item_next ON item (origin, size)
     WHERE state IN ('seen', 'final', 'proven', 'mirrored', 'submitted');
 """
 
-MIGRATIONS: Final = (_FIRST, _HALTS_ARE_KEPT, _NEXT_ITEM_IS_INDEXED)
+NOW_MS: Final = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+"""Milliseconds since 1970 UTC by the database's own clock."""
+
+_ITEMS_ARE_COUNTED: Final = """
+ALTER TABLE item ADD COLUMN final_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE item SET final_ms = time_ms WHERE state <> 'seen';
+CREATE TABLE item_count (
+    origin TEXT NOT NULL, state TEXT NOT NULL, items INTEGER NOT NULL, PRIMARY KEY (origin, state)
+) STRICT, WITHOUT ROWID;
+INSERT INTO item_count SELECT origin, state, count(*) FROM item GROUP BY origin, state;
+CREATE TRIGGER item_came AFTER INSERT ON item BEGIN
+    INSERT INTO item_count VALUES (new.origin, new.state, 1) ON CONFLICT DO UPDATE SET items = items + 1;
+END;
+CREATE TRIGGER item_gone AFTER DELETE ON item BEGIN
+    UPDATE item_count SET items = items - 1 WHERE origin = old.origin AND state = old.state;
+END;
+CREATE TRIGGER item_moved AFTER UPDATE OF state ON item WHEN old.state <> new.state BEGIN
+    UPDATE item_count SET items = items - 1 WHERE origin = old.origin AND state = old.state;
+    INSERT INTO item_count VALUES (new.origin, new.state, 1) ON CONFLICT DO UPDATE SET items = items + 1;
+END;
+"""
+"""`final_ms`: when the item became FINAL here, by this database's clock; 0 while it is SEEN. No item is ever deleted but by hand."""
+
+MIGRATIONS: Final = (_FIRST, _HALTS_ARE_KEPT, _NEXT_ITEM_IS_INDEXED, _ITEMS_ARE_COUNTED)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
-from relay.core.errors import Denied, Malformed, Unavailable
+from relay.core.errors import Denied, Malformed, RelayError, Unavailable
 from relay.core.identity import Identity, Role
 from relay.core.limits import DEADLINE_S_MAX
+from relay.telemetry import metrics
+from relay.telemetry.counting import stopwatch
 from relay.transport.limits import Shares
 from relay.transport.peer import Peer, shown_peer
 from relay.transport.revocation import RevocationLists
@@ -65,18 +67,29 @@ class Gate(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _admitted(self, method: str, context: Context) -> AsyncIterator[None]:
         """Around a call: it begins when everything permits it and ends with its certificate. Raises `Denied`, `Busy`, `Malformed`."""
-        peer = shown_peer(context)
-        self._stands(peer)
+        with _refusing("identity"):
+            peer = shown_peer(context)
+        with _refusing("certificate"):
+            self._stands(peer)
         identity = peer.identity
         with self._shares.call(str(identity), method.split("/")[1].rpartition(".")[2]):
-            if identity.role not in self._allow.get(method, frozenset()) or not self._may(method, identity):
-                raise Denied(f"{identity} may not call {method}")
-            _check_metadata(context)
-            remaining = context.time_remaining()
-            if method not in self._long_lived and (remaining is None or remaining > DEADLINE_S_MAX):
-                raise Malformed("call", "deadline", f"every call needs a deadline of at most {DEADLINE_S_MAX:.0f} s")
+            with _refusing("role"):
+                self._check_role(method, identity)
+            with _refusing("too_large"):
+                _check_metadata(context)
+            with _refusing("no_deadline"):
+                self._check_deadline(method, context)
             async with self._while_it_stands(peer):
                 yield
+
+    def _check_role(self, method: str, identity: Identity) -> None:
+        if identity.role not in self._allow.get(method, frozenset()) or not self._may(method, identity):
+            raise Denied(f"{identity} may not call {method}")
+
+    def _check_deadline(self, method: str, context: Context) -> None:
+        remaining = context.time_remaining()
+        if method not in self._long_lived and (remaining is None or remaining > DEADLINE_S_MAX):
+            raise Malformed("call", "deadline", f"every call needs a deadline of at most {DEADLINE_S_MAX:.0f} s")
 
     def _stands(self, peer: Peer) -> None:
         peer.check_time()
@@ -118,11 +131,12 @@ class Gate(grpc.aio.ServerInterceptor):
         inner = handler.stream_unary if handler.request_streaming else _of_one(handler.unary_unary)
 
         async def call(requests: AsyncIterator[Any], context: Context) -> Any:
-            try:
-                async with self._admitted(method, context):
-                    return await inner(requests, context)
-            except Exception as error:
-                await _abort(context, error, method)
+            with _measured(method, context):
+                try:
+                    async with self._admitted(method, context):
+                        return await inner(requests, context)
+                except Exception as error:
+                    await _abort(context, error, method)
 
         return grpc.stream_unary_rpc_method_handler(call, handler.request_deserializer, handler.response_serializer)
 
@@ -130,18 +144,50 @@ class Gate(grpc.aio.ServerInterceptor):
         inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
         async def call(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
-            try:
-                async with self._admitted(method, context):
-                    replies = inner(requests if handler.request_streaming else await _first(requests), context)
-                    if inspect.isawaitable(replies):  # gRPC's own health service writes to the context
-                        await replies
-                        return
-                    async for reply in replies:
-                        yield reply
-            except Exception as error:
-                await _abort(context, error, method)
+            with _measured(method, context):
+                try:
+                    async with self._admitted(method, context):
+                        replies = inner(requests if handler.request_streaming else await _first(requests), context)
+                        if inspect.isawaitable(replies):  # gRPC's own health service writes to the context
+                            await replies
+                            return
+                        async for reply in replies:
+                            yield reply
+                except Exception as error:
+                    await _abort(context, error, method)
 
         return grpc.stream_stream_rpc_method_handler(call, handler.request_deserializer, handler.response_serializer)
+
+
+@contextmanager
+def _refusing(reason: str) -> Iterator[None]:
+    """Around one condition of a call: who does not meet it is counted, and refused."""
+    try:
+        yield
+    except RelayError:
+        metrics.rpc_rejected.labels(reason).inc()
+        raise
+
+
+@contextmanager
+def _measured(method: str, context: Context) -> Iterator[None]:
+    """Around a call of a method that is served: how long it took, and the code that its caller gets."""
+    seconds = stopwatch()
+    code = "CANCELLED"
+    try:
+        yield
+        code = "OK"
+    except Exception:  # an abort: the code is the one that was set
+        code = _code_name(context.code())
+        raise
+    finally:
+        service, _, name = method.removeprefix("/").rpartition("/")
+        metrics.rpc_server_duration.labels(service, name, code).observe(seconds())
+
+
+def _code_name(code: object) -> str:
+    """grpc.aio gives the code where it was set by name, and a number where it was not."""
+    return next((one.name for one in grpc.StatusCode if code is one or code == one.value[0]), "UNKNOWN")
 
 
 def _of_one(inner: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[AsyncIterator[Any], Context], Awaitable[Any]]:

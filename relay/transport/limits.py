@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from relay.core.errors import Busy, Malformed
+from relay.telemetry import metrics
 
 CALLERS_MAX: Final = 10_000
 PER_S_MAX: Final = 100_000.0
@@ -98,8 +99,10 @@ class Shares:
             self._forget(now)
         wait = bucket.take(rate, now)
         if wait:
+            metrics.rpc_rejected.labels("rate").inc()
             raise Busy(f"more than {rate.per_s:g} calls a second of {group}; again in {wait:.3f} s", wait)
         if self._open.get(caller, 0) >= self._limits.calls_open:
+            metrics.rpc_rejected.labels("rate").inc()
             raise Busy(f"{self._limits.calls_open} calls of this caller are open already; end one first")
         self._open[caller] = self._open.get(caller, 0) + 1
         try:

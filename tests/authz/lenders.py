@@ -117,7 +117,7 @@ async def _lender(stack: AsyncExitStack, folder: Path, name: str, clock: TestClo
     )  # fmt: skip
     link: Any = NoRelay()
     grants = Grants(
-        identity=identity, store=store, relay=link, catalogue=catalogue, signer=signer, trust=trust,
+        identity=identity, origin=f"{name}.example/log", store=store, relay=link, catalogue=catalogue, signer=signer, trust=trust,
         verifiers=verifiers(), clock=clock, random_bytes=random_bytes, backoff=no_waits,
     )  # fmt: skip
     disclosures = Disclosures(

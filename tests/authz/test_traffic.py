@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from relay.app import desk
+from relay.app import console, desk
 from relay.core.errors import Denied
 from relay.services.court.retrieval import Done
 from relay.transport.channels import channel
@@ -112,7 +112,7 @@ async def _retrieve_at_the_desk(stage: Stage) -> tuple[bytes, dict[str, Any]]:
     wish = desk.RetrieveWish(grant=grant, dossier="", officer="judge-7", purpose="filing")
     verdict = await desk.retrieve(home, wish, out, lambda _done, _total: None)
     assert verdict["verdict"] == "CONSISTENT", verdict
-    shown = {"status": await desk.status(home), "grants": await desk.list_grants(home)}
+    shown = {"status": await console.facts(home), "grants": await desk.list_grants(home)}
     return out.read_bytes(), shown
 
 

@@ -76,7 +76,7 @@ async def test_left_out_anchor_is_recorded_once_and_goes_the_usual_way(store: Sq
     assert (item.state, item.anchor) == (ItemState.SEEN, anchor())
     assert await offer(store, node) == [SIZE]
     assert node.asked == 1
-    assert await store.mark_final(LEDGER, 2) == 1
+    assert (await store.mark_final(LEDGER, 2)).total() == 1
     assert await store.cursor(LEDGER) == Cursor(height=2, block_hash=bytes([2]) * 32)
 
 

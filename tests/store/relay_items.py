@@ -44,7 +44,7 @@ def block(height: int, *anchors: Anchor, chain: str = "a", parent: str = "a") ->
 async def seen(store: RelayStore, size: int) -> Item:
     """An item whose block is the next one."""
     height = (await store.cursor(LEDGER)).height + 1
-    assert await store.take_block(LEDGER, block(height, anchor(size, height))) == 1
+    assert await store.take_block(LEDGER, block(height, anchor(size, height))) == {ORIGIN: 1}
     found = await store.find_item(ORIGIN, size)
     assert found is not None
     return found

@@ -89,7 +89,7 @@ async def test_two_that_both_believe_they_lead_do_no_harm(store: PostgresRelaySt
     mine = Lease("job")
     await leases(store, "paused", SHORT_S).take([mine], 1)
     believing = store.fenced(mine)
-    assert await believing.take_block(LEDGER, block(1, anchor(1, 1), anchor(2, 1))) == 2
+    assert (await believing.take_block(LEDGER, block(1, anchor(1, 1), anchor(2, 1)))).total() == 2
     item = await store.find_item(ORIGIN, 1)
     assert item is not None
     leading = store.fenced(await taken_after_its_time(store, "job"))
@@ -114,7 +114,7 @@ async def test_two_that_both_believe_they_lead_do_no_harm(store: PostgresRelaySt
     assert (await store.cursor(LEDGER)).height == 1
     assert await store.halted(ORIGIN) == ""
     assert (await store.counts())["seen"] == 2
-    assert await leading.mark_final(LEDGER, 1) == 2
+    assert await leading.mark_final(LEDGER, 1) == {ORIGIN: 2}
     assert await leading.begin_attempt(item.id) == 1
 
 

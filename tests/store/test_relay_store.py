@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,23 @@ from relay.core import merkle
 from relay.core.errors import Conflict, NotFound
 from relay.core.lifecycle import MOVES, ItemState, item_id
 from relay.core.tiles import TileAppender
-from relay.ports.forwarding import Cursor, RelayStore
+from relay.ports.forwarding import Cursor, RelayStore, Waiting
 from relay.ports.ledgers import AnchorBlock
 from relay.store.postgres.relay import PostgresRelayStore
 from relay.store.relay import SqliteRelayStore
-from tests.store.relay_items import LEDGER, ORIGIN, WAY, anchor, block, bring_to, confirmation, hashed, seen, state_of
+from tests.store.relay_items import (
+    LEDGER,
+    ORIGIN,
+    WAY,
+    anchor,
+    block,
+    bring_to,
+    confirmation,
+    hashed,
+    seen,
+    state_of,
+    step,
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -34,7 +48,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def test_block_brings_its_items_and_moves_the_cursor(store: RelayStore) -> None:
     assert await store.cursor(LEDGER) == Cursor(height=0, block_hash=b"")
     rows = (anchor(1, 1), anchor(7, 1, origin="b.example/log"))
-    assert await store.take_block(LEDGER, block(1, *rows)) == 2
+    assert (await store.take_block(LEDGER, block(1, *rows))).total() == 2
     assert await store.cursor(LEDGER) == Cursor(height=1, block_hash=hashed("a", 1))
     for row in rows:
         item = await store.find_item(row.origin, row.size)
@@ -56,21 +70,21 @@ async def test_block_that_does_not_extend_leaves_nothing(store: RelayStore, wron
 async def test_two_watchers_of_one_ledger_record_a_block_once(store: RelayStore) -> None:
     same = block(1, anchor(1, 1))
     outcomes = await asyncio.gather(*(store.take_block(LEDGER, same) for _ in range(5)), return_exceptions=True)
-    assert [o for o in outcomes if not isinstance(o, Conflict)] == [1]
+    assert [o for o in outcomes if not isinstance(o, Conflict)] == [{ORIGIN: 1}]
     assert (await store.counts())["seen"] == 1
 
 
 async def test_reorganised_anchor_is_orphaned_and_comes_back_where_it_is_now(store: RelayStore) -> None:
     await store.take_block(LEDGER, block(1))
     await store.take_block(LEDGER, block(2, anchor(4, 2), anchor(5, 2)))
-    assert await store.rewind(LEDGER, 1) == 2
+    assert (await store.rewind(LEDGER, 1)).total() == 2
     assert await store.cursor(LEDGER) == Cursor(height=1, block_hash=hashed("a", 1))
     assert await store.find_item(ORIGIN, 4) is None
     assert await store.next_item(ORIGIN) is None
     assert await store.block_hash(LEDGER, 2) is None
     back = anchor(4, 3, chain="b")
     await store.take_block(LEDGER, block(2, chain="b"))
-    assert await store.take_block(LEDGER, block(3, back, chain="b", parent="b")) == 1
+    assert (await store.take_block(LEDGER, block(3, back, chain="b", parent="b"))).total() == 1
     item = await store.find_item(ORIGIN, 4)
     assert item is not None
     assert (item.anchor, item.state) == (back, ItemState.SEEN)
@@ -80,18 +94,18 @@ async def test_reorganised_anchor_is_orphaned_and_comes_back_where_it_is_now(sto
 async def test_rewind_does_not_touch_what_was_final(store: RelayStore) -> None:
     item = await seen(store, 4)
     await bring_to(store, item, ItemState.PROVEN)
-    assert await store.rewind(LEDGER, 0) == 0
+    assert (await store.rewind(LEDGER, 0)).total() == 0
     assert await state_of(store, item) is ItemState.PROVEN
-    assert await store.take_block(LEDGER, block(1, item.anchor)) == 0
+    assert (await store.take_block(LEDGER, block(1, item.anchor))).total() == 0
     assert await state_of(store, item) is ItemState.PROVEN
 
 
 async def test_finality_takes_what_is_at_or_below_the_height(store: RelayStore) -> None:
     items = [await seen(store, size) for size in (1, 2, 3)]
-    assert await store.mark_final(LEDGER, 2) == 2
+    assert (await store.mark_final(LEDGER, 2)).total() == 2
     assert [await state_of(store, item) for item in items] == [ItemState.FINAL, ItemState.FINAL, ItemState.SEEN]
-    assert await store.mark_final(LEDGER, 2) == 0
-    assert await store.mark_final("embedded:other", 9) == 0
+    assert (await store.mark_final(LEDGER, 2)).total() == 0
+    assert (await store.mark_final("embedded:other", 9)).total() == 0
 
 
 async def test_only_what_was_taken_for_final_in_that_very_block_is_named(store: RelayStore) -> None:
@@ -120,11 +134,11 @@ async def test_block_given_as_final_makes_its_own_items_final(
     """Items of blocks before it wait for `mark_final`, and a rewind takes back only what was not final."""
     before = await seen(store, 1)
     given = replace(block(2, anchor(2, 2)), final_height=final_height)
-    assert await store.take_block(LEDGER, given) == 1
+    assert (await store.take_block(LEDGER, given)).total() == 1
     item = await store.find_item(ORIGIN, 2)
     assert item is not None
     assert (item.state, await state_of(store, before)) == (state, ItemState.SEEN)
-    assert await store.rewind(LEDGER, 0) == (1 if state is ItemState.FINAL else 2)
+    assert (await store.rewind(LEDGER, 0)).total() == (1 if state is ItemState.FINAL else 2)
 
 
 async def test_contradictory_block_makes_nothing_final(store: RelayStore) -> None:
@@ -263,7 +277,7 @@ async def test_rescan_records_what_is_missing_and_how_far_it_was_compared(store:
     await store.take_block(LEDGER, block(1, anchor(1, 1)))
     upto = Cursor(height=3, block_hash=hashed("a", 3))
     assert await store.rescanned(LEDGER) == Cursor(height=0, block_hash=b"")
-    assert await store.save_rescan(LEDGER, upto, [anchor(1, 1), anchor(2, 2), anchor(5, 3)]) == 2
+    assert (await store.save_rescan(LEDGER, upto, [anchor(1, 1), anchor(2, 2), anchor(5, 3)])).total() == 2
     assert await store.rescanned(LEDGER) == upto
     assert (await store.cursor(LEDGER)).height == 1
     assert [item.anchor.size for item in await store.items({ItemState.SEEN}, ORIGIN, 10)] == [1, 2, 5]
@@ -300,3 +314,60 @@ async def test_logs_of_two_origins_do_not_mix(store: RelayStore) -> None:
     assert (one.size, other.size) == (3, 2)
     assert await asyncio.to_thread(one.files.entries, 0, 3) == [bytes([1]) * 65] * 3
     assert await asyncio.to_thread(other.files.entries, 0, 2) == [bytes([2]) * 65] * 2
+
+
+async def test_counts_follow_every_change_of_state(store: RelayStore) -> None:
+    """What is counted beside the items is what counting them gives."""
+    for number, state in enumerate(WAY, 1):
+        await bring_to(store, await seen(store, number), state)
+    other = anchor(1, len(WAY) + 1, origin="b.example/log/1")
+    assert await store.take_block(LEDGER, block(len(WAY) + 1, other)) == {"b.example/log/1": 1}
+    await store.rewind(LEDGER, len(WAY))
+    stuck = await seen(store, 99)
+    await bring_to(store, stuck, ItemState.PROVEN)
+    await store.move(stuck.id, ItemState.PROVEN, ItemState.QUARANTINED, reason="no")
+    found = await store.counts_by_origin()
+    for origin in (ORIGIN, "b.example/log/1"):
+        items = await store.items(list(ItemState), origin, 100)
+        assert {state: n for state, n in found[origin].items() if n} == Counter(one.state.value for one in items)
+    assert await store.counts() == {state.value: sum(one[state.value] for one in found.values()) for state in ItemState}
+
+
+async def test_waiting_counts_from_when_an_item_became_final(store: RelayStore) -> None:
+    assert await store.waiting(ORIGIN) == Waiting(items=0, oldest_s=0.0)
+    item = await seen(store, 1)
+    assert await store.waiting(ORIGIN) == Waiting(items=0, oldest_s=0.0)
+    await bring_to(store, item, ItemState.SUBMITTED)
+    waiting = await store.waiting(ORIGIN)
+    assert waiting.items == 1
+    assert 0 <= waiting.oldest_s < 3600  # the anchor's own time is 1970
+    assert 0 <= await store.save_confirmed(item.id, confirmation(1)) < 3600
+    assert await store.waiting(ORIGIN) == Waiting(items=0, oldest_s=0.0)
+
+
+async def test_what_a_larger_receipt_covers_does_not_wait(store: RelayStore) -> None:
+    """A node left an anchor out, a larger checkpoint got its receipt, then the smaller one turned up."""
+    await bring_to(store, await seen(store, 5), ItemState.SUBMITTED)
+    item = await store.find_item(ORIGIN, 5)
+    assert item is not None
+    await store.save_confirmed(item.id, confirmation(5))
+    await bring_to(store, await seen(store, 3), ItemState.PROVEN)
+    assert await store.waiting(ORIGIN) == Waiting(items=0, oldest_s=0.0)
+    await bring_to(store, await seen(store, 8), ItemState.PROVEN)
+    assert (await store.waiting(ORIGIN)).items == 1
+
+
+async def test_what_is_set_aside_for_a_person_is_not_among_what_waits(store: RelayStore) -> None:
+    stuck = await seen(store, 4)
+    await bring_to(store, stuck, ItemState.PROVEN)
+    await store.move(stuck.id, ItemState.PROVEN, ItemState.QUARANTINED, reason="no")
+    assert await store.waiting(ORIGIN) == Waiting(items=0, oldest_s=0.0)
+
+
+async def test_anchor_given_as_final_waits_from_the_start(store: RelayStore) -> None:
+    await store.take_block(LEDGER, replace(block(1, anchor(1, 1)), final_height=1))
+    item = await store.find_item(ORIGIN, 1)
+    assert item is not None
+    for old, new in pairwise(WAY[1:-1]):
+        await step(store, item, old, new)
+    assert await store.save_confirmed(item.id, confirmation(1)) < 3600

@@ -309,7 +309,7 @@ def _wire_custodian(way: Way, lender: Any, trust: Any, random_bytes: Callable[[i
         pushed=way.pusher.pushed, backoff=no_waits,
     )  # fmt: skip
     way.grants = Grants(
-        identity=identity, store=way.custodian_store, relay=link, catalogue=catalogue,
+        identity=identity, origin=lender.origin, store=way.custodian_store, relay=link, catalogue=catalogue,
         signer=open_signer(lender.grant_key), trust=trust, verifiers=verifiers(), clock=way.clock,
         random_bytes=random_bytes, backoff=no_waits,
     )  # fmt: skip

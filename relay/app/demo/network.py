@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from relay.app import desk
+from relay.app import console
 from relay.app.processes import RoleProcess
 from relay.app.serve import ROLES
 from relay.core.errors import RelayError, Unavailable
@@ -37,7 +37,7 @@ class Network:
 
     async def status(self) -> dict[str, dict[str, Any]]:
         """What every role says of itself."""
-        return await desk.status(self.home)
+        return await console.facts(self.home)
 
     async def until(self, what: str, done: Callable[[dict[str, dict[str, Any]]], bool]) -> dict[str, dict[str, Any]]:
         """Ask until it is so. Raises `Unavailable` with the last answer."""

@@ -17,6 +17,7 @@ from relay.ports.common import Clock, LogFiles, RandomBytes, Signer
 from relay.ports.court import CourtStore
 from relay.ports.custody import LedgerWord
 from relay.ports.ledgers import CourtRegistry
+from relay.telemetry.counting import keeping
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,8 @@ class CustodyKeeper:
             detail=detail[:REASON_CHARS_MAX].strip(),
             random_bytes=self._random,
         )
-        (index,) = await self._store.append_custody([event])
+        with keeping("custody"):
+            (index,) = await self._store.append_custody([event])
         return event, index
 
     async def head(self) -> tuple[bytes, int]:

@@ -23,6 +23,7 @@ from relay.ports.common import Clock, LogFiles, Signer
 from relay.ports.court import CourtStore, HeldCheckpoint
 from relay.ports.forwarding import Announcement, CourtState, MirrorLog
 from relay.services.mirroring import PackageIntake
+from relay.telemetry.counting import proofs_of
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +74,10 @@ class CourtMirror:
     def _checked(self, announced: Announcement, last: HeldCheckpoint | None) -> HeldCheckpoint:
         """The checkpoint extends the last one, stands on the lender's ledger, and was signed with a key that counted then."""
         checkpoint, _ = parse_checkpoint(announced.checkpoint)
-        self._check_extends(checkpoint, last, announced.old_size, announced.consistency)
-        fact = check_anchor(announced.anchor, checkpoint, self._trust, self._verifiers)
-        check_log_signature(announced.checkpoint, self._trust, fact.time_ms)
+        with proofs_of(checkpoint.origin):
+            self._check_extends(checkpoint, last, announced.old_size, announced.consistency)
+            fact = check_anchor(announced.anchor, checkpoint, self._trust, self._verifiers)
+            check_log_signature(announced.checkpoint, self._trust, fact.time_ms)
         return HeldCheckpoint(
             origin=checkpoint.origin,
             size=checkpoint.size,
@@ -133,7 +135,8 @@ class CourtMirror:
             intake = PackageIntake(mirror, Checkpoint(origin=origin, size=size, root=held.root), append)
             if not intake.done:
                 async for group in groups:
-                    next_index = await intake.take(group)
+                    with proofs_of(origin):
+                        next_index = await intake.take(group)
                     if intake.done:
                         break
                     yield CourtState(size=size, next_index=next_index, cosigned=b"")

@@ -14,6 +14,7 @@ from relay.core.errors import NotFound, RelayError
 from relay.core.trust import TrustRoots
 from relay.ports.court import CourtStore
 from relay.ports.ledgers import CourtRegistry
+from relay.telemetry.counting import proofs_of
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,8 @@ class ReceiptReader:
                 missing += 1
                 continue
             checkpoint = Checkpoint(origin=held.origin, size=held.size, root=held.root)
-            fact = check_receipt(proof, checkpoint, self._identity, self._trust, self._verifiers)
+            with proofs_of(held.origin):
+                fact = check_receipt(proof, checkpoint, self._identity, self._trust, self._verifiers)
             await self._store.save_receipt(held.origin, held.size, proof, fact.time_ms)
             self._was_read()
         return missing

@@ -36,6 +36,8 @@ from relay.services.court.custody import CustodyKeeper
 from relay.services.court.lookup import DossierLookup, Found
 from relay.services.court.staging import Staging
 from relay.services.court.statements import statements_for
+from relay.telemetry import metrics
+from relay.telemetry.counting import disclosure_decided, stopwatch
 
 T = TypeVar("T")
 
@@ -119,6 +121,7 @@ class Retrieval:
     ) -> None:
         self._identity = identity
         self._store = store
+        self._ledger = registry.ledger
         self._link = link
         self._custody = custody
         self._trust = trust
@@ -165,6 +168,7 @@ class Retrieval:
         try:
             return await asking
         except RelayError as error:
+            disclosure_decided(self._ledger, error)
             asked = {"grant": grant_digest(command.grant.strip()).hex()}
             await self._custody.note("refuse", asked, "refused", _words(error))
             raise
@@ -177,17 +181,22 @@ class Retrieval:
         content = _Content(staging=Staging(await self._store.staging(request)))
         done: Done | None = None
         over = False
+        seconds = stopwatch()
         try:
             async for event in self._all_chunks(under, content):
                 yield event
             done = await self._finish(under, content)
             over = True
+            disclosure_decided(self._ledger, None)
+            metrics.disclosure_duration.labels(self._ledger).observe(seconds())
         except _RefusedMidway:
             over = True
+            disclosure_decided(self._ledger, Denied(BROKEN_OFF, "grant"))
             await self._custody.note("receive", under.subject, "broken_off", BROKEN_OFF)
             raise Unavailable(BROKEN_OFF) from None
         except RelayError as error:
             over = not isinstance(error, Unavailable)
+            disclosure_decided(self._ledger, error)
             await self._custody.note("receive", under.subject, "failed", _words(error))
             raise
         finally:

@@ -37,10 +37,14 @@ from relay.ports.custodian import (
 )
 from relay.services.ahead import from_thread
 from relay.services.custodian.planning import Plan, Planner
+from relay.telemetry import metrics
+from relay.telemetry.counting import disclosure_decided, stopwatch
 
 log = logging.getLogger(__name__)
 
 ANSWERS_AT_ONCE: Final = 4
+UNKNOWN: Final = "unknown"
+"""The court of a request that proved nothing, for those who count."""
 RESUMABLE_MS: Final = 86_400_000
 """How long a disclosure can be taken up again; its content key is forgotten afterwards."""
 
@@ -126,19 +130,30 @@ class Disclosures:
                 await asyncio.sleep(next(waits))
 
     async def _handle(self, request_id: bytes, token: bytes) -> None:
+        seconds = stopwatch()
         async with self._slots:
             proven = _Proven({"request": request_id.hex()})
             try:
                 permitted = await self.authorise(request_id, token, proven)
             except (Denied, Malformed, NotFound, Unverified) as refusal:
+                disclosure_decided(await self._court(proven), refusal)
                 await self._refuse(request_id, refusal, proven)
                 return
+            court = self._trust.court_ledger(permitted.grant.aud) or UNKNOWN
+            disclosure_decided(court, None)
             try:
                 await self.answer(request_id, permitted)
+                metrics.disclosure_duration.labels(court).observe(seconds())
             except RelayError as error:
                 log.warning("an answer broke off: %s", error)
             finally:
                 self._end_answer(permitted.dossier.id)
+
+    async def _court(self, proven: _Proven) -> str:
+        """The ledger of the court that a refused request proved to be of."""
+        grant = proven.subject.get("grant")
+        held = await self._store.grant(bytes.fromhex(grant)) if grant else None
+        return (self._trust.court_ledger(parse_grant(held.token).aud) if held else "") or UNKNOWN
 
     @contextmanager
     def _under_way(self, dossier: str) -> Iterator[None]:
@@ -181,7 +196,7 @@ class Disclosures:
         # 4. Under a grant that we issued and keep.
         held = await self._store.grant(bytes.fromhex(asked.grant))
         if held is None:
-            raise Denied("no grant of that digest was issued here")
+            raise Denied("no grant of that digest was issued here", "grant")
         grant = parse_grant(held.token)
         # 5. Signed by the key the grant is bound to, which is not revoked.
         verify_jws(asked.jws, grant.request_key)
@@ -239,7 +254,7 @@ class Disclosures:
         if kept is None or kept.grant != grant.digest:
             raise Denied("no disclosure of that request under this grant is kept here")
         if self._clock.now_ms() - kept.begun_ms > RESUMABLE_MS:
-            raise Denied("the disclosure was begun too long ago to be taken up again")
+            raise Denied("the disclosure was begun too long ago to be taken up again", "time")
         proven.subject["dossier"] = kept.dossier
         # 8. The grant still permits it. The use it spent then is its own.
         self._permits(resume, grant, held, kept.case, kept.dossier, uses_spent=max(0, held.uses_spent - 1))
@@ -349,6 +364,6 @@ class Disclosures:
                 grant = permitted.grant.digest.hex()
                 subject = {"grant": grant, "request": permitted.request, "dossier": permitted.dossier.id}
                 await self._store.append_custody(self._refusal(subject, "broken_off", reason))
-                raise Denied(reason)
+                raise Denied(reason, "grant")
             yield chunk
             sent += 1

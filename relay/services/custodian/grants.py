@@ -27,6 +27,7 @@ from relay.core.trust import TrustRoots
 from relay.ports.common import Clock, RandomBytes, RecordCatalogue, Signer
 from relay.ports.custodian import CustodianStore, GrantRecord, IssueRequest, PendingStatement, RelayLink
 from relay.services.custodian.scopes import GrantCommand, open_scope
+from relay.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Grants:
         self,
         *,
         identity: str,
+        origin: str,
         store: CustodianStore,
         relay: RelayLink,
         catalogue: RecordCatalogue,
@@ -53,6 +55,7 @@ class Grants:
         backoff: Callable[[], Iterator[float]],
     ) -> None:
         self._identity = identity
+        self._origin = origin
         self._store = store
         self._relay = relay
         self._catalogue = catalogue
@@ -212,6 +215,9 @@ class Grants:
                 proof = await self._relay.record_grant(self._signed_now(pending))
                 time_ms = self._verify(pending, proof)
                 await self._store.statement_recorded(pending.grant, pending.action, time_ms)
+                if pending.action == "revoke":
+                    said_s = parse_grant_statement(pending.token).iat
+                    metrics.grant_revocation_lag.labels(self._origin).observe(max(0.0, time_ms / 1000 - said_s))
 
     def _signed_now(self, pending: PendingStatement) -> str:
         """A statement signed before the grant key was changed is said again with the new one: the ledger takes no other."""

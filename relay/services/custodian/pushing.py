@@ -18,6 +18,7 @@ from relay.ports.common import Clock
 from relay.ports.custodian import CustodianStore, LogCheckpoint, ReceiptOffer, RelayLink
 from relay.services.custodian.anchoring import Anchored
 from relay.services.mirroring import packages_of
+from relay.telemetry.counting import proofs_of
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +198,8 @@ class ReceiptCheck:
         for offer in await self._relay.receipts(self._origin, min(waiting) - 1):
             mine = waiting.get(offer.size)
             if mine is not None:
-                self._verify(mine, offer)
+                with proofs_of(self._origin):
+                    self._verify(mine, offer)
                 await self._store.save_receipt(offer.size, offer.proof, offer.cosigned)
                 log.info("receipt for size %d on %s holds", offer.size, offer.proof.ledger)
                 del waiting[offer.size]

@@ -15,7 +15,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from relay.core.bundle import ledger_proof_bytes
 from relay.core.checkpoint import parse_checkpoint
@@ -40,8 +40,12 @@ from relay.services.forwarding.covering import cover_below
 from relay.services.forwarding.leaping import leap_from
 from relay.services.forwarding.origins import OriginRoom
 from relay.services.mirroring import GROUP_PACKAGES_MAX, packages_of
+from relay.telemetry import metrics
+from relay.telemetry.counting import proof_failed, submitting
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 TOGETHER_ENTRIES_MAX: Final = PACKAGE_ENTRIES_MAX * GROUP_PACKAGES_MAX
 """A checkpoint with so many new entries is announced with them, in one call; a larger one before, so that its entries may come in parts."""
@@ -98,6 +102,7 @@ class Advancer:
         self._early = Early()
         self._known: Known | None = None
         self._proven = b""
+        self._written = b""
 
     async def run(self) -> None:
         """Advance until nothing is left, then wait for a wake-up; after trouble, wait a growing while and try again."""
@@ -141,6 +146,8 @@ class Advancer:
             except Waiting:
                 return moved
             except (Conflict, Denied, Malformed, NotFound, Unverified) as error:
+                if isinstance(error, Unverified):
+                    proof_failed(self._origin, error.step)
                 await self._refused(item, error)
                 return moved
             self._refusals.clear()
@@ -170,7 +177,8 @@ class Advancer:
                 raise Waiting
         begins = self._early.at_court.look(item.id)
         offering = self._early.offer.ask(item.id, self._offered, item, begins.held.size if begins else 0)
-        root, _ = await both(asyncio.to_thread(mirror.files.root, item.anchor.size), offering)
+        with metrics.proof_build_duration.labels(self._origin).time():
+            root, _ = await both(asyncio.to_thread(mirror.files.root, item.anchor.size), offering)
         if root != item.anchor.root:
             note = await self._store.checkpoint(self._origin, item.anchor.size) or b""
             proof = await self._source.prove(item.anchor)
@@ -181,6 +189,7 @@ class Advancer:
             await self._store.halt(
                 self._origin, reason, {"checkpoint": note, "anchor": ledger_proof_bytes(proof), "root": root}
             )
+            metrics.root_mismatches.labels(self._origin).inc()
             raise Waiting
         self._proven = item.id
         return ItemState.PROVEN
@@ -255,10 +264,21 @@ class Advancer:
         if told is None:
             if latest is not None and latest.size > item.anchor.size:
                 return await self._cover(item, latest.size, latest.root)
-            told = await self._registry.submit(await self._submission(item, latest, attempt))
-        moving = self._store.move(item.id, ItemState.MIRRORED, ItemState.SUBMITTED)
+            submission = await self._submission(item, latest, attempt)
+            with submitting(self._registry.ledger):
+                told = await self._registry.submit(submission)
+            self._written = item.id
+        moving = self._unless_overtaken(self._store.move(item.id, ItemState.MIRRORED, ItemState.SUBMITTED))
         await both(moving, self._early.receipt.ask(item.id, read_receipt, self._registry, item, told))
         return ItemState.SUBMITTED
+
+    async def _unless_overtaken(self, storing: Awaitable[T]) -> T:
+        """Store what an answer led to. Raises `Conflict` when another attempt has gone on meanwhile: then the answer counts for nothing."""
+        try:
+            return await storing
+        except Conflict:
+            metrics.stale_replies_ignored.labels(self._registry.ledger).inc()
+            raise
 
     def _root_at_court(self, held: CourtState) -> bytes:
         if not held.cosigned:
@@ -273,11 +293,16 @@ class Advancer:
         mirror = await self._store.log(self._origin)
         if mirror.size < size:
             raise Waiting
+        court = self._registry.ledger
         if await asyncio.to_thread(mirror.files.root, size) != root:
+            metrics.reconcile_discrepancies.labels(court, "differs").inc()
             raise Conflict(f"the court's checkpoint of size {size} is not of the log that has this one")
         reason = f"the court's checkpoint of size {size} covers it"
         await self._store.move(item.id, item.state, ItemState.COVERED, reason=reason)
+        if await self._store.find_item(self._origin, size) is None:
+            metrics.reconcile_discrepancies.labels(court, "extra").inc()
         covered = 1 + await cover_below(self._store, self._origin, size, reason)
+        metrics.commitments_forwarded.labels(self._origin, court, "covered").inc(covered)
         log.info("%s: %d items covered by size %d", self._origin, covered, size)
         return ItemState.COVERED
 
@@ -302,9 +327,13 @@ class Advancer:
     async def _confirm(self, item: Item) -> ItemState:
         """The receipt is read back from the court ledger with its proof, never assumed from the answer to a write."""
         receipt, proof = self._early.receipt.take(item.id) or await read_receipt(self._registry, item, None)
+        court = self._registry.ledger
         cosigned = await self._cosigned(item)
         confirmation = Confirmation(receipt=receipt, proof=proof, cosigned=cosigned)
-        await self._store.save_confirmed(item.id, confirmation)
+        way_s = await self._unless_overtaken(self._store.save_confirmed(item.id, confirmation))
+        metrics.forward_duration.labels(self._origin, court).observe(way_s)
+        outcome = "new" if self._written == item.id else "already_present"
+        metrics.commitments_forwarded.labels(self._origin, court, outcome).inc()
         held = CourtState(size=item.anchor.size, next_index=item.anchor.size, cosigned=cosigned)
         self._known = Known(held=held, receipt=receipt)
         return ItemState.CONFIRMED

@@ -12,6 +12,7 @@ from relay.ports.common import LogFiles
 from relay.ports.forwarding import Announcement, CourtLink, CourtState, Item
 from relay.ports.ledgers import AnchorSource, CourtRegistry, Receipt
 from relay.services.forwarding.beside import both
+from relay.telemetry import metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,7 @@ async def read_receipt(registry: CourtRegistry, item: Item, told: Receipt | None
     finding = registry.find(anchor.origin, anchor.size, anchor.root)
     receipt, proof = (await finding, None) if told is None else await both(finding, registry.prove(told.tx_id))
     if receipt is None:
+        metrics.reconcile_discrepancies.labels(registry.ledger, "missing").inc()
         raise Unavailable(f"the court ledger does not show the checkpoint of size {anchor.size} yet")
     if proof is None or told is None or told.tx_id != receipt.tx_id:
         proof = await registry.prove(receipt.tx_id)

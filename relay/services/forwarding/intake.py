@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from typing import Final
 
 from relay.core.bundle import ledger_proof_bytes
@@ -18,6 +18,8 @@ from relay.ports.ledgers import Anchor, AnchorSource
 from relay.services.forwarding.beside import both
 from relay.services.forwarding.origins import OriginRoom, Origins
 from relay.services.mirroring import PackageIntake
+from relay.telemetry import metrics
+from relay.telemetry.counting import proofs_of
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,14 @@ class LogIntake:
         entries do not fit), `Conflict` (halted, or another push of this origin is running).
         """
         room = self._room_of(caller, note)
+        async with aclosing(self._pushed(room, note, groups)) as indices:
+            with proofs_of(room.config.origin):
+                async for next_index in indices:
+                    yield next_index
+
+    async def _pushed(
+        self, room: OriginRoom, note: bytes, groups: AsyncIterator[Sequence[Package]]
+    ) -> AsyncGenerator[int, None]:
         checkpoint = room.verify_checkpoint(note)
         halted = await self._store.halted(checkpoint.origin)
         if halted:
@@ -57,6 +67,7 @@ class LogIntake:
             await self._store.halt(
                 checkpoint.origin, reason, {"checkpoint": note, **await self._anchor_piece(item.anchor)}
             )
+            metrics.equivocations.labels(checkpoint.origin).inc()
             raise Unverified("root", reason)
         if room.pushing.locked():
             raise Unavailable(f"another push of {checkpoint.origin} is running")
@@ -118,6 +129,7 @@ class LogIntake:
             return False  # its block is not final, and may leave the chain
         found = await self._store.save_found(anchor)
         if found:
+            metrics.commitments_observed.labels(anchor.origin, "rescan").inc()
             log.error("%s left out the anchor of %s at size %d", ledger, anchor.origin, anchor.size)
         return found
 

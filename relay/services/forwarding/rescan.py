@@ -16,6 +16,8 @@ from relay.ports.forwarding import Cursor, RelayStore
 from relay.ports.ledgers import Anchor, AnchorSource
 from relay.services.forwarding.feed import live_blocks
 from relay.services.forwarding.origins import Origins
+from relay.telemetry import metrics
+from relay.telemetry.counting import add
 
 log = logging.getLogger(__name__)
 
@@ -102,4 +104,5 @@ class Rescan:
             if block.height >= upto:
                 break
         missing = await self._store.save_rescan(ledger, at, anchors)
-        return at, missing, count
+        add(metrics.commitments_observed, missing, "rescan")
+        return at, missing.total(), count

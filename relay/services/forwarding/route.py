@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from relay.core.errors import Conflict, Denied, NotFound, Unavailable
+from relay.core.errors import Conflict, Denied, NotFound, RelayError, Unavailable
 from relay.core.limits import FUTURE_SKEW_S
 from relay.core.resume import Asked, parse_asked
 from relay.ports.common import Clock
 from relay.ports.ledgers import CourtRegistry
+from relay.telemetry import metrics
+from relay.telemetry.counting import disclosure_decided, stopwatch
 
 log = logging.getLogger(__name__)
 
@@ -85,11 +87,15 @@ class Router:
 
         Raises `Malformed`, `Denied` (one text for all reasons), `Unavailable`.
         """
-        request = parse_asked(token)
-        await self._admit(court, custodian, request)
-        stream = self._streams.get(custodian)
-        if stream is None:
-            raise Unavailable("the custodian is not connected to this relay now")
+        seconds = stopwatch()
+        try:
+            request = parse_asked(token)
+            await self._admit(court, custodian, request)
+            stream = self._stream(custodian)
+        except RelayError as error:
+            disclosure_decided(self._registry.ledger, error)
+            raise
+        disclosure_decided(self._registry.ledger, None)
         request_id = request.digest
         if request_id in self._routes:
             raise Denied("the same request is already under way")
@@ -100,6 +106,7 @@ class Router:
                 async with asyncio.timeout(ANSWER_WAIT_S):
                     piece = await route.queue.get()
                 if piece is _Mark.END:
+                    metrics.disclosure_duration.labels(self._registry.ledger).observe(seconds())
                     return
                 if piece is _Mark.REFUSED:
                     raise Denied("the custodian refused")
@@ -114,16 +121,22 @@ class Router:
             del self._routes[request_id]
             route.close()
 
+    def _stream(self, custodian: str) -> asyncio.Queue[tuple[bytes, bytes]]:
+        stream = self._streams.get(custodian)
+        if stream is None:
+            raise Unavailable("the custodian is not connected to this relay now")
+        return stream
+
     async def _admit(self, court: str, custodian: str, request: Asked) -> None:
         """Form, parties, time window, and the grant's state as the court ledger has it."""
         now_s = self._clock.now_ms() // 1000
         if request.iss != court or request.aud != custodian:
             raise Denied("the request names other parties than this call")
         if not request.iat - FUTURE_SKEW_S <= now_s < request.exp:
-            raise Denied("the request is outside its time window")
+            raise Denied("the request is outside its time window", "time")
         state = await self._registry.grant_state(request.aud, bytes.fromhex(request.grant))
         if not state.registered_ms or state.revoked_ms:
-            raise Denied("the grant is not registered on the court ledger, or revoked")
+            raise Denied("the grant is not registered on the court ledger, or revoked", "grant")
 
     async def answer(self, custodian: str, request_id: bytes, pieces: AsyncIterator[bytes]) -> None:
         """Hand on the custodian's sealed header and chunks. A stream that breaks is never taken for an end.

@@ -16,6 +16,7 @@ from typing import Any, Final
 from relay.core.errors import Unavailable, Uncertain
 from relay.ports.sharing import Beat, Lease, Leases
 from relay.services.forwarding.origins import Origins
+from relay.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,8 @@ class Sharing:
         for lease in await self._leases.take(free, limit):
             log.info("%s: this worker's, number %d", lease.name, lease.token)
             self._running[lease.name] = group.create_task(self._jobs[lease.name].run(), name=lease.name)
+            metrics.leader.labels(lease.name).set(1)
+            metrics.fencing_token.labels(lease.name).set(lease.token)
 
     async def _stop(self, name: str) -> None:
         """Cancel a job and wait until it has ended; its lease's number is forgotten, so that it writes nothing more."""
@@ -105,6 +108,8 @@ class Sharing:
         task.cancel()
         await asyncio.wait({task})
         self._jobs[name].lease.token = 0
+        metrics.leader.labels(name).set(0)
+        metrics.fencing_token.labels(name).set(0)
 
     async def _give_back(self, name: str) -> None:
         lease = Lease(name, self._jobs[name].lease.token)

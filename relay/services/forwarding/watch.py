@@ -21,6 +21,8 @@ from relay.ports.forwarding import Cursor, Item, RelayStore
 from relay.ports.ledgers import AnchorBlock, AnchorSource, LedgerHead
 from relay.services.forwarding.feed import live_blocks
 from relay.services.forwarding.origins import OriginRoom, Origins
+from relay.telemetry import metrics
+from relay.telemetry.counting import add
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,8 @@ class Watcher:
         self._sleep = sleep
         self._backoff = backoff
         self.final_height = 0
+        self.head: LedgerHead | None = None
+        """As the node said last; None while this worker does not watch."""
         self._heads: dict[int, LedgerHead] = {}
         self.problem = ""
 
@@ -58,9 +62,12 @@ class Watcher:
     async def run(self) -> None:
         """Read blocks and follow finality; a broken feed is opened again from the cursor after a delay."""
         self.final_height, self._heads = 0, {}  # what another worker did meanwhile is not known here
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow_feed(), name=f"feed {self._source.ledger}")
-            group.create_task(self._follow_head(), name=f"head {self._source.ledger}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._follow_feed(), name=f"feed {self._source.ledger}")
+                group.create_task(self._follow_head(), name=f"head {self._source.ledger}")
+        finally:
+            self.head = None
 
     async def _follow_feed(self) -> None:
         waits = self._backoff()
@@ -86,6 +93,7 @@ class Watcher:
         for room in self._rooms():
             if not await self._store.halted(room.config.origin):
                 await self._store.halt(room.config.origin, reason, pieces)
+                metrics.equivocations.labels(room.config.origin).inc()
                 log.error("%s is halted: %s", room.config.origin, reason)
 
     def _report(self, error: RelayError) -> None:
@@ -95,6 +103,7 @@ class Watcher:
     async def _take(self, block: AnchorBlock) -> None:
         ours = tuple(anchor for anchor in block.anchors if self._origins.serves(anchor.origin, anchor.ledger))
         new = await self._store.take_block(self._source.ledger, replace(block, anchors=ours))
+        add(metrics.commitments_observed, new, "stream")
         head = self._heads.get(block.height)
         self._heads = {height: one for height, one in self._heads.items() if height > block.height}
         if head is not None and head.block_hash == block.block_hash:
@@ -103,7 +112,8 @@ class Watcher:
             for room in self._rooms():
                 room.seen.set()
         if block.final_height >= block.height:  # said of this very chain, and its items are FINAL already
-            self._wake(new)
+            add(metrics.commitments_finalized, new)
+            self._wake(new.total())
             await self._settle(block.height)
         elif new:
             await self._judge(await self._source.head())
@@ -126,6 +136,7 @@ class Watcher:
 
     async def _judge(self, head: LedgerHead) -> None:
         """A node's word counts for the chain that is recorded here; one of a block that is still to come is kept for it."""
+        self.head = head
         recorded = await self._store.block_hash(self._source.ledger, head.height)
         if recorded is None and len(self._heads) < HEADS_MAX:
             self._heads[head.height] = head
@@ -134,7 +145,9 @@ class Watcher:
     async def _settle(self, final_height: int) -> None:
         """Whatever is recorded at or below the final height is FINAL now; wake the origins."""
         self.final_height = max(self.final_height, final_height)
-        self._wake(await self._store.mark_final(self._source.ledger, self.final_height))
+        final = await self._store.mark_final(self._source.ledger, self.final_height)
+        add(metrics.commitments_finalized, final)
+        self._wake(final.total())
 
     async def _resolve(self) -> None:
         """A block does not fit what was recorded: either the feed left out or repeated one, or the chain at the node changed."""
@@ -167,11 +180,16 @@ class Watcher:
             reason = f"{self._source.ledger} replaced block {cursor.height}, which was final"
             log.error("%s halts at size %d: %s", item.anchor.origin, item.anchor.size, reason)
             await self._store.halt(item.anchor.origin, reason, await self._pieces(item))
+            metrics.equivocations.labels(item.anchor.origin).inc()
         # what is final on its new chain the node says anew
         self.final_height = min(self.final_height, cursor.height - 1)
         orphaned = await self._store.rewind(self._source.ledger, cursor.height - 1)
+        add(metrics.commitments_orphaned, orphaned)
         log.warning(
-            "%s reorganised: block %d left the chain, %d items orphaned", self._source.ledger, cursor.height, orphaned
+            "%s reorganised: block %d left the chain, %d items orphaned",
+            self._source.ledger,
+            cursor.height,
+            orphaned.total(),
         )
 
     async def _pieces(self, item: Item) -> dict[str, bytes]:

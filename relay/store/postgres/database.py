@@ -17,6 +17,7 @@ from asyncpg import exceptions as pg
 from relay.core.errors import Malformed, Unavailable, Uncertain
 from relay.durable.errors import StorageFailed
 from relay.store.postgres.schema import SCHEMA, check_server, migrate
+from relay.telemetry import metrics
 
 T = TypeVar("T")
 Connection = Any
@@ -130,7 +131,8 @@ class PostgresDatabase:
             except BaseException:
                 await _roll_back(connection)
                 raise
-            await self._commit(connection)
+            with metrics.db_commit_duration.labels("postgresql").time():
+                await self._commit(connection)
             return result
 
     async def _commit(self, connection: Connection) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from relay.core.lifecycle import OPEN_STATES, ItemState, check_move
-from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item
+from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item, Waiting
 from relay.ports.ledgers import Anchor, AnchorBlock
 from relay.ports.sharing import Lease
 from relay.store.postgres import statements
@@ -24,6 +25,10 @@ from relay.store.rows import (
     confirmation_from,
     confirmation_values,
     item_from,
+    of_all,
+    tally,
+    waiting_from,
+    waiting_sql,
 )
 
 T = TypeVar("T")
@@ -86,11 +91,11 @@ class PostgresRelayStore:
         row = await self._database.read(lambda c: c.fetchrow(sql, ledger))
         return Cursor(height=row[0], block_hash=row[1]) if row else Cursor(height=0, block_hash=b"")
 
-    async def take_block(self, ledger: str, block: AnchorBlock) -> int:
+    async def take_block(self, ledger: str, block: AnchorBlock) -> Counter[str]:
         """See the port. The safety condition (the block extends the cursor) stands in the SQL."""
         return await self._write(lambda c: statements.take_block(c, ledger, block))
 
-    async def rewind(self, ledger: str, height: int) -> int:
+    async def rewind(self, ledger: str, height: int) -> Counter[str]:
         """See the port."""
         return await self._write(lambda c: statements.rewind(c, ledger, height))
 
@@ -98,15 +103,15 @@ class PostgresRelayStore:
         """See the port."""
         return await self._one("SELECT block_hash FROM block WHERE ledger = $1 AND height = $2", ledger, height)
 
-    async def mark_final(self, ledger: str, final_height: int) -> int:
+    async def mark_final(self, ledger: str, final_height: int) -> Counter[str]:
         """See the port."""
         where = "state = $1 AND ledger = $2 AND height <= $3"
         values = (ItemState.SEEN.value, ledger, final_height)
         waiting = await self._database.read(lambda c: c.fetchval(f"SELECT count(*) FROM item WHERE {where}", *values))
         if not waiting:
-            return 0
-        sql = f"UPDATE item SET state = $4 WHERE {where}"
-        return await self._write(lambda c: statements.changed(c, sql, *values, ItemState.FINAL.value))
+            return Counter()
+        sql = f"UPDATE item SET state = $4, final_ms = {statements.NOW_MS} WHERE {where} RETURNING origin"
+        return await self._write(lambda c: statements.by_origin(c, sql, *values, ItemState.FINAL.value))
 
     async def taken_for_final(self, ledger: str, block: Cursor) -> list[Item]:
         """See the port."""
@@ -184,16 +189,17 @@ class PostgresRelayStore:
         """See the port."""
         return await self._one("SELECT cosigned FROM checkpoint WHERE origin = $1 AND size = $2", origin, size)
 
-    async def save_confirmed(self, item: bytes, confirmation: Confirmation) -> None:
+    async def save_confirmed(self, item: bytes, confirmation: Confirmation) -> float:
         """See the port."""
         marks = ", ".join(f"${n}" for n in range(1, 11))
         sql = f"INSERT INTO confirmation ({CONFIRMATION_COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING"
 
-        async def write(c: Connection) -> None:
+        async def write(c: Connection) -> float:
             await statements.move(c, item, ItemState.SUBMITTED, ItemState.CONFIRMED, "")
             await c.execute(sql, *confirmation_values(confirmation))
+            return _age_s(await c.fetchval(f"SELECT {statements.NOW_MS} - final_ms FROM item WHERE id = $1", item))
 
-        await self._write(write)
+        return await self._write(write)
 
     async def confirmations(self, origin: str, above_size: int, limit: int) -> list[Confirmation]:
         """See the port."""
@@ -222,11 +228,11 @@ class PostgresRelayStore:
         """See the port."""
         return await self._halts.exhibits(origin)
 
-    async def save_rescan(self, ledger: str, upto: Cursor, anchors: Sequence[Anchor]) -> int:
+    async def save_rescan(self, ledger: str, upto: Cursor, anchors: Sequence[Anchor]) -> Counter[str]:
         """See the port."""
 
-        async def write(c: Connection) -> int:
-            found = sum([await statements.insert_anchor(c, anchor) for anchor in anchors])
+        async def write(c: Connection) -> Counter[str]:
+            found = await statements.insert_anchors(c, anchors)
             await c.execute(
                 "INSERT INTO rescan VALUES ($1, $2, $3)"
                 " ON CONFLICT (ledger) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash",
@@ -238,7 +244,7 @@ class PostgresRelayStore:
 
     async def save_found(self, anchor: Anchor) -> bool:
         """See the port."""
-        return bool(await self._write(lambda c: statements.insert_anchor(c, anchor)))
+        return bool(await self._write(lambda c: statements.insert_anchors(c, (anchor,))))
 
     async def log(self, origin: str) -> PostgresMirrorLog:
         """See the port; as far as all workers have brought it."""
@@ -251,10 +257,23 @@ class PostgresRelayStore:
 
     async def counts(self) -> dict[str, int]:
         """See the port."""
-        rows = await self._database.read(lambda c: c.fetch("SELECT state, count(*) FROM item GROUP BY state"))
-        found = {row["state"]: row["count"] for row in rows}
-        return {state.value: found.get(state.value, 0) for state in ItemState}
+        return of_all(await self.counts_by_origin())
+
+    async def counts_by_origin(self) -> dict[str, dict[str, int]]:
+        """See the port."""
+        sql = "SELECT origin, state, sum(items)::bigint FROM item_count GROUP BY origin, state"
+        return tally(await self._database.read(lambda c: c.fetch(sql)))
+
+    async def waiting(self, origin: str) -> Waiting:
+        """See the port."""
+        sql = waiting_sql("$1", statements.NOW_MS)
+        return waiting_from(await self._database.read(lambda c: c.fetchrow(sql, origin)))
 
     async def _one(self, sql: str, *values: object) -> bytes | None:
         found: bytes | None = await self._database.read(lambda c: c.fetchval(sql, *values))
         return found
+
+
+def _age_s(milliseconds: int | None) -> float:
+    """In seconds; never below 0, for a clock may be set back. Nothing is 0."""
+    return max(0, milliseconds or 0) / 1000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from relay.core.errors import Conflict
@@ -10,10 +12,14 @@ from relay.ports.ledgers import Anchor, AnchorBlock
 from relay.store.postgres.database import Connection
 from relay.store.rows import BLOCKS_REMEMBERED, ITEM_COLUMNS, new_item_values, state_in
 
+NOW_MS: Final = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+"""Milliseconds since 1970 UTC by the database's own clock."""
 _INSERT_ANCHOR: Final = (
-    f"INSERT INTO item ({ITEM_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, '')"
+    f"INSERT INTO item ({ITEM_COLUMNS}, final_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, '',"
+    f" CASE $10 WHEN 'final' THEN {NOW_MS} ELSE 0 END)"
     " ON CONFLICT (id) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash,"
-    " tx_id = excluded.tx_id, time_ms = excluded.time_ms, state = excluded.state WHERE item.state = 'orphaned'"
+    " tx_id = excluded.tx_id, time_ms = excluded.time_ms, state = excluded.state, final_ms = excluded.final_ms"
+    " WHERE item.state = 'orphaned'"
 )
 
 
@@ -27,7 +33,21 @@ async def insert_anchor(c: Connection, anchor: Anchor, state: ItemState = ItemSt
     return await changed(c, _INSERT_ANCHOR, *new_item_values(anchor, state))
 
 
-async def take_block(c: Connection, ledger: str, block: AnchorBlock) -> int:
+async def insert_anchors(c: Connection, anchors: Sequence[Anchor], state: ItemState = ItemState.SEEN) -> Counter[str]:
+    """Those that are new, by origin."""
+    new: Counter[str] = Counter()
+    for anchor in anchors:
+        if await insert_anchor(c, anchor, state):
+            new[anchor.origin] += 1
+    return new
+
+
+async def by_origin(c: Connection, sql: str, *values: object) -> Counter[str]:
+    """How many rows a statement changed that returns their origins."""
+    return Counter(row[0] for row in await c.fetch(sql, *values))
+
+
+async def take_block(c: Connection, ledger: str, block: AnchorBlock) -> Counter[str]:
     """Cursor, items and the block's hash. Raises `Conflict` unless the block extends the cursor."""
     await c.execute("INSERT INTO cursor VALUES ($1, 0, '') ON CONFLICT DO NOTHING", ledger)
     extends = await changed(
@@ -38,7 +58,7 @@ async def take_block(c: Connection, ledger: str, block: AnchorBlock) -> int:
     )
     if not extends:
         raise Conflict(f"block {block.height} of {ledger} does not extend the last block as recorded")
-    new = sum([await insert_anchor(c, anchor, state_in(block)) for anchor in block.anchors])
+    new = await insert_anchors(c, block.anchors, state_in(block))
     await c.execute(
         "INSERT INTO block VALUES ($1, $2, $3) ON CONFLICT (ledger, height) DO UPDATE SET block_hash = excluded.block_hash",
         *(ledger, block.height, block.block_hash),
@@ -47,15 +67,15 @@ async def take_block(c: Connection, ledger: str, block: AnchorBlock) -> int:
     return new
 
 
-async def rewind(c: Connection, ledger: str, height: int) -> int:
-    """Cursor back, blocks above forgotten, items above orphaned. Returns how many items."""
+async def rewind(c: Connection, ledger: str, height: int) -> Counter[str]:
+    """Cursor back, blocks above forgotten, items above orphaned. Returns how many items, by origin."""
     await c.execute("SELECT 1 FROM cursor WHERE ledger = $1 FOR UPDATE", ledger)
     held = await c.fetchval("SELECT block_hash FROM block WHERE ledger = $1 AND height = $2", ledger, height)
     to = (height, held) if held is not None else (0, b"")
     await c.execute("UPDATE cursor SET height = $2, block_hash = $3 WHERE ledger = $1", ledger, *to)
     await c.execute("DELETE FROM block WHERE ledger = $1 AND height > $2", ledger, height)
-    sql = "UPDATE item SET state = 'orphaned' WHERE ledger = $1 AND height > $2 AND state = 'seen'"
-    return await changed(c, sql, ledger, height)
+    sql = "UPDATE item SET state = 'orphaned' WHERE ledger = $1 AND height > $2 AND state = 'seen' RETURNING origin"
+    return await by_origin(c, sql, ledger, height)
 
 
 async def move(c: Connection, item: bytes, old: ItemState, new: ItemState, reason: str) -> None:
