@@ -27,3 +27,8 @@ def log_event(log: logging.Logger, event: Event, **fields: object) -> None:
 
 
 OPS_LISTENING: Final = Event(name="ops_listening", level=logging.INFO, says="metrics and health at {address}")
+LEDGER_AWAITED: Final = Event(
+    name="ledger_awaited",
+    level=logging.WARNING,
+    says="the logs are not compared with {ledger} yet, nothing is served: {reason}",
+)
