@@ -202,11 +202,12 @@ async def run_custodian(path: Path) -> None:
         await open_tracing(stack, "custodian", common)
         store = await SqliteCustodianStore.open(common.data, read_secret(config.master_key, MASTER_KEY_BYTES))
         stack.push_async_callback(store.close)
-        vault = Vault(common.data / "vault")
-        await asyncio.to_thread(vault.sweep, await store.known_blobs())
         source = await load_adapter(config.ledger.family).open_source(config.ledger.settings)
         stack.push_async_callback(source.close)
         await await_standing(path, config, store, source)  # nothing that could append exists before this has returned
+        vault = Vault(common.data / "vault")
+        # not earlier: to a database that is older than its folder, newer payloads look like leftovers
+        await asyncio.to_thread(vault.sweep, await store.known_blobs())
         to_relay = await stack.enter_async_context(channel(config.relay, common.tls))
         link = GrpcRelayLink(to_relay)
         services = _wire(config, store, vault, source, link)

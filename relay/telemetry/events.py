@@ -63,8 +63,8 @@ HEALTH_NOT_TOLD: Final = Event(name="health_not_told", level=logging.ERROR, says
 EXPIRY_NOT_KNOWN: Final = Event(
     name="expiry_not_known", level=logging.WARNING, says="when {what} ends is not known: {reason}"
 )
-STANDING_NOT_COMPARED: Final = Event(
-    name="standing_not_compared",
+LEDGER_AWAITED: Final = Event(
+    name="ledger_awaited",
     level=logging.WARNING,
     says="the logs are not compared with {ledger} yet, nothing is served: {reason}",
 )

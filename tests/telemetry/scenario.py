@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from relay.app import console, desk, hands
+from relay.app import desk, hands
 from relay.app.initialise import ORIGIN
 from relay.core.errors import RelayError
 from relay.core.grants import grant_digest
