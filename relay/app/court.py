@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relay.app.adapters import open_court, verifiers
+from relay.app.components import broker
 from relay.app.court_retrieval import named_retrievals
 from relay.app.court_time import statements, timestamps
 from relay.app.http import open_court_http
 from relay.app.lists import ListsUsed
+from relay.app.notices import open_publisher, publishing
 from relay.app.ops import open_ops
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
 from relay.app.samples import sample_court
@@ -37,6 +39,8 @@ from relay.transport.servers import serving
 from relay.wire.court_server import ALLOW, LONG_LIVED, CourtDesk, Mirror
 from relay.wire.custody_server import ALLOW as CUSTODY_ALLOW
 from relay.wire.custody_server import CustodyDesk
+from relay.wire.notices_desk import ALLOW as NOTICES_ALLOW
+from relay.wire.notices_desk import serve_notices
 from relay.wire.relay_client import GrpcRetrievalLink
 from relay.wire.v1 import court_pb2_grpc, custody_pb2_grpc
 
@@ -110,7 +114,8 @@ async def run_court(path: Path) -> None:
     clock = SystemClock()
     witness, custody_signer = open_signer(config.witness_key), open_signer(config.custody_key)
     async with AsyncExitStack() as stack:
-        store = await SqliteCourtStore.open(common.data)
+        store = await SqliteCourtStore.open(common.data, tells=common.mqtt is not None)
+        publisher = open_publisher(common, store.notices)
         stack.push_async_callback(store.close)
         trust = use_trust(common.trust, common.data)  # the store's lock is held
         registry = await open_court(config.court_ledger.family, config.court_ledger.settings)
@@ -136,11 +141,9 @@ async def run_court(path: Path) -> None:
             store,
             [log.origin for log in trust.logs],
             [
-                lambda: receipts.problem,
-                lambda: custody.problem,
+                *(partial(getattr, one, "problem") for one in (receipts, custody)),
                 lambda: trust.why_stale(clock.now_ms() // 1000),
-                lambda: stamping.problem,
-                lambda: stating.problem,
+                *(partial(getattr, one, "problem") for one in (stamping, stating, publisher) if one),
             ],
         )
         bundles = Bundles(store, custody)
@@ -154,10 +157,11 @@ async def run_court(path: Path) -> None:
                     lambda server: court_pb2_grpc.add_MirrorServicer_to_server(mirrored, server),
                     lambda server: court_pb2_grpc.add_CourtDeskServicer_to_server(desk, server),
                     lambda server: custody_pb2_grpc.add_CustodyDeskServicer_to_server(custody_desk, server),
+                    partial(serve_notices, store.notices if publisher else None),
                 ],
                 address=common.listen,
                 tls=common.tls,
-                allow={**ALLOW, **CUSTODY_ALLOW},
+                allow={**ALLOW, **CUSTODY_ALLOW, **NOTICES_ALLOW},
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
                 limits=common.limits,
@@ -165,8 +169,9 @@ async def run_court(path: Path) -> None:
             )
         )
         await open_court_http(stack, config, store, trust)
-        await open_ops(stack, "court", common, [], partial(sample_court, store, registry.ledger))
-        jobs = [("receipts", receipts.run()), ("custody", custody.run())]
+        sample = partial(sample_court, store, registry.ledger)
+        health = await open_ops(stack, "court", common, broker(publisher), sample)
+        jobs = [("receipts", receipts.run()), ("custody", custody.run()), *publishing(publisher, health)]
         jobs += [("timestamps", stamping.run()), ("statements", stating.run()), *(web.workers if web else ())]
         await stack.enter_async_context(workers(*jobs))
         announce("court", f"{common.listen.rpartition(':')[0]}:{port}")

@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from relay.app.adapters import load_adapter, verifiers
-from relay.app.components import ledger
+from relay.app.adapters import open_source, verifiers
+from relay.app.components import broker, ledger
 from relay.app.http import open_custodian_http
 from relay.app.lists import ListsUsed
+from relay.app.notices import open_publisher, publishing
 from relay.app.ops import open_ops
 from relay.app.projection import open_projector
 from relay.app.retention import RETENTION_ALLOW, RetentionServices, wire_retention
@@ -35,6 +36,7 @@ from relay.services.custodian.pushing import Pusher, ReceiptCheck
 from relay.services.custodian.seen import DossierSeen
 from relay.services.custodian.status import CustodianStatus
 from relay.services.custody_reading import CustodyReading
+from relay.services.notices.publishing import Publisher
 from relay.setup.keys import read_secret
 from relay.setup.signers import open_signer
 from relay.store.custodian import SqliteCustodianStore
@@ -64,7 +66,9 @@ class _Services:
     custody: CustodyAnchor
     retention: RetentionServices
 
-    def desk(self, origin: str, store: SqliteCustodianStore, projector: Projector | None) -> CustodianDesk:
+    def desk(
+        self, origin: str, store: SqliteCustodianStore, projector: Projector | None, publisher: Publisher | None
+    ) -> CustodianDesk:
         """The lender's desk over these services."""
         asked = (
             self.anchoring,
@@ -74,7 +78,7 @@ class _Services:
             self.disclosures,
             self.custody,
             self.retention.erasures,
-            *([projector] if projector else []),
+            *(one for one in (projector, publisher) if one),
         )
         status = CustodianStatus(
             origin,
@@ -192,12 +196,16 @@ async def run_custodian(path: Path) -> None:
         stack.push_async_callback(store.close)
         vault = Vault(common.data / "vault")
         await asyncio.to_thread(vault.sweep, await store.known_blobs())
-        source = await load_adapter(config.ledger.family).open_source(config.ledger.settings)
+        source = await open_source(config.ledger)
         stack.push_async_callback(source.close)
         link = GrpcRelayLink(await stack.enter_async_context(channel(config.relay, common.tls)))
         services = _wire(config, store, vault, source, link)
         projector = await open_projector(stack, config.ledger, config.projections, store, services.deposits.grown)
-        desk, custody_desk = services.desk(config.origin, store, projector), services.custody_desk(config, store)
+        publisher = open_publisher(common, None)
+        desk, custody_desk = (
+            services.desk(config.origin, store, projector, publisher),
+            services.custody_desk(config, store),
+        )
         port = await stack.enter_async_context(
             serving(
                 [
@@ -215,7 +223,8 @@ async def run_custodian(path: Path) -> None:
             )
         )
         await open_custodian_http(stack, config, store)
-        await open_ops(stack, "custodian", common, [ledger(source, needed=False)], partial(sample_custodian, store))
+        components = [ledger(source, needed=False), *broker(publisher)]
+        health = await open_ops(stack, "custodian", common, components, partial(sample_custodian, store))
         await stack.enter_async_context(
             workers(
                 ("anchoring", services.anchoring.run()),
@@ -227,6 +236,7 @@ async def run_custodian(path: Path) -> None:
                 ("custody", services.custody.run()),
                 ("erasures", services.retention.erasures.run()),
                 *([("projecting", projector.run())] if projector else []),
+                *publishing(publisher, health),
             )
         )
         announce("custodian", f"{common.listen.rpartition(':')[0]}:{port}")

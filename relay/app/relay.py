@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
-from relay.app.adapters import load_adapter, open_court
-from relay.app.components import ledgers
+from relay.app.adapters import open_court, open_source
+from relay.app.components import broker, ledgers
 from relay.app.http import open_relay_http
 from relay.app.lists import ListsUsed
 from relay.app.memory import open_memory
+from relay.app.notices import open_publisher
 from relay.app.ops import open_ops
 from relay.app.relay_jobs import make_jobs
 from relay.app.runtime import SystemClock, announce, until_signalled, workers
@@ -30,6 +31,8 @@ from relay.services.forwarding.status import RelayStatus
 from relay.transport.channels import channel
 from relay.transport.servers import serving
 from relay.wire.court_client import GrpcCourtLink
+from relay.wire.notices_desk import ALLOW as NOTICES_ALLOW
+from relay.wire.notices_desk import serve_notices
 from relay.wire.relay_admin import RelayAdmin
 from relay.wire.relay_server import ALLOW, LONG_LIVED, CourtPort, CustodianPort
 from relay.wire.v1 import relay_pb2_grpc
@@ -60,18 +63,19 @@ async def run_relay(path: Path) -> None:
         stack.push_async_callback(memory.close)
         sources: dict[str, AnchorSource] = {}
         for one in config.sources:
-            source = await load_adapter(one.family).open_source(one.settings)
+            source = await open_source(one)
             stack.push_async_callback(source.close)
             sources[source.ledger] = source
         registry = await open_court(config.court_ledger.family, config.court_ledger.settings)
         stack.push_async_callback(registry.close)
         court = GrpcCourtLink(await stack.enter_async_context(channel(config.court, common.tls)))
-        jobs = make_jobs(memory, origins, sources, court, registry, config.leap)
+        publisher = open_publisher(common, memory.notices, [one.origin for one in config.origins])
+        jobs = make_jobs(memory, origins, sources, court, registry, config.leap, publisher)
         router = Router(registry, SystemClock())
         custodians = CustodianPort(LogIntake(store, origins, sources), Receipts(store, origins, registry), router)
         courts = CourtPort(router)
         rescans = [Rescan(source, store, origins, sleep=asyncio.sleep) for source in sources.values()]
-        status = RelayStatus(store, origins, router, jobs.watchers, jobs.advancers, jobs.sharing)
+        status = RelayStatus(store, origins, router, jobs.watchers, jobs.advancers, jobs.sharing, publisher)
         admin = RelayAdmin(status, Hands(store, origins, rescans))
         port = await stack.enter_async_context(
             serving(
@@ -79,10 +83,11 @@ async def run_relay(path: Path) -> None:
                     lambda server: relay_pb2_grpc.add_CustodianPortServicer_to_server(custodians, server),
                     lambda server: relay_pb2_grpc.add_CourtPortServicer_to_server(courts, server),
                     lambda server: relay_pb2_grpc.add_RelayAdminServicer_to_server(admin, server),
+                    partial(serve_notices, memory.notices if publisher else None),
                 ],
                 address=common.listen,
                 tls=common.tls,
-                allow=ALLOW,
+                allow={**ALLOW, **NOTICES_ALLOW},
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
                 limits=common.limits,
@@ -91,7 +96,9 @@ async def run_relay(path: Path) -> None:
         )
         await open_relay_http(stack, config, store)
         sample = partial(sample_relay, store, jobs.watchers, registry.ledger)
-        await open_ops(stack, "relay", common, ledgers(sources.values()), sample)
+        health = await open_ops(stack, "relay", common, [*ledgers(sources.values()), *broker(publisher)], sample)
+        if publisher is not None:
+            publisher.watch(health)
         await stack.enter_async_context(workers(*jobs.start()))
         announce("relay", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()

@@ -23,6 +23,7 @@ from relay.cli.common import DEFAULT_HOME, Home, InLanguage, Json, check_argumen
 from relay.cli.court_tools import court_app
 from relay.cli.custody_tools import custody_app
 from relay.cli.key_tools import identity_app, key_app
+from relay.cli.notices_tools import notices_command
 from relay.cli.projection_tools import projection_app
 from relay.cli.relay_tools import relay_app
 from relay.cli.report_tools import report_app
@@ -46,6 +47,7 @@ app.add_typer(retention_app, name="retention")
 app.add_typer(dossier_app, name="dossier")
 app.add_typer(statement_app, name="statement")
 app.add_typer(report_app, name="report")
+app.command("notices")(notices_command)
 
 
 @app.command("init")

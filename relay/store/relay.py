@@ -15,6 +15,7 @@ from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item
 from relay.ports.ledgers import Anchor, AnchorBlock
 from relay.store.halts import Halts
 from relay.store.mirror_log import StoredMirrorLog
+from relay.store.notices import SqliteNotices, Tell, tell, tell_nothing
 from relay.store.relay_schema import APPLICATION, MIGRATIONS
 from relay.store.rows import (
     BLOCKS_REMEMBERED,
@@ -33,20 +34,34 @@ from relay.store.rows import (
 class SqliteRelayStore:
     """Implements relay.ports.forwarding.RelayStore."""
 
-    def __init__(self, database: Database, directory: Path, open_pack: Callable[[Path], Pack] = Pack) -> None:
+    def __init__(
+        self,
+        database: Database,
+        directory: Path,
+        open_pack: Callable[[Path], Pack] = Pack,
+        *,
+        tell: Tell = tell_nothing,
+    ) -> None:
         self._database = database
+        self._tell = tell
         self._directory = directory
         self._open_pack = open_pack
         self._logs: dict[str, StoredMirrorLog] = {}
         self._opening = asyncio.Lock()
-        self._halts = Halts(database)
+        self._halts = Halts(database, tell)
+        self.notices = SqliteNotices(database)
 
     @classmethod
-    async def open(cls, directory: Path, *, check: bool = False) -> SqliteRelayStore:
-        """Open or create the store in a folder of its own; `check` reads the whole database first."""
+    async def open(cls, directory: Path, *, check: bool = False, tells: bool = False) -> SqliteRelayStore:
+        """Open or create the store in a folder of its own; `check` reads the whole database first.
+
+        `tells`: what happens is written into the outbox of notices, too.
+        """
         path = directory / "relay.sqlite"
         database = await Database.open(path, application=APPLICATION, migrations=MIGRATIONS, check=check)
-        return cls(database, directory / "logs")
+        store = cls(database, directory / "logs", tell=tell if tells else tell_nothing)
+        store.notices = await SqliteNotices.open(database, tells=tells)
+        return store
 
     async def close(self) -> None:
         """Close logs and database."""
@@ -69,7 +84,7 @@ class SqliteRelayStore:
             height, last = row or (0, b"")
             if block.height != height + 1 or (height and block.parent_hash != last):
                 raise Conflict(f"block {block.height} of {ledger} does not extend block {height} as recorded")
-            new = sum(_insert_anchor(c, anchor, state_in(block)) for anchor in block.anchors)
+            new = sum(self._insert_anchor(c, anchor, state_in(block)) for anchor in block.anchors)
             c.execute(
                 "INSERT INTO cursor VALUES (?, ?, ?)"
                 " ON CONFLICT (ledger) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash",
@@ -214,6 +229,7 @@ class SqliteRelayStore:
                 f"INSERT INTO confirmation ({CONFIRMATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 confirmation_values(confirmation),
             )
+            self._tell(c, "confirmed", confirmation.receipt.origin, confirmation.receipt.size, "")
 
         await self._database.write(write)
 
@@ -286,7 +302,7 @@ class SqliteRelayStore:
         """See the port."""
 
         def write(c: sqlite3.Connection) -> int:
-            found = sum(_insert_anchor(c, anchor) for anchor in anchors)
+            found = sum(self._insert_anchor(c, anchor) for anchor in anchors)
             c.execute(
                 "INSERT INTO rescan VALUES (?, ?, ?)"
                 " ON CONFLICT (ledger) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash",
@@ -298,7 +314,7 @@ class SqliteRelayStore:
 
     async def save_found(self, anchor: Anchor) -> bool:
         """See the port."""
-        return bool(await self._database.write(lambda c: _insert_anchor(c, anchor)))
+        return bool(await self._database.write(lambda c: self._insert_anchor(c, anchor)))
 
     async def log(self, origin: str) -> StoredMirrorLog:
         """See the port."""
@@ -320,8 +336,14 @@ class SqliteRelayStore:
         row = await self._database.read(lambda c: c.execute(sql, values).fetchone())
         return row[0] if row else None
 
+    def _insert_anchor(self, c: sqlite3.Connection, anchor: Anchor, state: ItemState = ItemState.SEEN) -> int:
+        new = _insert_anchor(c, anchor, state)
+        if new:
+            self._tell(c, "anchored", anchor.origin, anchor.size, "")
+        return new
 
-def _insert_anchor(c: sqlite3.Connection, anchor: Anchor, state: ItemState = ItemState.SEEN) -> int:
+
+def _insert_anchor(c: sqlite3.Connection, anchor: Anchor, state: ItemState) -> int:
     """A new item; one that was orphaned and is now in another block comes back."""
     done = c.execute(
         f"INSERT INTO item ({ITEM_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '') ON CONFLICT (id) DO UPDATE SET"

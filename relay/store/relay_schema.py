@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from relay.store.mirror_log import MIRROR_SCHEMA
+from relay.store.notices import NOTICES
 
 APPLICATION: Final = 0x43525259  # "CRRY"
 
@@ -50,4 +51,4 @@ CREATE INDEX item_next ON item (origin, size)
     WHERE state IN ('seen', 'final', 'proven', 'mirrored', 'submitted');
 """
 
-MIGRATIONS: Final = (_FIRST, _HALTS_ARE_KEPT, _NEXT_ITEM_IS_INDEXED)
+MIGRATIONS: Final = (_FIRST, _HALTS_ARE_KEPT, _NEXT_ITEM_IS_INDEXED, NOTICES)

@@ -15,6 +15,7 @@ from relay.store.postgres.database import Connection, PostgresDatabase
 from relay.store.postgres.halts import PostgresHalts
 from relay.store.postgres.leases import check_fence
 from relay.store.postgres.mirror_log import PostgresMirrorLog
+from relay.store.postgres.notices import PostgresNotices, Tell, tell, tell_nothing
 from relay.store.postgres.schema import APPLICATION, MIGRATIONS
 from relay.store.rows import (
     CONFIRMATION_COLUMNS,
@@ -32,21 +33,24 @@ T = TypeVar("T")
 class PostgresRelayStore:
     """Implements relay.ports.forwarding.RelayStore. With a lease, its writes count only while nobody has a higher number."""
 
-    def __init__(self, database: PostgresDatabase, lease: Lease | None = None) -> None:
+    def __init__(self, database: PostgresDatabase, lease: Lease | None = None, *, tell: Tell = tell_nothing) -> None:
         self._database = database
         self._lease = lease
+        self._tell = tell
         self._logs: dict[str, PostgresMirrorLog] = {}
         self._opening = asyncio.Lock()
-        self._halts = PostgresHalts(database, self._write)
+        self._halts = PostgresHalts(database, self._write, tell)
+        self.notices = PostgresNotices(database)
 
     @classmethod
-    async def open(cls, url: str) -> PostgresRelayStore:
-        """Raises what `PostgresDatabase.open` raises."""
-        return cls(await PostgresDatabase.open(url, application=APPLICATION, migrations=MIGRATIONS))
+    async def open(cls, url: str, *, tells: bool = False) -> PostgresRelayStore:
+        """`tells`: what happens is written into the outbox of notices, too. Raises what `PostgresDatabase.open` raises."""
+        database = await PostgresDatabase.open(url, application=APPLICATION, migrations=MIGRATIONS)
+        return cls(database, tell=tell if tells else tell_nothing)
 
     def fenced(self, lease: Lease) -> PostgresRelayStore:
         """The same memory, written under a lease. Its writes raise `Fenced` once another worker has taken that."""
-        view = PostgresRelayStore(self._database, lease)
+        view = PostgresRelayStore(self._database, lease, tell=self._tell)
         view._logs, view._opening = self._logs, self._opening
         return view
 
@@ -84,7 +88,7 @@ class PostgresRelayStore:
 
     async def take_block(self, ledger: str, block: AnchorBlock) -> int:
         """See the port. The safety condition (the block extends the cursor) stands in the SQL."""
-        return await self._write(lambda c: statements.take_block(c, ledger, block))
+        return await self._write(lambda c: statements.take_block(c, ledger, block, self._tell))
 
     async def rewind(self, ledger: str, height: int) -> int:
         """See the port."""
@@ -188,6 +192,7 @@ class PostgresRelayStore:
         async def write(c: Connection) -> None:
             await statements.move(c, item, ItemState.SUBMITTED, ItemState.CONFIRMED, "")
             await c.execute(sql, *confirmation_values(confirmation))
+            await self._tell(c, "confirmed", confirmation.receipt.origin, confirmation.receipt.size)
 
         await self._write(write)
 
@@ -222,7 +227,7 @@ class PostgresRelayStore:
         """See the port."""
 
         async def write(c: Connection) -> int:
-            found = sum([await statements.insert_anchor(c, anchor) for anchor in anchors])
+            found = sum([await statements.insert_anchor(c, anchor, self._tell) for anchor in anchors])
             await c.execute(
                 "INSERT INTO rescan VALUES ($1, $2, $3)"
                 " ON CONFLICT (ledger) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash",
@@ -234,7 +239,7 @@ class PostgresRelayStore:
 
     async def save_found(self, anchor: Anchor) -> bool:
         """See the port."""
-        return bool(await self._write(lambda c: statements.insert_anchor(c, anchor)))
+        return bool(await self._write(lambda c: statements.insert_anchor(c, anchor, self._tell)))
 
     async def log(self, origin: str) -> PostgresMirrorLog:
         """See the port; as far as all workers have brought it."""

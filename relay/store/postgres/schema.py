@@ -65,7 +65,19 @@ ALTER TABLE entry_bundle ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE tile ALTER COLUMN data SET STORAGE EXTERNAL;
 """
 
-MIGRATIONS: Final = (_FIRST,)
+_NOTICES: Final = """
+CREATE TABLE notice (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq bigint UNIQUE, epoch text NOT NULL DEFAULT '',
+    time_ms bigint NOT NULL, event text NOT NULL, origin text NOT NULL, size bigint NOT NULL, outcome text NOT NULL
+);
+CREATE INDEX notice_new ON notice (id) WHERE seq IS NULL;
+CREATE TABLE notice_head (
+    one int PRIMARY KEY CHECK (one = 1), epoch text NOT NULL, seq bigint NOT NULL, sent bigint NOT NULL
+);
+INSERT INTO notice_head VALUES (1, '', 0, 0);
+"""
+
+MIGRATIONS: Final = (_FIRST, _NOTICES)
 """Migration n leads to version n and is never changed once released."""
 
 

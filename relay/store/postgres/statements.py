@@ -8,6 +8,7 @@ from relay.core.errors import Conflict
 from relay.core.lifecycle import ItemState
 from relay.ports.ledgers import Anchor, AnchorBlock
 from relay.store.postgres.database import Connection
+from relay.store.postgres.notices import Tell
 from relay.store.rows import BLOCKS_REMEMBERED, ITEM_COLUMNS, new_item_values, state_in
 
 _INSERT_ANCHOR: Final = (
@@ -22,12 +23,15 @@ async def changed(c: Connection, sql: str, *values: object) -> int:
     return int((await c.execute(sql, *values)).rpartition(" ")[2])
 
 
-async def insert_anchor(c: Connection, anchor: Anchor, state: ItemState = ItemState.SEEN) -> int:
-    """A new item; one that was orphaned and is now in another block comes back. 1 when it was new."""
-    return await changed(c, _INSERT_ANCHOR, *new_item_values(anchor, state))
+async def insert_anchor(c: Connection, anchor: Anchor, tell: Tell, state: ItemState = ItemState.SEEN) -> int:
+    """A new item; one that was orphaned and is now in another block comes back. 1 when it was new, which is told."""
+    new = await changed(c, _INSERT_ANCHOR, *new_item_values(anchor, state))
+    if new:
+        await tell(c, "anchored", anchor.origin, anchor.size)
+    return new
 
 
-async def take_block(c: Connection, ledger: str, block: AnchorBlock) -> int:
+async def take_block(c: Connection, ledger: str, block: AnchorBlock, tell: Tell) -> int:
     """Cursor, items and the block's hash. Raises `Conflict` unless the block extends the cursor."""
     await c.execute("INSERT INTO cursor VALUES ($1, 0, '') ON CONFLICT DO NOTHING", ledger)
     extends = await changed(
@@ -38,7 +42,7 @@ async def take_block(c: Connection, ledger: str, block: AnchorBlock) -> int:
     )
     if not extends:
         raise Conflict(f"block {block.height} of {ledger} does not extend the last block as recorded")
-    new = sum([await insert_anchor(c, anchor, state_in(block)) for anchor in block.anchors])
+    new = sum([await insert_anchor(c, anchor, tell, state_in(block)) for anchor in block.anchors])
     await c.execute(
         "INSERT INTO block VALUES ($1, $2, $3) ON CONFLICT (ledger, height) DO UPDATE SET block_hash = excluded.block_hash",
         *(ledger, block.height, block.block_hash),
