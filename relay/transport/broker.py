@@ -191,7 +191,15 @@ def _client(settings: BrokerSettings, name: str, will: Will | None, refusals: di
         raise Malformed("configuration", "mqtt", f"needs the extra courtrelay[mqtt] ({error})") from None
 
     class Client(aiomqtt.Client):
-        """The library's, with two things that it leaves out."""
+        """The library's, with three things that it leaves out."""
+
+        async def __aexit__(self, *raised: Any) -> None:
+            """Look at why it ended: an exception that nobody looks at is logged by the loop."""
+            try:
+                await super().__aexit__(*raised)
+            finally:
+                if self._disconnected.done() and not self._disconnected.cancelled():
+                    self._disconnected.exception()
 
         def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
             """Keep the reason code: an acknowledgement may be a refusal (MQTT 5, 3.4.2.1)."""

@@ -39,7 +39,7 @@ async def _number(c: Connection) -> None:
     given = await c.fetch(
         "UPDATE notice SET seq = $1 + fresh.n, epoch = $2 FROM"
         " (SELECT id, row_number() OVER (ORDER BY id) AS n FROM"
-        f" (SELECT id FROM notice WHERE seq IS NULL ORDER BY id LIMIT {NUMBERED_AT_ONCE}) AS some) AS fresh"
+        f" (SELECT id FROM notice WHERE seq IS NULL ORDER BY id LIMIT {NUMBERED_AT_ONCE}) AS first) AS fresh"
         " WHERE notice.id = fresh.id RETURNING 1",
         seq,
         epoch,
