@@ -7,6 +7,7 @@ import json
 import secrets
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,9 +93,9 @@ async def follow_notices(home: Path, role: str, after: int, say: Say, complain: 
         waits, told = backoff(), ""
         while True:
             before = follower.place
-            for part in (_follow_once(config.mqtt, follower, say), _say_all(follower, say)):
+            for part in (partial(_follow_once, config.mqtt), _say_all):
                 try:
-                    await part
+                    await part(follower, say)
                 except (Unavailable, Denied) as error:
                     if str(error) != told:
                         complain(str(error))

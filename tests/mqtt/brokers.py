@@ -48,6 +48,12 @@ def told(home: Path, broker: Mosquitto) -> None:
         path.write_text(f'{path.read_text()}{broker.table()}publisher = "{IDENTITIES[role]}"\n')
 
 
+async def start_in_turn(network: Network) -> None:
+    """One role after the other: a busy machine then starts each in good time."""
+    for role in network.roles.values():
+        await role.start()
+
+
 class Reader:
     """`courtrelay notices --follow` within this process."""
 
@@ -101,7 +107,7 @@ class BrokerLoop:
         told(home, broker)
         network, reader = Network(home), Reader(home, "relay")
         try:
-            await network.start()
+            await start_in_turn(network)
             async with reader.following():
                 depositing = asyncio.create_task(self._deposit(home, loans), name="deposit")
                 await self._kill(broker)
@@ -141,7 +147,9 @@ class BrokerLoop:
         for event in ("anchored", "confirmed"):
             sizes = [line["size"] for line in reader.lines if line["event"] == event]
             if len(sizes) != compared.checkpoints or len(set(sizes)) != len(sizes):
-                self._outcome.violations.append(f"{event}: told of {sizes}, there are {compared.checkpoints} checkpoints")
+                self._outcome.violations.append(
+                    f"{event}: told of {sizes}, there are {compared.checkpoints} checkpoints"
+                )
 
 
 async def broker_loop(kills: int, seed: int, say: Callable[[str], None] = lambda _line: None) -> Outcome:

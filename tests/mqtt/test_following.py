@@ -95,7 +95,15 @@ async def test_pruned_notices_are_said_to_be_missing() -> None:
 async def test_what_is_no_notice_says_nothing_and_asks_nobody() -> None:
     """Attack: whoever may speak on the topic makes every reader ask the relay."""
     outbox, follower = Outbox(), Follower(Outbox().after)
-    for payload in (b"", b"{}", b"\xff", b"[" * 10_000, b'{"seq":1}', b"x" * 100_000, b'{"epoch":"x","event":"health","seq":1}'):
+    for payload in (
+        b"",
+        b"{}",
+        b"\xff",
+        b"[" * 10_000,
+        b'{"seq":1}',
+        b"x" * 100_000,
+        b'{"epoch":"x","event":"health","seq":1}',
+    ):
         assert await feed(follower, payload) == []
     assert outbox.asked == 0
 

@@ -137,7 +137,9 @@ async def test_court_tells_how_retrievals_end_and_nothing_else(tmp_path: Path) -
             ("receive", "failed"), ("receive", "broken_off"), ("refuse", "refused"), ("view", "shown"), ("verify", secret),
         ]  # fmt: skip
         events = [
-            json.dumps({"action": action, "outcome": outcome, "detail": secret, "subject": {"dossier": secret}}).encode()
+            json.dumps(
+                {"action": action, "outcome": outcome, "detail": secret, "subject": {"dossier": secret}}
+            ).encode()
             for action, outcome in said
         ]
         await store.append_custody(events)

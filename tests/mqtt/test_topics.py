@@ -48,7 +48,9 @@ def test_long_names_that_begin_alike_differ(name: str, more: str) -> None:
     assert len(level(name + more)) <= LEVEL_CHARS_MAX
 
 
-@pytest.mark.parametrize("prefix", ["", "/", "a/", "/a", "a//b", "+", "a/#", "$SYS", "a b", "a" * 65, "/".join("a" * 9), "é"])
+@pytest.mark.parametrize(
+    "prefix", ["", "/", "a/", "/a", "a//b", "+", "a/#", "$SYS", "a b", "a" * 65, "/".join("a" * 9), "é"]
+)
 def test_prefix_is_of_plain_levels(prefix: str) -> None:
     with pytest.raises(Malformed, match="prefix"):
         check_prefix(prefix, "mqtt", "prefix")
