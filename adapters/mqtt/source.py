@@ -15,6 +15,7 @@ from relay.core.errors import Malformed, RelayError
 from relay.core.ledgerproof import LedgerProof
 from relay.ports.ledgers import Anchor, AnchorBlock, AnchorSource, LedgerHead, Prompted
 from relay.services.backoff import delays
+from relay.telemetry.events import HINTS_FAILED, log_event
 from relay.transport.broker import BrokerLink, BrokerSettings, connected
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class MqttSource:
             except RelayError as error:
                 said = f"hints of {self.ledger}: {error}"
                 if said != self.problem:
-                    log.warning(said)
+                    log_event(log, HINTS_FAILED, problem=said)
                 self.problem = said
             await asyncio.sleep(next(waits))
 

@@ -27,3 +27,10 @@ def log_event(log: logging.Logger, event: Event, **fields: object) -> None:
 
 
 OPS_LISTENING: Final = Event(name="ops_listening", level=logging.INFO, says="metrics and health at {address}")
+NOTICES_FAILED: Final = Event(name="notices_failed", level=logging.WARNING, says="{problem}")
+"""A broker cannot be told now; `problem` names it. Said when it changes."""
+NOTICES_NOT_PRUNED: Final = Event(
+    name="notices_not_pruned", level=logging.WARNING, says="the outbox of notices could not be pruned: {problem}"
+)
+HINTS_FAILED: Final = Event(name="hints_failed", level=logging.WARNING, says="{problem}")
+"""A gateway's announcements cannot be heard now; the ledger is read all the same."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapters.mqtt.source import HINT_BYTES_MAX, MqttSource, is_hint, open_around
+from adapters.tlog.source import open_source as open_tlog
 from relay.app.adapters import load_adapter, open_court, open_source
 from relay.config.roles import LedgerConfig
 from relay.core.checkpoint import Checkpoint
@@ -21,8 +22,11 @@ from relay.transport.broker import connected
 from tests.conformance.mqtt import on_broker
 from tests.conformance.owners import failures, not_run, outcomes
 from tests.conformance.test_embedded import NEVER_RUN
-from tests.mqtt.broker import Mosquitto, mosquitto
+from tests.mqtt.broker import PATIENCE_S, Mosquitto, mosquitto
 from tests.support.frozen import settle
+from tests.tlog.bench import LEDGER as TLOG
+from tests.tlog.bench import settings
+from tests.tlog.writer import NOW_S, folder_log
 
 LEDGER, TOPIC = "embedded:lender-1", "gateway/anchors"
 HINT = json.dumps({"ledger": LEDGER, "origin": "a.example/log", "size": 7}).encode()
@@ -171,3 +175,22 @@ async def test_family_is_a_source_alone_and_needs_a_ledger_behind(tmp_path: Path
     with pytest.raises(Malformed, match="broker"):
         await open_around({"topic": TOPIC, "ledger": LEDGER}, Ledger())
     assert load_adapter("mqtt").proof_kind == ""
+
+
+async def test_hint_brings_a_block_long_before_the_next_look(tmp_path: Path) -> None:
+    """A log that is looked at once an hour; what was published a moment ago comes as soon as its gateway says so."""
+    log = folder_log(tmp_path / "log")
+    log.publish(3)
+    tiled = await open_tlog(settings(str(tmp_path / "log"), tmp_path / "data", poll_s=3600.0))
+    async with mosquitto(tmp_path / "m") as broker:
+        source = await open_around({"topic": TOPIC, "broker": broker.settings(), "ledger": TLOG}, tiled)
+        feed = source.blocks(1)
+        assert (await anext(feed)).anchors[0].size == 3
+        await settle(lambda: source.prompts == 1, "it listens")
+        coming = asyncio.create_task(anext(feed))  # type: ignore[arg-type]
+        log.publish(6, time_s=NOW_S + 6)
+        async with connected(broker.settings(), "gateway") as gateway:
+            await gateway.publish(TOPIC, json.dumps({"ledger": TLOG, "size": 9_999, "root": "a lie"}).encode())
+            block = await asyncio.wait_for(coming, PATIENCE_S)
+        assert (block.anchors[0].size, block.anchors[0].root) == (6, log.root(6))
+        await source.close()

@@ -112,6 +112,24 @@ async def test_without_a_broker_nothing_is_written(tmp_path: Path) -> None:
         await store.close()
 
 
+async def test_telling_costs_no_transaction_of_its_own(tmp_path: Path) -> None:
+    """The same way with and without: as many commits, each of which is a sync of the disk."""
+    commits = []
+    for tells in (False, True):
+        store = await SqliteRelayStore.open(tmp_path / str(tells), tells=tells)
+        said: list[str] = []
+        await store._database.write(lambda c, said=said: c.set_trace_callback(said.append))  # type: ignore[misc]
+        item = await seen(store, 5)
+        await bring_to(store, item, ItemState.CONFIRMED)
+        await store.halt(ORIGIN, "two roots", {})
+        await store.resume(ORIGIN, "looked")
+        assert len(await store.notices.unsent(9)) == (4 if tells else 0)
+        await store._database.write(lambda c: c.set_trace_callback(None))
+        commits.append(sum(text == "COMMIT" for text in said))
+        await store.close()
+    assert commits[0] == commits[1] > 5
+
+
 async def test_restored_file_numbers_in_another_epoch(tmp_path: Path) -> None:
     store = await SqliteRelayStore.open(tmp_path / "relay", tells=True)
     await store.save_found(anchor(1, 1))

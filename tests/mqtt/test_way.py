@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
+import pytest
+
 from relay.app import desk
 from relay.app.demo.network import Network
 from relay.app.initialise import ORIGIN, initialise
+from relay.app.notices import follow_notices, read_notices
+from relay.core.errors import Malformed
+from relay.core.topics import level
 from relay.sample import generate
-from relay.transport.broker import BrokerLink, connected
 from tests.mqtt.broker import PATIENCE_S, mosquitto
 from tests.mqtt.brokers import Reader, broker_loop, start_in_turn, told
+from tests.support.command import courtrelay
 
 CANARY = "canary-7f3a9"
 
 
-VOCABULARY = {
-    "health",
-    "anchored",
-    "confirmed",
-    "halted",
-    "resumed",
-    "retrieval",
-    "ready",
-    "waiting",
-    "problems",
-    "state",
-    "ledger",
-}
-"""Words of the notices themselves."""
+MEMBERS = {"seq", "epoch", "time_ms", "event", "origin", "size", "outcome", "state", "problems"}
+WORD = re.compile(r"[a-z_]+|[0-9]{1,9}", re.ASCII)
+"""Words of record kinds and states, and short figures: not recognisable as anybody's."""
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -43,7 +39,7 @@ def texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for one in value:
             yield from texts(one)
-    elif isinstance(value, str) and len(value) >= 5 and not value.isdecimal() and value not in VOCABULARY:
+    elif isinstance(value, str) and len(value) >= 5 and WORD.fullmatch(value) is None:
         yield value
 
 
@@ -62,23 +58,22 @@ def secrets_of(home: Path, folder: Path, dossiers: list[str], grant: Path) -> se
 
 
 class Ear:
-    """Everything that a broker passes on, topics too."""
+    """Everything that a broker passes on: topic, a space, payload."""
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []
 
-    async def listen(self, link: BrokerLink) -> None:
-        while True:
-            payload = await link.next(PATIENCE_S)
-            if payload is not None:
-                self.heard.append(payload)
+    async def listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            assert isinstance(message.payload, bytes)
+            self.heard.append(f"{message.topic} ".encode() + message.payload)
 
-    def has(self, *wanted: str) -> bool:
-        return any(all(one.encode() in payload for one in wanted) for payload in self.heard)
+    def has(self, *wanted: str, since: int = 0) -> bool:
+        return any(all(one.encode() in payload for one in wanted) for payload in self.heard[since:])
 
-    async def until(self, *wanted: str) -> None:
+    async def until(self, *wanted: str, since: int = 0) -> None:
         async with asyncio.timeout(PATIENCE_S):
-            while not self.has(*wanted):
+            while not self.has(*wanted, since=since):
                 await asyncio.sleep(0.05)
 
 
@@ -86,51 +81,48 @@ async def test_whole_way_is_told_without_a_secret_and_a_killed_role_is_gone(tmp_
     made = generate(tmp_path / "loans", 2, 11)
     home = initialise(tmp_path / "home", base_port=0, validators=4, threshold=3, anchor_interval_s=0.05).home
     network, ear = Network(home), Ear()
-    async with mosquitto(tmp_path / "m") as broker, connected(broker.settings(), "ear") as link:
+    async with mosquitto(tmp_path / "m") as broker, aiomqtt.Client("127.0.0.1", broker.port) as client:
         told(home, broker)
-        await link.subscribe("#")
-        listening = asyncio.create_task(ear.listen(link))
+        await client.subscribe("#", qos=1)
+        listening = asyncio.create_task(ear.listen(client))
         try:
             await start_in_turn(network)
-            for role in ("custodian", "relay", "court"):
-                await ear.until('"state":"ready"' if role != "custodian" else '"event":"health"')
+            for topic in ("custodian/lender", "relay/relay", "court/court"):
+                await ear.until(f"lab/{topic}/health ", '"state":"ready"')
             report = await desk.deposit(home, tmp_path / "loans", lambda _d, _t: None)
             total = made["records"]
             await network.until("all is confirmed", lambda s: s["custodian"].get("confirmed") == total)
-            await ear.until('"event":"confirmed"', f'"size":{total}', ORIGIN)
+            await ear.until(f"lab/relay/relay/confirmed/{level(ORIGIN)} ", f'"size":{total}', ORIGIN)
             dossiers = [stored.dossier for stored in report.stored]
             grant = await _retrieve(home, tmp_path, dossiers[0])
-            await ear.until('"event":"retrieval"', '"outcome":"consistent"')
+            await ear.until("lab/court/court/retrieval ", '"outcome":"consistent"')
             reader = Reader(home, "court")
             async with reader.following():
                 await reader.until(lambda lines: any(line["event"] == "retrieval" for line in lines))
+            shown = await asyncio.to_thread(courtrelay, "notices", "--after", "1", "--home", home)
+            assert [json.loads(line)["seq"] for line in shown.out.splitlines()] == list(range(2, await _last(home) + 1))
             network.roles["relay"].kill()
             await network.roles["relay"].wait()
-            await ear.until('"state":"gone"')
-            count = len(ear.heard)
+            await ear.until("lab/relay/relay/health ", '"state":"gone"')
+            restarted = len(ear.heard)
             await network.roles["relay"].start()
-            await ear.until('"state":"ready"')
-            assert len(ear.heard) >= count
+            await ear.until("lab/relay/relay/health ", '"state":"ready"', since=restarted)
+            ended = len(ear.heard)
             await network.roles["court"].end()
+            await ear.until("lab/court/court/health ", '"state":"gone"', since=ended)
             for secret in secrets_of(home, tmp_path / "loans", dossiers, grant):
                 assert not ear.has(secret), secret
-            for payload in ear.heard:
-                said = json.loads(payload)
-                assert set(said) <= {
-                    "seq",
-                    "epoch",
-                    "time_ms",
-                    "event",
-                    "origin",
-                    "size",
-                    "outcome",
-                    "state",
-                    "problems",
-                }
-                assert len(payload) < 1024
+            for one in ear.heard:
+                said = json.loads(one.partition(b" ")[2])
+                assert set(said) <= MEMBERS
+                assert len(one) < 1024
         finally:
             listening.cancel()
             await network.end()
+
+
+async def _last(home: Path) -> int:
+    return int((await read_notices(home, "relay", 0, 1000))[-1]["seq"])
 
 
 async def _retrieve(home: Path, folder: Path, dossier: str) -> Path:
@@ -152,3 +144,11 @@ async def test_broker_killed_again_and_again_loses_nothing() -> None:
     outcome = await broker_loop(3, 5)
     assert outcome.violations == []
     assert outcome.kills == 3
+
+
+async def test_desk_without_a_broker_is_told_what_to_write(tmp_path: Path) -> None:
+    home = initialise(tmp_path / "home", base_port=0, validators=1, threshold=1).home
+    with pytest.raises(Malformed, match=r"mqtt: is missing.*docs/mqtt\.md"):
+        await follow_notices(home, "relay", 0, lambda _line: None, lambda _text: None)
+    with pytest.raises(Malformed, match="--role"):
+        await read_notices(home, "custodian", 0, 10)

@@ -13,12 +13,13 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from relay.core.errors import RelayError, Unavailable
+from relay.core.errors import RelayError
 from relay.core.notices import HealthNotice
 from relay.core.topics import CLASSES, Topics
 from relay.ports.common import Clock, RandomBytes
 from relay.ports.notices import Broker, NoticeStore, OutboxHead
 from relay.telemetry import metrics
+from relay.telemetry.events import NOTICES_FAILED, NOTICES_NOT_PRUNED, log_event
 from relay.telemetry.health import Health
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class Publisher:
     async def _failed(self, error: RelayError) -> None:
         said = f"notices: {error}"
         if said != self.problem:
-            log.warning(said)
+            log_event(log, NOTICES_FAILED, problem=said)
         self.problem = said
         await self._sleep(next(self._waits))
 
@@ -163,8 +164,8 @@ class Publisher:
         while self._store is not None:
             try:
                 dropped = await self._store.prune(self._kept.count, self._kept.age_ms)
-            except Unavailable as error:
-                log.warning("the outbox of notices could not be pruned: %s", error)
+            except RelayError as error:
+                log_event(log, NOTICES_NOT_PRUNED, problem=str(error))
             else:
                 for event, count in dropped.items():
                     metrics.mqtt_dropped.labels(CLASSES[event]).inc(count)
