@@ -136,9 +136,10 @@ class Publisher:
                 notice = self._health_notice(await self._head(), *now)
                 await broker.publish(self._topics.health, notice.to_json(), retain=True)
                 told, rested = now, 0.0
-            if not self.connected:
+            more = await self._some(broker)
+            if not self.connected:  # only now: a broker may let us say how we are, and nothing else
                 self.connected, self.problem = True, ""
-            if await self._some(broker):
+            if more:
                 continue
             self._waits = self._backoff()
             await broker.rest(LOOK_S)
