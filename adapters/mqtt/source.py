@@ -16,7 +16,7 @@ from relay.core.ledgerproof import LedgerProof
 from relay.ports.ledgers import Anchor, AnchorBlock, AnchorSource, LedgerHead, Prompted
 from relay.services.backoff import delays
 from relay.telemetry.events import HINTS_FAILED, log_event
-from relay.transport.broker import BrokerLink, BrokerSettings, connected
+from relay.transport.broker import BrokerLink, BrokerSettings, connected, need_library
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +123,7 @@ class MqttSource:
 
 async def open_around(config: Mapping[str, object], inner: AnchorSource) -> MqttSource:
     """Keys: `topic`, the tables `broker` and `inner`; docs/mqtt.md. Raises `Malformed`."""
+    need_library()
     topic, broker = config.get("topic"), config.get("broker")
     if not isinstance(topic, str) or TOPIC.fullmatch(topic) is None:
         raise Malformed(

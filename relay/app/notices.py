@@ -23,7 +23,7 @@ from relay.ports.notices import Broker, NoticeStore
 from relay.services.notices.following import Follower, Missing
 from relay.services.notices.publishing import Kept, Publisher
 from relay.telemetry.health import Health
-from relay.transport.broker import Will, connected
+from relay.transport.broker import Will, connected, need_library
 from relay.wire.notices_desk import NoticesClient
 
 DAY_MS: Final = 86_400_000
@@ -36,9 +36,10 @@ Say = Callable[[dict[str, Any]], None]
 
 
 def open_publisher(common: Common, store: NoticeStore | None, origins: Iterable[str] = ()) -> Publisher | None:
-    """The role's publisher; None where the configuration has no broker."""
+    """The role's publisher; None where the configuration has no broker. Raises `Malformed` where the extra is not installed."""
     if common.mqtt is None:
         return None
+    need_library()
     mqtt, identity = common.mqtt, parse_identity(common.identity)
     topics = Topics(mqtt.prefix, identity, origins)
     broker = mqtt.broker
@@ -90,18 +91,19 @@ async def follow_notices(home: Path, role: str, after: int, say: Say, complain: 
             file = str(home / _desk(role) / "desk.toml")
             raise Malformed(file, "mqtt", "is missing: to follow notices a desk needs its broker (docs/mqtt.md)")
         follower = Follower(NoticesClient(channel).after, after)
-        waits, told = backoff(), ""
+        waits, told = backoff(), set[str]()
         while True:
-            before = follower.place
+            before, wrong = follower.place, set[str]()
             for part in (partial(_follow_once, config.mqtt), _say_all):
                 try:
                     await part(follower, say)
                 except (Unavailable, Denied) as error:
-                    if str(error) != told:
-                        complain(str(error))
-                    told = str(error)
+                    wrong.add(str(error))
+            for one in sorted(wrong - told):
+                complain(one)
+            told = wrong
             if follower.place != before:
-                waits, told = backoff(), ""
+                waits = backoff()
             await asyncio.sleep(next(waits))
 
 

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -165,6 +166,12 @@ class BrokerLink:
             doing.cancel()
 
 
+def need_library() -> None:
+    """Raises `Malformed` where the extra is not installed."""
+    if find_spec("aiomqtt") is None:
+        raise Malformed("configuration", "mqtt", "needs the extra courtrelay[mqtt]: install it")
+
+
 @asynccontextmanager
 async def connected(settings: BrokerSettings, name: str, *, will: Will | None = None) -> AsyncIterator[BrokerLink]:
     """A clean session under a client id. A second connection of the same name ends the first.
@@ -183,12 +190,10 @@ async def connected(settings: BrokerSettings, name: str, *, will: Will | None = 
 
 
 def _client(settings: BrokerSettings, name: str, will: Will | None, refusals: dict[int, str]) -> aiomqtt.Client:
-    try:
-        import aiomqtt
-        from paho.mqtt.packettypes import PacketTypes
-        from paho.mqtt.properties import Properties
-    except ImportError as error:
-        raise Malformed("configuration", "mqtt", f"needs the extra courtrelay[mqtt] ({error})") from None
+    need_library()
+    import aiomqtt
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
 
     class Client(aiomqtt.Client):
         """The library's, with three things that it leaves out."""
