@@ -30,6 +30,7 @@ INCOMING_MAX: Final = 256
 OUTGOING_MAX: Final = 16
 AT_LEAST_ONCE: Final = 1
 FAILED: Final = 0x80
+HUNG_UP: Final = "it ended the connection without an answer; see its log: it may want another certificate"
 _UNLOGGED: Final = logging.getLogger("relay.transport.broker.aiomqtt")
 _UNLOGGED.setLevel(logging.CRITICAL)
 """The library's words: everything in them is raised here as an error, too."""
@@ -196,7 +197,20 @@ def _client(settings: BrokerSettings, name: str, will: Will | None, refusals: di
     from paho.mqtt.properties import Properties
 
     class Client(aiomqtt.Client):
-        """The library's, with three things that it leaves out."""
+        """The library's, with what it leaves out."""
+
+        def _on_disconnect(
+            self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
+        ) -> None:
+            """A broker that hangs up instead of answering is not waited for."""
+
+            def fail() -> None:
+                if not self._connected.done():
+                    self._connected.set_exception(aiomqtt.MqttError(HUNG_UP))
+                    self._connected.exception()  # looked at, should nobody wait any more
+
+            self._loop.call_soon_threadsafe(fail)
+            super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
         async def __aexit__(self, *raised: Any) -> None:
             """Look at why it ended: an exception that nobody looks at is logged by the loop."""
