@@ -9,6 +9,7 @@
     python3 run.py flips [--seed N] [--all]      every other value of every byte of a bundle's proof parts
     python3 run.py kills [--count N] [--seed S] [--store postgresql]
                                                  kill -9 of random roles under load, then everything compared
+    python3 run.py brokers [--count N] [--seed S]  kill -9 of the MQTT broker under load, then every notice and receipt compared
     python3 run.py outage [--seconds N] [--rate N] [--items N] [--seed S]
                                                  a court ledger that goes silent at load, and backlogs of a million
     python3 run.py batch [--rows N] [--seed S]   a batch of cases with planted faults, killed and resumed, then everything counted
@@ -58,6 +59,7 @@ SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 LONG_RUNS = {
     "flips": "tests.support.flip_all",
     "kills": "tests.support.kills",
+    "brokers": "tests.mqtt.brokers",
     "outage": "tests.load",
     "batch": "tests.support.batches",
     "backups": "tests.faults.backups",

@@ -81,7 +81,7 @@ PLANTS = (
     Plant("attempt epoch not stored", STORE, "attempt = attempt + 1 WHERE", "attempt = attempt WHERE", "sim 1 60"),
     Plant("larger checkpoint first", STORE, "ORDER BY size, height LIMIT 1\",\n                (origin, origin),", "ORDER BY size DESC, height LIMIT 1\",\n                (origin, origin),", "sim 1 60"),
     Plant("orphan never comes back", STORE, "\" WHERE item.state = ?\"", "\" WHERE item.state = ? AND 0\"", "sim 1 60"),
-    Plant("rescan records nothing", STORE, "found = _insert_anchors(c, anchors, ItemState.SEEN)", "found: Counter[str] = Counter()", "tests/services/test_hands.py"),
+    Plant("rescan records nothing", STORE, "found = self._insert_anchors(c, anchors, ItemState.SEEN)", "found: Counter[str] = Counter()", "tests/services/test_hands.py"),
     Plant("cursor takes any block", STORE, "if block.height != height + 1 or (height and block.parent_hash != last):", "if block.height <= height:", "tests/store/test_relay_store.py"),
     Plant("move without comparing", STORE, "WHERE id = ? AND state = ?\", (new.value, reason, item, old.value)", "WHERE id = ? AND ? <> ''\", (new.value, reason, item, old.value)", "tests/store/test_relay_store.py"),
     Plant("final is what anybody says", WATCH, "await self._settle(head.final_height if recorded == head.block_hash else 0)", "await self._settle(head.final_height)", "tests/services/test_watch.py"),
