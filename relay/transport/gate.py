@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -151,9 +150,6 @@ class Gate(grpc.aio.ServerInterceptor):
                 try:
                     async with self._admitted(method, context):
                         replies = inner(requests if handler.request_streaming else await _first(requests), context)
-                        if inspect.isawaitable(replies):  # gRPC's own health service writes to the context
-                            await replies
-                            return
                         async for reply in replies:
                             yield reply
                 except Exception as error:
@@ -228,8 +224,6 @@ def _said_trace(context: Context) -> object:
 
 
 async def _abort(context: Context, error: Exception, method: str) -> None:
-    if isinstance(error, grpc.aio.AbortError):  # gRPC's own health service has aborted already
-        raise error
     if isinstance(error, DecodeError):
         error = Malformed("call", "request", "is not a message of this method")
     if isinstance(error, asyncio.CancelledError):

@@ -5,13 +5,15 @@ A peer's answer carries its time in milliseconds as trailing metadata, so that c
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
 
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from relay.core.errors import NotFound
 from relay.transport.channels import errors
 
 TIME_KEY: Final = "courtrelay-time-ms"
@@ -21,23 +23,49 @@ ASK_S: Final = 3.0
 Status = health_pb2.HealthCheckResponse
 
 
-class HealthDesk(health.aio.HealthServicer):
-    """One status for each service and "" for all of them: NOT_FOUND for others on Check, SERVICE_UNKNOWN on Watch."""
+class HealthDesk(health_pb2_grpc.HealthServicer):
+    """One status for each service and "" for all of them: NOT_FOUND for others on Check, SERVICE_UNKNOWN on Watch.
+
+    gRPC's own servicer writes to a watcher under the lock that a turn needs: one that takes nothing would hold up the role's health, and
+    its end. Here nobody waits for a watcher.
+    """
 
     def __init__(self, services: Iterable[str], *, serving: bool) -> None:
-        super().__init__()
-        self._names = ("", *services)
-        self._server_status = dict.fromkeys(self._names, Status.SERVING if serving else Status.NOT_SERVING)
+        self._status = dict.fromkeys(("", *services), Status.SERVING if serving else Status.NOT_SERVING)
+        self._turned = asyncio.Event()
+        self._ended = False
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> Any:
-        """The status, and our time beside it."""
+        """The status, and our time beside it. Raises `NotFound`."""
+        status = self._status.get(request.service)
+        if status is None:
+            raise NotFound("there is no such service here")
         context.set_trailing_metadata(((TIME_KEY, str(time.time_ns() // 1_000_000)),))
-        return await super().Check(request, context)
+        return health_pb2.HealthCheckResponse(status=status)
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> AsyncIterator[Any]:
+        """The status now and whenever it is another; what a slow watcher misses in between is gone."""
+        last = None
+        while True:
+            turned = self._turned
+            status = self._status.get(request.service, Status.SERVICE_UNKNOWN)
+            if status != last:
+                yield health_pb2.HealthCheckResponse(status=status)
+            last = status
+            await turned.wait()
 
     async def turn(self, serving: bool) -> None:
-        """All services at once: they share what they need. Nothing changes any more once the server is stopping."""
-        for name in self._names:
-            await self.set(name, Status.SERVING if serving else Status.NOT_SERVING)
+        """All services at once: they share what they need."""
+        if self._ended:
+            return
+        self._status = dict.fromkeys(self._status, Status.SERVING if serving else Status.NOT_SERVING)
+        turned, self._turned = self._turned, asyncio.Event()
+        turned.set()
+
+    async def end(self) -> None:
+        """NOT_SERVING from now on, whatever is said later."""
+        await self.turn(False)
+        self._ended = True
 
 
 class PeerHealth:

@@ -129,5 +129,5 @@ async def serving(
         yield port
     finally:
         watching.cancel()
-        await state.enter_graceful_shutdown()
+        await state.end()
         await server.stop(GRACE_S)

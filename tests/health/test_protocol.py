@@ -19,7 +19,7 @@ from relay.core.identity import Role
 from relay.setup.ca import make_authority
 from relay.telemetry.health import Component, Health
 from relay.transport.channels import channel
-from relay.transport.health import PeerHealth
+from relay.transport.health import HealthDesk, PeerHealth
 from tests.support.echo import NOW, SERVICE, Echo, issued, say, served
 from tests.support.frozen import TestClock
 
@@ -102,6 +102,24 @@ async def test_who_watches_sees_each_turn(tmp_path: Path) -> None:
         await switch.turn("")  # a role that was asked to end does not come back
         assert await check(opened, "") == Status.NOT_SERVING
         calling.cancel()
+
+
+async def test_attack_watcher_that_takes_nothing_holds_nobody_up() -> None:
+    """It has asked for the stream and reads no more: turns and the end go on without it, and another watcher sees them."""
+    desk = HealthDesk([SERVICE], serving=True)
+    request = health_pb2.HealthCheckRequest()
+    lazy, keen = desk.Watch(request, None), desk.Watch(request, None)
+    assert (await anext(lazy)).status == (await anext(keen)).status == Status.SERVING
+    for _ in range(3):
+        await desk.turn(False)
+        assert (await anext(keen)).status == Status.NOT_SERVING
+        await desk.turn(True)
+        assert (await anext(keen)).status == Status.SERVING
+    await desk.end()
+    await desk.turn(True)
+    assert (await anext(keen)).status == (await anext(lazy)).status == Status.NOT_SERVING
+    await lazy.aclose()
+    await keen.aclose()
 
 
 async def test_a_server_without_a_role_serves_while_it_runs(tmp_path: Path) -> None:
