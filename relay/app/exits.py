@@ -125,7 +125,7 @@ _PLACES: Final = frozenset({"configuration", "http", "limits", "ops", "web"})
 def exit_code(error: BaseException) -> int:
     """The code for what ended the process."""
     if isinstance(error, StorageFailed):
-        return EXIT_STORAGE
+        return EXIT_ACCESS if isinstance(error.__cause__, PermissionError) else EXIT_STORAGE
     if isinstance(error, Behind):
         return EXIT_BEHIND
     if isinstance(error, Malformed):
@@ -141,6 +141,9 @@ def exit_code(error: BaseException) -> int:
 
 def last_line(error: BaseException, config: Path | None) -> str:
     """What a person reads: what is wrong, where, and what to do. Empty for a mistake of our own, which is told with its trace."""
+    denied = error.__cause__ if isinstance(error, StorageFailed) else error
+    if isinstance(denied, PermissionError) and denied.filename:
+        return _one(f"{denied.filename}: {denied.strerror}; it must belong to the user of this process: chown it")
     if isinstance(error, StorageFailed):
         full = any(word in str(error).lower() for word in _FULL)
         return f"{_one(str(error))}; {'make room' if full else 'look at the disk'}, then start again: what was acknowledged is kept"

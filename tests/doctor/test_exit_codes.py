@@ -150,6 +150,18 @@ def test_kinds_of_errors_have_their_codes() -> None:
     assert last_line(ValueError("ours"), None) == ""
 
 
+def test_folder_of_another_user_is_told_as_such() -> None:
+    """A folder that cannot be made, and a lock that cannot be opened: no matter of the disk."""
+    denied = PermissionError(13, "Permission denied", "/var/lib/courtrelay/relay")
+    failed = StorageFailed("x")
+    failed.__cause__ = denied
+    for error in (denied, failed):
+        assert exit_code(error) == 77
+        assert last_line(error, None) == (
+            "/var/lib/courtrelay/relay: Permission denied; it must belong to the user of this process: chown it"
+        )
+
+
 def test_lines_are_one_line_and_name_the_file() -> None:
     told = last_line(Malformed("configuration", "ledger.endpoints", "is\nno address"), Path("a.toml"))
     assert told == "a.toml: ledger.endpoints: is no address"
