@@ -214,5 +214,5 @@ def _begin(
         parent=parent,
         links=tuple(one for text in links if (one := parse_traceparent(text)) is not None),
         attributes=dict(attributes),
-        start_ns=now_ns if start_ns is None else min(start_ns, now_ns),
+        start_ns=now_ns if start_ns is None else max(0, min(start_ns, now_ns)),
     )

@@ -148,7 +148,10 @@ def test_start_before_now_and_never_after(kept: list[Span]) -> None:
         pass
     with span("a clock that is ahead", root=True, start_ns=1 << 62):
         pass
+    with span("a ledger that names no time", root=True, start_ns=-5):
+        pass
     assert kept[0].start_ns == 5
+    assert kept[2].start_ns == 0
     assert kept[1].start_ns <= kept[1].end_ns < 1 << 62
 
 
