@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from relay.core.errors import Denied, Malformed, Unavailable
 
 if TYPE_CHECKING:
-    import aiomqtt
+    from relay.transport.mqtt_client import Client
 
 T = TypeVar("T")
 
@@ -29,8 +29,7 @@ INCOMING_MAX: Final = 256
 """Messages that wait to be looked at; what comes beyond is dropped."""
 OUTGOING_MAX: Final = 16
 AT_LEAST_ONCE: Final = 1
-FAILED: Final = 0x80
-HUNG_UP: Final = "it ended the connection without an answer; see its log: it may want another certificate"
+REFUSED: Final = 0x80
 _UNLOGGED: Final = logging.getLogger("relay.transport.broker.aiomqtt")
 _UNLOGGED.setLevel(logging.CRITICAL)
 """The library's words: everything in them is raised here as an error, too."""
@@ -90,10 +89,9 @@ class Will:
 class BrokerLink:
     """Implements relay.ports.notices.Broker. Made by `connected`."""
 
-    def __init__(self, settings: BrokerSettings, client: aiomqtt.Client, refusals: dict[int, str]) -> None:
+    def __init__(self, settings: BrokerSettings, client: Client) -> None:
         self._settings = settings
         self._client = client
-        self._refusals = refusals
         self._heard: asyncio.Queue[bytes] = asyncio.Queue(maxsize=INCOMING_MAX)
         self._reading = asyncio.create_task(self._read(), name=f"read {settings}")
 
@@ -110,17 +108,17 @@ class BrokerLink:
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """See the port."""
-        self._refusals.clear()
+        self._client.refusals.clear()
         await self._do(self._client.publish(topic, payload, qos=AT_LEAST_ONCE, retain=retain, timeout=CALL_S))
-        if self._refusals:
-            _, why = self._refusals.popitem()
+        if self._client.refusals:
+            _, why = self._client.refusals.popitem()
             raise Denied(f"{self._settings} does not let this role publish {topic}: {why}; see its access list")
 
     async def subscribe(self, topic: str) -> None:
         """Returns when the broker has agreed. Raises `Denied`, `Unavailable`."""
         codes = await self._do(self._client.subscribe(topic, qos=AT_LEAST_ONCE, timeout=CALL_S))
         for code in codes:
-            if (code if isinstance(code, int) else code.value) >= FAILED:
+            if (code if isinstance(code, int) else code.value) >= REFUSED:
                 raise Denied(f"{self._settings} does not let this role read {topic}: {code}; see its access list")
 
     async def rest(self, seconds: float) -> None:
@@ -179,10 +177,9 @@ async def connected(settings: BrokerSettings, name: str, *, will: Will | None = 
 
     Raises `Malformed` (TLS files, or the extra is not installed), `Denied` (the broker refuses this client), `Unavailable`.
     """
-    refusals: dict[int, str] = {}
-    client = _client(settings, name, will, refusals)
+    client = _client(settings, name, will)
     await _enter(settings, client)
-    link = BrokerLink(settings, client, refusals)
+    link = BrokerLink(settings, client)
     try:
         yield link
     finally:
@@ -190,57 +187,13 @@ async def connected(settings: BrokerSettings, name: str, *, will: Will | None = 
         await _leave(client)
 
 
-def _client(settings: BrokerSettings, name: str, will: Will | None, refusals: dict[int, str]) -> aiomqtt.Client:
+def _client(settings: BrokerSettings, name: str, will: Will | None) -> Client:
     need_library()
     import aiomqtt
     from paho.mqtt.packettypes import PacketTypes
     from paho.mqtt.properties import Properties
 
-    class Client(aiomqtt.Client):
-        """The library's, with what it leaves out."""
-
-        def _on_disconnect(
-            self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
-        ) -> None:
-            """A broker that hangs up instead of answering is not waited for."""
-
-            def fail() -> None:
-                if not self._connected.done():
-                    self._connected.set_exception(aiomqtt.MqttError(HUNG_UP))
-                    self._connected.exception()  # looked at, should nobody wait any more
-
-            self._loop.call_soon_threadsafe(fail)
-            super()._on_disconnect(client, userdata, flags, reason_code, properties)
-
-        async def __aexit__(self, *raised: Any) -> None:
-            """Look at why it ended: an exception that nobody looks at is logged by the loop."""
-            try:
-                await super().__aexit__(*raised)
-            finally:
-                if self._disconnected.done() and not self._disconnected.cancelled():
-                    self._disconnected.exception()
-
-        def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
-            """Keep the reason code: an acknowledgement may be a refusal (MQTT 5, 3.4.2.1)."""
-            if reason_code.value >= FAILED:
-                refusals[mid] = str(reason_code)
-            super()._on_publish(client, userdata, mid, reason_code, properties)
-
-        def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:
-            """The library watches a socket a moment later, which may be closed by then, or its number another's."""
-
-            def write() -> None:
-                try:
-                    client.loop_write()
-                except Exception as error:
-                    if not self._disconnected.done():
-                        self._disconnected.set_exception(error)
-
-            def watch() -> None:
-                if client.socket() is sock and sock.fileno() >= 0:
-                    self._loop.add_writer(sock.fileno(), write)
-
-            self._loop.call_soon_threadsafe(watch)
+    from relay.transport.mqtt_client import Client
 
     five = settings.version == "5"
     properties = None
@@ -266,7 +219,7 @@ def _client(settings: BrokerSettings, name: str, will: Will | None, refusals: di
     )
 
 
-async def _enter(settings: BrokerSettings, client: aiomqtt.Client) -> None:
+async def _enter(settings: BrokerSettings, client: Client) -> None:
     """Connect; a caller who goes meanwhile leaves no connection behind."""
     from aiomqtt import MqttError
     from aiomqtt.exceptions import MqttConnectError
@@ -285,13 +238,13 @@ async def _enter(settings: BrokerSettings, client: aiomqtt.Client) -> None:
         raise Unavailable(f"{settings} cannot be reached: {error}") from None
 
 
-async def _leave_late(entering: asyncio.Task[Any], client: aiomqtt.Client) -> None:
+async def _leave_late(entering: asyncio.Task[Any], client: Client) -> None:
     await asyncio.wait({entering})
     if entering.exception() is None:
         await _leave(client)
 
 
-async def _leave(client: aiomqtt.Client) -> None:
+async def _leave(client: Client) -> None:
     """Say goodbye where somebody still listens."""
     from aiomqtt import MqttError
 
