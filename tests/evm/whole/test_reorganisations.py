@@ -43,9 +43,10 @@ class Gate:
         await self._store.save_mirrored(item, cosigned)
         await self._passed(ItemState.MIRRORED)
 
-    async def save_confirmed(self, item: bytes, confirmation: Any) -> None:
-        await self._store.save_confirmed(item, confirmation)
+    async def save_confirmed(self, item: bytes, confirmation: Any) -> float:
+        waited_s: float = await self._store.save_confirmed(item, confirmation)
         await self._passed(ItemState.CONFIRMED)
+        return waited_s
 
     async def _passed(self, state: ItemState) -> None:
         if state is self._state:
