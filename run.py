@@ -9,6 +9,7 @@
     python3 run.py flips [--seed N] [--all]      every other value of every byte of a bundle's proof parts
     python3 run.py kills [--count N] [--seed S] [--store postgresql]
                                                  kill -9 of random roles under load, then everything compared
+    python3 run.py brokers [--count N] [--seed S]  kill -9 of the MQTT broker under load, then every notice and receipt compared
     python3 run.py outage [--seconds N] [--rate N] [--items N] [--seed S]
                                                  a court ledger that goes silent at load, and backlogs of a million
     python3 run.py batch [--rows N] [--seed S]   a batch of cases with planted faults, killed and resumed, then everything counted
@@ -23,6 +24,9 @@
     python3 run.py dashboards [--out DIR]        the dashboards as pictures, from a real Prometheus; --write makes deploy/grafana
     python3 run.py conformance                   every adapter against every promise of the ports, as a table
     python3 run.py operate                       follows docs/operate.md word for word, in a network namespace a host (needs root)
+    python3 run.py sbom [--out FILE]             a CycloneDX bill of materials of what requirements.txt locks
+    python3 run.py wheel [--out DIR]             the wheel, built from two clones and compared
+    python3 run.py audit                         known weaknesses of what is locked (needs the network)
     python3 run.py proto                         generate the wire code again
     python3 run.py cli ...                       the `courtrelay` command
 
@@ -55,6 +59,7 @@ SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 LONG_RUNS = {
     "flips": "tests.support.flip_all",
     "kills": "tests.support.kills",
+    "brokers": "tests.mqtt.brokers",
     "outage": "tests.load",
     "batch": "tests.support.batches",
     "backups": "tests.faults.backups",
@@ -68,6 +73,9 @@ LONG_RUNS = {
     "alerts": "tests.alerts",
     "dashboards": "tests.dashboards",
     "operate": "tests.operate",
+    "sbom": "tests.supply.sbom",
+    "wheel": "tests.supply.wheel",
+    "audit": "tests.supply.audit",
 }
 
 

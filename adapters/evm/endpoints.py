@@ -118,5 +118,9 @@ class Endpoints:
         self.closed = True
         for rpc in self._rpcs:
             await rpc.close()
+        self.ring()
+
+    def ring(self) -> None:
+        """Whoever waits for something new looks at once."""
         for event in self.waiting:
             event.set()

@@ -57,6 +57,10 @@ class EvmSource:
                     final_height=block.final_height,
                 )
 
+    def prompt(self) -> None:
+        """See relay.ports.ledgers.Prompted."""
+        self._chain.endpoints.ring()
+
     async def find(self, origin: str, size: int) -> Anchor | None:
         """See the port."""
         placed = await self._placed(origin, size)

@@ -110,6 +110,11 @@ class TlogSource:
             f" yet with {self._config.threshold - 1} cosignatures"
         )
 
+    def prompt(self) -> None:
+        """See relay.ports.ledgers.Prompted."""
+        self._looked_at = float("-inf")
+        self._grown.set()
+
     async def close(self) -> None:
         """See the port."""
         self._closed = True

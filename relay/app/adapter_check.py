@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from relay.app.adapters import court_opener, load_adapter, verifiers
+from relay.app.adapters import court_opener, load_adapter, open_source, source_opener, verifiers
 from relay.app.trust import read_trust
 from relay.config.checking import CheckConfig, Hook, NamedReference, read_check
 from relay.config.roles import LedgerConfig, read_court, read_custodian, read_relay
@@ -71,7 +71,7 @@ def from_config(path: Path) -> Bench:
     hooks = {name: _hook(path, name, hook) for name, hook in config.hooks.items()}
     lender = str(config.source.settings.get("ledger", "")) if config.source else ""
     owner = Owner(
-        open_source=_opener(config.source, own, lambda family: family.open_source),
+        open_source=_opener(config.source, own, source_opener),
         open_court=_opener(config.court, own, court_opener),
         open_custody=_opener(config.custody, own, court_opener),
         roots={root.ledger: root for root in trust.ledgers} if trust else {},
@@ -97,7 +97,7 @@ async def from_home(home: Path) -> Bench:
     relay, court = read_relay(home / "relay/config.toml"), read_court(home / "court/config.toml")
     trust: TrustRoots = read_trust(custodian.common.trust)
     owner = Owner(
-        open_source=_opener(custodian.ledger, None, lambda family: family.open_source),
+        open_source=_opener(custodian.ledger, None, source_opener),
         open_court=_opener(relay.court_ledger, None, court_opener),
         open_custody=_opener(court.court_ledger, None, court_opener),
         roots={root.ledger: root for root in trust.ledgers},
@@ -107,8 +107,7 @@ async def from_home(home: Path) -> Bench:
         custody=NamedKey(name=court.custody_origin, signer=open_signer(court.custody_key)),
         lender=NamedKey(name=custodian.common.identity, signer=open_signer(custodian.grant_key)),
     )
-    family = load_adapter(custodian.ledger.family)
-    await _refuse_a_used_log(await family.open_source(custodian.ledger.settings), custodian.origin)
+    await _refuse_a_used_log(await open_source(custodian.ledger), custodian.origin)
     return Bench(owner=owner, deadline_s=DEADLINE_S)
 
 

@@ -8,15 +8,17 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Final
 
+from relay.config.roles import LedgerConfig
 from relay.core.checks import Verifiers
 from relay.core.errors import Malformed
-from relay.ports.ledgers import AdapterFamily, CourtRegistry
+from relay.ports.ledgers import AdapterFamily, AnchorSource, CourtRegistry
 
 GROUP: Final = "relay.adapters"
 BUILT_IN: Final = {
     "embedded": ("adapters.embedded", "ADAPTER"),
     "evm": ("adapters.evm", "ADAPTER"),
     "evm-qbft": ("adapters.evm", "QBFT"),
+    "mqtt": ("adapters.mqtt", "ADAPTER"),
     "remote": ("adapters.remote", "ADAPTER"),
     "tlog": ("adapters.tlog", "ADAPTER"),
 }
@@ -54,6 +56,31 @@ def court_opener(family: AdapterFamily) -> Callable[[Mapping[str, object]], Awai
     """How a court's ledger of that family is opened here: with the verifiers of all families where it checks lenders' proofs itself."""
     checking = family.open_checking_court
     return family.open_court if checking is None else lambda settings: checking(settings, verifiers())
+
+
+def source_opener(family: AdapterFamily) -> Callable[[Mapping[str, object]], Awaitable[AnchorSource]]:
+    """How a lender's ledger of that family is opened here: a family that stands before another ledger is given that one, opened."""
+    around = family.open_around
+    if around is None:
+        return family.open_source
+
+    async def open_both(settings: Mapping[str, object]) -> AnchorSource:
+        inner = settings.get("inner")
+        if not isinstance(inner, LedgerConfig):
+            raise Malformed("configuration", "ledger.inner", "is missing: the table of the ledger that is really read")
+        behind = await open_source(inner)
+        try:
+            return await around(settings, behind)
+        except BaseException:
+            await behind.close()
+            raise
+
+    return open_both
+
+
+async def open_source(config: LedgerConfig) -> AnchorSource:
+    """The lender's ledger that a role is configured with. Raises `Malformed`, and what opening it raises."""
+    return await source_opener(load_adapter(config.family))(config.settings)
 
 
 async def open_court(family: str, settings: Mapping[str, object]) -> CourtRegistry:

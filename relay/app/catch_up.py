@@ -18,6 +18,7 @@ from relay.app.runtime import SystemClock
 from relay.app.standing import read_anchors
 from relay.config.roles import CustodianConfig, read_custodian
 from relay.core.checkpoint import Checkpoint, checkpoint_text
+from relay.core.dossier import PROJECTED_ENTRY, parse_entry
 from relay.core.errors import Malformed, Unverified
 from relay.core.merkle import Frontier, leaf_hash
 from relay.core.note import Note, VerifierKey, format_note, sign_note
@@ -114,6 +115,11 @@ async def _fetch(
 async def _put_back(
     config: CustodianConfig, store: SqliteCustodianStore, anchor: Anchor, entries: Sequence[bytes]
 ) -> list[LostRecords]:
+    if any(parse_entry(one).version == PROJECTED_ENTRY for one in entries):
+        raise Behind(
+            "entries of projected events are missing: the place up to which the lender's contracts are projected would no longer be that of"
+            " the log. Nothing was changed; restore a newer backup, or let a person decide (docs/backup.md)"
+        )
     lost = await store.lost_records(entries)
     signer = open_signer(config.log_key)
     key = VerifierKey.ed25519(config.origin, signer.public_key)

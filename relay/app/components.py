@@ -22,10 +22,12 @@ from relay.core.errors import Unavailable
 from relay.ports.court import CourtStore
 from relay.ports.forwarding import RelayStore
 from relay.ports.ledgers import AnchorSource, CourtRegistry
+from relay.services.notices.publishing import Publisher
 from relay.telemetry import metrics
 from relay.telemetry.clocks import ClockWatch, peer_clock
 from relay.telemetry.health import Component, Kind
 from relay.telemetry.silence import Silence
+from relay.transport.certificates import why_too_early
 from relay.transport.health import PeerHealth
 
 Look = Callable[[], Awaitable[str]]
@@ -41,6 +43,7 @@ def relay_needs(
     probe: Callable[[], Awaitable[None]],
     court: grpc.aio.Channel,
     connected: Callable[[], Sequence[str]],
+    publisher: Publisher | None,
 ) -> list[Component]:
     """`probe` is the store's, `connected` tells which custodians have their stream open, `court` is the channel to the gateway."""
     return [
@@ -49,17 +52,24 @@ def relay_needs(
         *peer("relay", "court", config.court, court),
         *custodians({one.custodian for one in config.origins}, connected),
         *own("relay", config.common, "postgresql" if config.store else "sqlite", probe),
+        *broker(publisher),
     ]
 
 
 def custodian_needs(
-    config: CustodianConfig, *, source: AnchorSource, probe: Callable[[], Awaitable[None]], relay: grpc.aio.Channel
+    config: CustodianConfig,
+    *,
+    source: AnchorSource,
+    probe: Callable[[], Awaitable[None]],
+    relay: grpc.aio.Channel,
+    publisher: Publisher | None,
 ) -> list[Component]:
     """A lender's own."""
     return [
         ledger(source),
         *peer("custodian", "relay", config.relay, relay),
         *own("custodian", config.common, "sqlite", probe),
+        *broker(publisher),
     ]
 
 
@@ -70,12 +80,14 @@ def court_needs(
     store: CourtStore,
     probe: Callable[[], Awaitable[None]],
     relay: grpc.aio.Channel,
+    publisher: Publisher | None,
 ) -> list[Component]:
     """A court gateway's."""
     return [
         court_ledger(registry, config.custody_origin, store),
         *peer("court", "relay", config.relay, relay),
         *own("court", config.common, "sqlite", probe),
+        *broker(publisher),
     ]
 
 
@@ -181,7 +193,7 @@ def own(role: str, common: Common, family: str, probe: Callable[[], Awaitable[No
         return ""
 
     async def look_at_clock() -> str:
-        return watch.look()
+        return watch.look() or await asyncio.to_thread(why_too_early, common.tls.certificate)
 
     least = common.ops.disk_free_bytes_min if common.ops else DISK_FREE_MIN
     return [
@@ -213,3 +225,14 @@ class Disk:
         if free < self._least:
             return f"{free} bytes are free in {self._folder}, fewer than {self._least}; make room"
         return ""
+
+
+def broker(publisher: Publisher | None) -> list[Component]:
+    """The broker that is told what happens, where there is one. A role without its broker is ready: others learn a little later."""
+    if publisher is None:
+        return []
+
+    async def look() -> str:
+        return publisher.problem
+
+    return [Component(kind="broker", name="mqtt", look=look, needed=False)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from relay.app.court_retrieval import named_retrievals
 from relay.app.court_time import statements, timestamps
 from relay.app.http import open_court_http
 from relay.app.lists import ListsUsed
+from relay.app.notices import open_publisher, publishing
 from relay.app.ops import make_health, open_ops
 from relay.app.overviews import Overviews, court_report
 from relay.app.runtime import SystemClock, announce, backoff, random_bytes, until_signalled, workers
@@ -34,6 +36,7 @@ from relay.services.court.statements import Statements
 from relay.services.court.status import CourtStatus
 from relay.services.court.timestamps import Timestamps
 from relay.services.custody_reading import CustodyReading
+from relay.services.notices.publishing import Publisher
 from relay.setup.signers import open_signer
 from relay.store.court import SqliteCourtStore
 from relay.store.custody_rows import StoredCustodyRows
@@ -43,6 +46,8 @@ from relay.transport.servers import serving
 from relay.wire.court_server import ALLOW, LONG_LIVED, CourtDesk, Mirror
 from relay.wire.custody_server import ALLOW as CUSTODY_ALLOW
 from relay.wire.custody_server import CustodyDesk
+from relay.wire.notices_desk import ALLOW as NOTICES_ALLOW
+from relay.wire.notices_desk import serve_notices
 from relay.wire.operations_server import ALLOW as OPERATIONS_ALLOW
 from relay.wire.operations_server import OperationsDesk
 from relay.wire.relay_client import GrpcRetrievalLink
@@ -101,6 +106,7 @@ def _status(
     custody: CustodyKeeper,
     stamping: Timestamps,
     stating: Statements,
+    publisher: Publisher | None,
 ) -> CourtStatus:
     problems = [
         lambda: receipts.problem,
@@ -108,6 +114,7 @@ def _status(
         lambda: trust.why_stale(SystemClock().now_ms() // 1000),
         lambda: stamping.problem,
         lambda: stating.problem,
+        lambda: publisher.problem if publisher else "",
     ]
     return CourtStatus(store, [log.origin for log in trust.logs], problems)
 
@@ -150,7 +157,8 @@ async def run_court(path: Path) -> None:
     witness, custody_signer = open_signer(config.witness_key, "witness"), open_signer(config.custody_key, "custody")
     async with AsyncExitStack() as stack:
         await open_tracing(stack, "court", common)
-        store = await SqliteCourtStore.open(common.data)
+        store = await SqliteCourtStore.open(common.data, tells=common.mqtt is not None)
+        publisher = open_publisher(common, store.notices)
         stack.push_async_callback(store.close)
         trust = use_trust(common.trust, common.data)  # the store's lock is held
         registry = await open_court(config.court_ledger.family, config.court_ledger.settings)
@@ -171,13 +179,15 @@ async def run_court(path: Path) -> None:
         stating = statements(config, store, custody, trust)
         retrieval = named_retrievals(config, store, link, registry, custody, trust)
         stack.push_async_callback(retrieval.close)
-        status = _status(store, trust, receipts, custody, stamping, stating)
+        status = _status(store, trust, receipts, custody, stamping, stating, publisher)
         bundles = Bundles(store, custody)
         web = await _pages(stack, config, store, trust, registry, custody, retrieval, bundles)
         desk = CourtDesk(retrieval, bundles, status, stating, web)
         mirrored = Mirror(mirror)
         custody_desk = await _custody_desk(config, store, custody, custody_signer)
-        needs = court_needs(config, registry=registry, store=store, probe=store.probe, relay=to_relay)
+        needs = court_needs(
+            config, registry=registry, store=store, probe=store.probe, relay=to_relay, publisher=publisher
+        )
         health = make_health("court", needs)
         overviews = Overviews(health, common, court_report(status))
         port = await stack.enter_async_context(
@@ -187,10 +197,11 @@ async def run_court(path: Path) -> None:
                     lambda server: court_pb2_grpc.add_CourtDeskServicer_to_server(desk, server),
                     lambda server: custody_pb2_grpc.add_CustodyDeskServicer_to_server(custody_desk, server),
                     OperationsDesk(overviews.tell).register,
+                    partial(serve_notices, store.notices if publisher else None),
                 ],
                 address=common.listen,
                 tls=common.tls,
-                allow={**ALLOW, **CUSTODY_ALLOW, **OPERATIONS_ALLOW},
+                allow={**ALLOW, **CUSTODY_ALLOW, **OPERATIONS_ALLOW, **NOTICES_ALLOW},
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
                 limits=common.limits,
@@ -200,7 +211,7 @@ async def run_court(path: Path) -> None:
         )
         await open_court_http(stack, config, store, trust)
         await open_ops(stack, health, common, sample_court, overviews.tell)
-        jobs = [("receipts", receipts.run()), ("custody", custody.run())]
+        jobs = [("receipts", receipts.run()), ("custody", custody.run()), *publishing(publisher, health)]
         jobs += [("timestamps", stamping.run()), ("statements", stating.run()), *(web.workers if web else ())]
         await stack.enter_async_context(workers(*jobs))
         announce("court", f"{common.listen.rpartition(':')[0]}:{port}")

@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from relay.app.adapters import load_adapter, verifiers
+from relay.app.adapters import open_source, verifiers
 from relay.app.components import custodian_needs
 from relay.app.http import open_custodian_http
 from relay.app.lists import ListsUsed
+from relay.app.notices import open_publisher, publishing
 from relay.app.ops import make_health, open_ops
 from relay.app.overviews import Overviews, custodian_report
 from relay.app.projection import open_projector
@@ -39,6 +40,7 @@ from relay.services.custodian.pushing import Pusher, ReceiptCheck
 from relay.services.custodian.seen import DossierSeen
 from relay.services.custodian.status import CustodianStatus
 from relay.services.custody_reading import CustodyReading
+from relay.services.notices.publishing import Publisher
 from relay.setup.signers import open_signer
 from relay.store.custodian import SqliteCustodianStore
 from relay.store.custody_rows import StoredCustodyRows
@@ -74,7 +76,9 @@ class _Services:
         """The lender's desk over these services."""
         return CustodianDesk(self.deposits, self.anchoring, self.grants, status)
 
-    def status(self, origin: str, store: SqliteCustodianStore, projector: Projector | None) -> CustodianStatus:
+    def status(
+        self, origin: str, store: SqliteCustodianStore, projector: Projector | None, publisher: Publisher | None
+    ) -> CustodianStatus:
         """What `status` says of these services."""
         asked = (
             self.anchoring,
@@ -84,7 +88,7 @@ class _Services:
             self.disclosures,
             self.custody,
             self.retention.erasures,
-            *([projector] if projector else []),
+            *(one for one in (projector, publisher) if one),
         )
         return CustodianStatus(
             origin,
@@ -202,18 +206,21 @@ async def run_custodian(path: Path) -> None:
         await open_tracing(stack, "custodian", common)
         store = await SqliteCustodianStore.open(common.data, read_secret(config.master_key, MASTER_KEY_BYTES))
         stack.push_async_callback(store.close)
-        vault = Vault(common.data / "vault")
-        await asyncio.to_thread(vault.sweep, await store.known_blobs())
-        source = await load_adapter(config.ledger.family).open_source(config.ledger.settings)
+        source = await open_source(config.ledger)
         stack.push_async_callback(source.close)
         await await_standing(path, config, store, source)  # nothing that could append exists before this has returned
+        vault = Vault(common.data / "vault")
+        # not earlier: to a database that is older than its folder, newer payloads look like leftovers
+        await asyncio.to_thread(vault.sweep, await store.known_blobs())
         to_relay = await stack.enter_async_context(channel(config.relay, common.tls))
         link = GrpcRelayLink(to_relay)
         services = _wire(config, store, vault, source, link)
         projector = await open_projector(stack, config.ledger, config.projections, store, services.deposits.grown)
-        status = services.status(config.origin, store, projector)
+        publisher = open_publisher(common, None)
+        status = services.status(config.origin, store, projector, publisher)
         desk, custody_desk = services.desk(status), services.custody_desk(config, store)
-        health = make_health("custodian", custodian_needs(config, source=source, probe=store.probe, relay=to_relay))
+        needs = custodian_needs(config, source=source, probe=store.probe, relay=to_relay, publisher=publisher)
+        health = make_health("custodian", needs)
         overviews = Overviews(health, common, custodian_report(status))
         port = await stack.enter_async_context(
             serving(
@@ -248,6 +255,7 @@ async def run_custodian(path: Path) -> None:
                 ("custody", services.custody.run()),
                 ("erasures", services.retention.erasures.run()),
                 *([("projecting", projector.run())] if projector else []),
+                *publishing(publisher, health),
             )
         )
         announce("custodian", f"{common.listen.rpartition(':')[0]}:{port}")

@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
-from relay.app.adapters import load_adapter, open_court
+from relay.app.adapters import open_court, open_source
 from relay.app.components import relay_needs
 from relay.app.http import open_relay_http
 from relay.app.lists import ListsUsed
 from relay.app.memory import open_memory
+from relay.app.notices import open_publisher
 from relay.app.ops import make_health, open_ops
 from relay.app.overviews import Overviews, relay_report
 from relay.app.relay_jobs import make_jobs
@@ -33,6 +34,8 @@ from relay.transport.certificates import check_identity
 from relay.transport.channels import channel
 from relay.transport.servers import serving
 from relay.wire.court_client import GrpcCourtLink
+from relay.wire.notices_desk import ALLOW as NOTICES_ALLOW
+from relay.wire.notices_desk import serve_notices
 from relay.wire.operations_server import ALLOW as OPERATIONS_ALLOW
 from relay.wire.operations_server import OperationsDesk
 from relay.wire.relay_admin import RelayAdmin
@@ -67,19 +70,20 @@ async def run_relay(path: Path) -> None:
         stack.push_async_callback(memory.close)
         sources: dict[str, AnchorSource] = {}
         for one in config.sources:
-            source = await load_adapter(one.family).open_source(one.settings)
+            source = await open_source(one)
             stack.push_async_callback(source.close)
             sources[source.ledger] = source
         registry = await open_court(config.court_ledger.family, config.court_ledger.settings)
         stack.push_async_callback(registry.close)
         to_court = await stack.enter_async_context(channel(config.court, common.tls))
         court = GrpcCourtLink(to_court)
-        jobs = make_jobs(memory, origins, sources, court, registry, config.leap)
+        publisher = open_publisher(common, memory.notices, [one.origin for one in config.origins])
+        jobs = make_jobs(memory, origins, sources, court, registry, config.leap, publisher)
         router = Router(registry, SystemClock())
         custodians = CustodianPort(LogIntake(store, origins, sources), Receipts(store, origins, registry), router)
         courts = CourtPort(router)
         rescans = [Rescan(source, store, origins, sleep=asyncio.sleep) for source in sources.values()]
-        status = RelayStatus(store, origins, router, jobs.watchers, jobs.advancers, jobs.sharing)
+        status = RelayStatus(store, origins, router, jobs.watchers, jobs.advancers, jobs.sharing, publisher)
         admin = RelayAdmin(status, Hands(store, origins, rescans))
         needs = relay_needs(
             config,
@@ -89,6 +93,7 @@ async def run_relay(path: Path) -> None:
             probe=memory.probe,
             court=to_court,
             connected=lambda: router.connected,
+            publisher=publisher,
         )
         health = make_health("relay", needs)
         overviews = Overviews(health, common, relay_report(status, store, origins, sources))
@@ -99,10 +104,11 @@ async def run_relay(path: Path) -> None:
                     lambda server: relay_pb2_grpc.add_CourtPortServicer_to_server(courts, server),
                     lambda server: relay_pb2_grpc.add_RelayAdminServicer_to_server(admin, server),
                     OperationsDesk(overviews.tell).register,
+                    partial(serve_notices, memory.notices if publisher else None),
                 ],
                 address=common.listen,
                 tls=common.tls,
-                allow={**ALLOW, **OPERATIONS_ALLOW},
+                allow={**ALLOW, **OPERATIONS_ALLOW, **NOTICES_ALLOW},
                 long_lived=LONG_LIVED,
                 may=only(common.operators),
                 limits=common.limits,
@@ -113,6 +119,8 @@ async def run_relay(path: Path) -> None:
         await open_relay_http(stack, config, store)
         sample = partial(sample_relay, store, origins, jobs.watchers, registry.ledger)
         await open_ops(stack, health, common, sample, overviews.tell)
+        if publisher is not None:
+            publisher.watch(health)
         await stack.enter_async_context(workers(*jobs.start()))
         announce("relay", f"{common.listen.rpartition(':')[0]}:{port}")
         await until_signalled()

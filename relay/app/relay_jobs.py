@@ -17,6 +17,7 @@ from relay.services.forwarding.origins import Origins
 from relay.services.forwarding.rescan import Rescan
 from relay.services.forwarding.sharing import SharedJob, Sharing, pulse
 from relay.services.forwarding.watch import Watcher
+from relay.services.notices.publishing import Publisher
 
 Job = tuple[str, Coroutine[Any, Any, None]]
 
@@ -45,6 +46,7 @@ def make_jobs(
     court: CourtLink,
     registry: CourtRegistry,
     leap: int,
+    publisher: Publisher | None = None,
 ) -> RelayJobs:
     """Each job gets the store as its lease's holder sees it."""
     watchers, advancers, jobs = [], [], []
@@ -61,6 +63,8 @@ def make_jobs(
         advancer = Advancer(room, store, sources, court, registry, sleep=asyncio.sleep, backoff=backoff, leap=leap)
         advancers.append(advancer)
         jobs.append(SharedJob(lease=lease, run=advancer.run))
+    if publisher is not None:
+        jobs.append(SharedJob(lease=Lease("notices"), run=publisher.run))
     return RelayJobs(
         watchers=watchers,
         advancers=advancers,

@@ -12,7 +12,7 @@ from relay.core.errors import RelayError
 from relay.ports.ledgers import Anchor, AnchorSource
 from relay.services.standing import Behind, check_standing, newest_anchors
 from relay.store.custodian import SqliteCustodianStore
-from relay.telemetry.events import STANDING_NOT_COMPARED, log_event
+from relay.telemetry.events import LEDGER_AWAITED, log_event
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ async def await_standing(
             anchors = await read_anchors(config, store, source)
             break
         except RelayError as error:
-            log_event(log, STANDING_NOT_COMPARED, ledger=source.ledger, reason=error)
+            log_event(log, LEDGER_AWAITED, ledger=source.ledger, reason=error)
             await asyncio.sleep(next(waits))
     try:
         await check_standing(config.origin, store.files, store.size, anchors.get(config.origin))

@@ -30,6 +30,7 @@ from relay.cli.court_tools import court_app
 from relay.cli.custody_tools import custody_app
 from relay.cli.doctor_tools import doctor_command
 from relay.cli.key_tools import identity_app, key_app
+from relay.cli.notices_tools import notices_command
 from relay.cli.projection_tools import projection_app
 from relay.cli.relay_tools import relay_app
 from relay.cli.report_tools import report_app
@@ -63,6 +64,7 @@ app.command("restore")(restore_command)
 app.command("catch-up")(catch_up_command)
 app.command("status")(console_tools.status_command)
 app.command("top")(console_tools.top_command)
+app.command("notices")(notices_command)
 
 
 @app.command("init")

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from relay.config.roles import LedgerConfig
+from relay.config.mqtt import read_broker
+from relay.config.roles import LedgerConfig, read_before, stands_before
 from relay.config.strict import Table, read_table
 from relay.setup.signers import KeyReference
+from relay.transport.credentials import TlsFiles
 
 USES: Final = ("log", "witness", "custody", "lender")
 HOOKS: Final = ("mine", "reorganise", "restart")
@@ -78,8 +80,21 @@ def _tls(table: Table) -> dict[str, object]:
 def _ledger(table: Table, name: str, tls: dict[str, object]) -> LedgerConfig | None:
     if not table.has(name):
         return None
-    inner = table.table(name)
-    return LedgerConfig(family=inner.text("family"), settings={**tls, **inner.rest()})
+    own = table.table(name)
+    family = own.text("family")
+    if stands_before(own):
+        broker = read_broker(own.table("broker"), _files(tls))
+        inner = _ledger(own, "inner", tls)
+        assert inner is not None
+        return read_before(own, family, broker, inner)
+    return LedgerConfig(family=family, settings={**tls, **own.rest()})
+
+
+def _files(tls: dict[str, object]) -> TlsFiles | None:
+    if not tls:
+        return None
+    ca, certificate, key = (Path(str(tls[name])) for name in ("ca", "certificate", "key"))
+    return TlsFiles(ca=ca, certificate=certificate, key=key)
 
 
 def _keys(table: Table) -> dict[str, NamedReference]:

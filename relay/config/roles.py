@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.config.http import HttpConfig, read_http
+from relay.config.mqtt import FollowConfig, MqttConfig, read_broker, read_follow, read_mqtt
 from relay.config.ops import OpsConfig, read_ops
 from relay.config.report import ReportConfig, read_report
 from relay.config.strict import Table, read_table
@@ -18,6 +19,7 @@ from relay.core.errors import Malformed
 from relay.core.identity import Role
 from relay.private.references import SecretReference
 from relay.setup.signers import KeyReference
+from relay.transport.broker import BrokerSettings
 from relay.transport.credentials import TlsFiles
 from relay.transport.limits import Limits, parse_limits
 
@@ -43,6 +45,8 @@ class Common:
     """Where metrics and health are; None: nowhere but in gRPC's own health service."""
     trace: TraceConfig | None = None
     """Where spans go; None: none are made."""
+    mqtt: MqttConfig | None = None
+    """The broker that is told what happens; None: nobody is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +140,15 @@ class CourtConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskConfig:
-    """Where a desk is and who calls it. `court` is the court that the lender's desk grants to by default."""
+    """Where a desk is and who calls it. `court` is the court that the lender's desk grants to by default.
+
+    `mqtt`: whose notices `courtrelay notices --follow` follows.
+    """
 
     address: str
     tls: TlsFiles
     court: str
+    mqtt: FollowConfig | None = None
 
 
 def read_tls(table: Table) -> TlsFiles:
@@ -169,23 +177,32 @@ def read_limits(table: Table) -> Limits:
 
 
 def _common(table: Table, role: Role) -> Common:
+    tls = read_tls(table)
     return Common(
         identity=table.identity("identity", role),
         listen=table.text("listen"),
         operators=table.identities("operators", Role.OPERATOR),
         trust=table.file("trust"),
         data=table.file("data"),
-        tls=read_tls(table),
+        tls=tls,
         limits=read_limits(table),
         http=read_http(table.table("http"), witness=role is Role.COURT) if table.has("http") else None,
         ops=read_ops(table.table("ops")) if table.has("ops") else None,
         trace=read_trace(table.table("trace")) if table.has("trace") else None,
+        mqtt=read_mqtt(table.table("mqtt"), tls) if table.has("mqtt") else None,
     )
 
 
 def read_ledger(table: Table, tls: TlsFiles) -> LedgerConfig:
-    """The role's own TLS files unless the ledger's table names others; what is a file in any family is relative to this file."""
+    """The role's own TLS files unless the ledger's table names others; what is a file in any family is relative to this file.
+
+    A table that stands before another ledger (`broker` and `inner`) is of that ledger, and has no files of its own.
+    """
     family = table.text("family")
+    if stands_before(table):
+        return read_before(
+            table, family, read_broker(table.table("broker"), tls), read_ledger(table.table("inner"), tls)
+        )
     own = {"ca": str(tls.ca), "certificate": str(tls.certificate), "key": str(tls.key)}
     files = ledger_files(table)
     return LedgerConfig(family=family, settings={**own, **files, **table.rest()})
@@ -199,6 +216,17 @@ def ledger_files(table: Table) -> dict[str, str]:
     if table.has("account"):
         files["account"] = str(table.reference("account"))
     return files
+
+
+def stands_before(table: Table) -> bool:
+    """Whether a ledger's table is of one that stands before another."""
+    return table.has("broker") and table.has("inner")
+
+
+def read_before(table: Table, family: str, broker: BrokerSettings, inner: LedgerConfig) -> LedgerConfig:
+    """It is of the inner one's ledger, and has no files of its own."""
+    about = {"broker": broker, "inner": inner, "ledger": inner.settings.get("ledger")}
+    return LedgerConfig(family=family, settings={**about, **table.rest()})
 
 
 def read_custodian(path: Path) -> CustodianConfig:
@@ -315,10 +343,12 @@ def read_court(path: Path) -> CourtConfig:
 def read_desk(path: Path) -> DeskConfig:
     """A desk's file."""
     table = read_table(path)
+    tls = read_tls(table)
     config = DeskConfig(
         address=table.text("address"),
-        tls=read_tls(table),
+        tls=tls,
         court=table.identity("court", Role.COURT) if table.has("court") else "",
+        mqtt=read_follow(table.table("mqtt"), tls) if table.has("mqtt") else None,
     )
     table.done()
     return config

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from relay.core.checkpoint import Checkpoint
 from relay.core.checks import Verifiers
@@ -86,6 +86,14 @@ class AnchorSource(Protocol):
 
     async def close(self) -> None:
         """Release connections. Safe to call twice."""
+
+
+@runtime_checkable
+class Prompted(Protocol):
+    """What an `AnchorSource` may have besides: for one that looks at its ledger from time to time and is not told."""
+
+    def prompt(self) -> None:
+        """There may be something new: look at once. The caller sees to it that this is not said too often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +183,8 @@ class AdapterFamily:
 
     `proof_kind` empty: the family has no proof format of its own, `verify_proof` is never asked. `open_checking_court`: for a family
     whose court's side checks lenders' proofs before it writes; it is given the verifiers of all families, and used instead of `open_court`.
+    `open_around`: for a family that stands before another lender's ledger, which it is given opened and closes with itself; used instead
+    of `open_source`.
     `open_events`: for a family whose ledgers hold events of lenders' own contracts, which a custodian may project into its log.
     """
 
@@ -184,4 +194,5 @@ class AdapterFamily:
     open_source: Callable[[Mapping[str, object]], Awaitable[AnchorSource]]
     open_court: Callable[[Mapping[str, object]], Awaitable[CourtRegistry]]
     open_checking_court: Callable[[Mapping[str, object], Verifiers], Awaitable[CourtRegistry]] | None = None
+    open_around: Callable[[Mapping[str, object], AnchorSource], Awaitable[AnchorSource]] | None = None
     open_events: OpenEvents | None = None

@@ -45,13 +45,16 @@ def read_private(path: Path, *, bytes_max: int = PRIVATE_BYTES_MAX) -> bytes:
         raise Malformed(
             str(path), "", f"cannot be read: {reason}; correct the path, or put the file there", concern="key"
         ) from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise Malformed(str(path), "", "cannot be read: it is no file; correct the path", concern="key")
         if problem := why_open(found.st_mode, found.st_uid, os.geteuid()):
             raise Malformed(str(path), "", problem, concern="access")
-        data = file.read(bytes_max + 1)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            data = file.read(bytes_max + 1)
+    finally:
+        os.close(handle)
     if len(data) > bytes_max:
         raise Malformed(str(path), "", f"has more than {bytes_max} bytes: it is no such file", concern="key")
     return data

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from contextlib import aclosing
 from typing import Final
 
-from relay.core.errors import Malformed
+from relay.core.errors import Malformed, Unavailable
 from relay.ports.common import LogFiles
 from relay.ports.ledgers import Anchor, AnchorSource, Receipt
 from relay.services.forwarding.feed import live_blocks
@@ -30,11 +30,14 @@ class Behind(Exception):
 async def newest_anchors(source: AnchorSource, origins: Collection[str], known_height: int) -> dict[str, Anchor]:
     """The largest anchor of each origin in blocks from about `known_height` on, up to the head of now. Raises `Unavailable`.
 
-    `known_height`: a block up to which the caller's log is surely known, such as that of its last anchor; 0 reads the whole chain.
+    `known_height`: a block up to which the caller's log is surely known, such as that of its last anchor; 0 reads the whole chain. A node
+    that has fewer blocks, or a feed that ends before the head, has not answered.
     """
     found: dict[str, Anchor] = {}
     head = await source.head()
-    start = max(1, known_height - REORGANISED_MAX)
+    if head.height < known_height:
+        raise Unavailable(f"{source.ledger} has {head.height} blocks, but an anchor is known in block {known_height}")
+    start, upto = max(1, known_height - REORGANISED_MAX), 0
     if head.height < start:
         return found
     async with aclosing(live_blocks(source, start)) as blocks:  # type: ignore[type-var]
@@ -42,8 +45,11 @@ async def newest_anchors(source: AnchorSource, origins: Collection[str], known_h
             for anchor in block.anchors:
                 if anchor.origin in origins and (anchor.origin not in found or anchor.size > found[anchor.origin].size):
                     found[anchor.origin] = anchor
-            if block.height >= head.height:
+            upto = block.height
+            if upto >= head.height:
                 break
+    if upto < head.height:
+        raise Unavailable(f"the feed of {source.ledger} ended at block {upto} of {head.height}")
     return found
 
 

@@ -6,6 +6,7 @@ The tag index is derived from the mirror's entries and brought up to date before
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from relay.core.custody import custody_entry
 from relay.core.dossier import RECORD_ENTRY
 from relay.core.errors import Conflict, NotFound
 from relay.core.ledgerproof import LedgerProof
+from relay.core.notices import OUTCOMES
 from relay.durable.database import Database
 from relay.durable.files import sync_folder
 from relay.durable.packs import Pack
@@ -26,6 +28,7 @@ from relay.store.court_retrievals import RETRIEVALS, RetrievalRows
 from relay.store.court_statements import STATEMENTS, StatementRows
 from relay.store.court_time import TIMESTAMPS, TimestampRows
 from relay.store.mirror_log import MIRROR_SCHEMA, Also, StoredMirrorLog
+from relay.store.notices import NOTICES, SqliteNotices, Tell, tell, tell_nothing
 
 APPLICATION: Final = 0x43524354  # "CRCT"
 INDEX_BATCH: Final = 16_384
@@ -56,7 +59,7 @@ CREATE TABLE bundle (
 """
 )
 
-MIGRATIONS: Final = (SCHEMA, RETRIEVALS, named.SCHEMA, TIMESTAMPS, STATEMENTS)
+MIGRATIONS: Final = (SCHEMA, RETRIEVALS, named.SCHEMA, TIMESTAMPS, STATEMENTS, NOTICES)
 
 _HELD: Final = (
     "origin, size, root, note, anchor_kind, anchor_ledger, anchor, anchored_ms, cosigned,"
@@ -111,22 +114,35 @@ def _insert(c: sqlite3.Connection, held: HeldCheckpoint, old_size: int) -> None:
 class SqliteCourtStore(RetrievalRows, TimestampRows, StatementRows):
     """Implements relay.ports.court.CourtStore."""
 
-    def __init__(self, database: Database, directory: Path, open_pack: Callable[[Path], Pack] = Pack) -> None:
+    def __init__(
+        self,
+        database: Database,
+        directory: Path,
+        open_pack: Callable[[Path], Pack] = Pack,
+        *,
+        tell: Tell = tell_nothing,
+    ) -> None:
         self._database = database
+        self._tell = tell
+        self.notices = SqliteNotices(database)
         self._directory = directory
         self._open_pack = open_pack
         self._logs: dict[str, StoredMirrorLog] = {}
         self._opening = asyncio.Lock()
 
     @classmethod
-    async def open(cls, directory: Path) -> SqliteCourtStore:
-        """Open or create the store in a folder of its own; leftovers that no kept retrieval needs are removed."""
+    async def open(cls, directory: Path, *, tells: bool = False) -> SqliteCourtStore:
+        """Open or create the store in a folder of its own; leftovers that no kept retrieval needs are removed.
+
+        `tells`: how retrievals end is written into the outbox of notices, too.
+        """
         database = await Database.open(directory / "court.sqlite", application=APPLICATION, migrations=MIGRATIONS)
         for name in ("staging", "bundles", "logs"):
             (directory / name).mkdir(parents=True, exist_ok=True)
         for leftover in (directory / "bundles").glob("*.part"):
             leftover.unlink()
-        store = cls(database, directory)
+        store = cls(database, directory, tell=tell if tells else tell_nothing)
+        store.notices = await SqliteNotices.open(database, tells=tells)
         await store.sweep_staging()
         return store
 
@@ -267,6 +283,8 @@ class SqliteCourtStore(RetrievalRows, TimestampRows, StatementRows):
             size = c.execute("SELECT size FROM mirror_log WHERE origin = ?", (CUSTODY,)).fetchone()[0]
             first = size - len(events)
             c.executemany("INSERT INTO custody_event VALUES (?, ?)", enumerate(events, first))
+            for outcome in filter(None, map(_retrieval_outcome, events)):
+                self._tell(c, "retrieval", "", 0, outcome)
 
         await log.append([custody_entry(event) for event in events], write)
         return list(range(first, first + len(events)))
@@ -334,6 +352,12 @@ class SqliteCourtStore(RetrievalRows, TimestampRows, StatementRows):
             ).fetchone()
         )
         return CourtCounts(bundles=row[0], retrievals=row[1])
+
+
+def _retrieval_outcome(event: bytes) -> str:
+    """A word of a fixed set when a retrieval ended with this custody event, empty otherwise."""
+    said = json.loads(event)
+    return OUTCOMES.get((said.get("action"), said.get("outcome")), "")
 
 
 def _put_in_place(part: Path) -> int:

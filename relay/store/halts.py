@@ -8,24 +8,27 @@ from collections.abc import Mapping
 from relay.core.errors import NotFound
 from relay.durable.database import Database
 from relay.ports.forwarding import Exhibit
+from relay.store.notices import Tell
 from relay.store.rows import EXHIBIT_COLUMNS, exhibit_from, pieces_to_text
 
 
 class Halts:
     """The exhibit table of a relay's database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, tell: Tell) -> None:
         self._database = database
+        self._tell = tell
 
     async def halt(self, origin: str, reason: str, pieces: Mapping[str, bytes]) -> None:
         """Stop an origin; while it is stopped the first reason stays."""
         text = pieces_to_text(pieces)
-        await self._database.write(
-            lambda c: c.execute(
-                "INSERT INTO exhibit (origin, reason, pieces) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                (origin, reason, text),
-            )
-        )
+
+        def write(c: sqlite3.Connection) -> None:
+            sql = "INSERT INTO exhibit (origin, reason, pieces) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+            if c.execute(sql, (origin, reason, text)).rowcount:
+                self._tell(c, "halted", origin, 0, "")
+
+        await self._database.write(write)
 
     async def reason(self, origin: str) -> str:
         """Why an origin stands still; empty when it does not."""
@@ -41,6 +44,7 @@ class Halts:
             done = c.execute("UPDATE exhibit SET resumed = ? WHERE origin = ? AND resumed = ''", (reason, origin))
             if done.rowcount != 1:
                 raise NotFound(f"{origin} is not halted")
+            self._tell(c, "resumed", origin, 0, "")
 
         await self._database.write(write)
 

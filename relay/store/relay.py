@@ -16,6 +16,7 @@ from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item, Waiting
 from relay.ports.ledgers import Anchor, AnchorBlock
 from relay.store.halts import Halts
 from relay.store.mirror_log import StoredMirrorLog
+from relay.store.notices import SqliteNotices, Tell, tell, tell_nothing
 from relay.store.relay_schema import APPLICATION, MIGRATIONS, NOW_MS
 from relay.store.rows import (
     BLOCKS_REMEMBERED,
@@ -39,20 +40,34 @@ from relay.store.rows import (
 class SqliteRelayStore:
     """Implements relay.ports.forwarding.RelayStore."""
 
-    def __init__(self, database: Database, directory: Path, open_pack: Callable[[Path], Pack] = Pack) -> None:
+    def __init__(
+        self,
+        database: Database,
+        directory: Path,
+        open_pack: Callable[[Path], Pack] = Pack,
+        *,
+        tell: Tell = tell_nothing,
+    ) -> None:
         self._database = database
+        self._tell = tell
         self._directory = directory
         self._open_pack = open_pack
         self._logs: dict[str, StoredMirrorLog] = {}
         self._opening = asyncio.Lock()
-        self._halts = Halts(database)
+        self._halts = Halts(database, tell)
+        self.notices = SqliteNotices(database)
 
     @classmethod
-    async def open(cls, directory: Path, *, check: bool = False) -> SqliteRelayStore:
-        """Open or create the store in a folder of its own; `check` reads the whole database first."""
+    async def open(cls, directory: Path, *, check: bool = False, tells: bool = False) -> SqliteRelayStore:
+        """Open or create the store in a folder of its own; `check` reads the whole database first.
+
+        `tells`: what happens is written into the outbox of notices, too.
+        """
         path = directory / "relay.sqlite"
         database = await Database.open(path, application=APPLICATION, migrations=MIGRATIONS, check=check)
-        return cls(database, directory / "logs")
+        store = cls(database, directory / "logs", tell=tell if tells else tell_nothing)
+        store.notices = await SqliteNotices.open(database, tells=tells)
+        return store
 
     async def probe(self) -> None:
         """Whether the database can be written now. Raises `Unavailable`, `StorageFailed`."""
@@ -79,7 +94,7 @@ class SqliteRelayStore:
             height, last = row or (0, b"")
             if block.height != height + 1 or (height and block.parent_hash != last):
                 raise Conflict(f"block {block.height} of {ledger} does not extend block {height} as recorded")
-            new = _insert_anchors(c, block.anchors, state_in(block))
+            new = self._insert_anchors(c, block.anchors, state_in(block))
             c.execute(
                 "INSERT INTO cursor VALUES (?, ?, ?)"
                 " ON CONFLICT (ledger) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash",
@@ -227,6 +242,7 @@ class SqliteRelayStore:
                 f"INSERT INTO confirmation ({CONFIRMATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 confirmation_values(confirmation),
             )
+            self._tell(c, "confirmed", confirmation.receipt.origin, confirmation.receipt.size, "")
             return _age_s(c.execute(f"SELECT {NOW_MS} - final_ms FROM item WHERE id = ?", (item,)).fetchone())
 
         return await self._database.write(write)
@@ -300,7 +316,7 @@ class SqliteRelayStore:
         """See the port."""
 
         def write(c: sqlite3.Connection) -> Counter[str]:
-            found = _insert_anchors(c, anchors, ItemState.SEEN)
+            found = self._insert_anchors(c, anchors, ItemState.SEEN)
             c.execute(
                 "INSERT INTO rescan VALUES (?, ?, ?)"
                 " ON CONFLICT (ledger) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash",
@@ -312,7 +328,7 @@ class SqliteRelayStore:
 
     async def save_found(self, anchor: Anchor) -> bool:
         """See the port."""
-        return bool(await self._database.write(lambda c: _insert_anchors(c, (anchor,), ItemState.SEEN)))
+        return bool(await self._database.write(lambda c: self._insert_anchors(c, (anchor,), ItemState.SEEN)))
 
     async def log(self, origin: str) -> StoredMirrorLog:
         """See the port."""
@@ -341,9 +357,16 @@ class SqliteRelayStore:
         row = await self._database.read(lambda c: c.execute(sql, values).fetchone())
         return row[0] if row else None
 
+    def _insert_anchors(self, c: sqlite3.Connection, anchors: Sequence[Anchor], state: ItemState) -> Counter[str]:
+        """How many are new, by origin; each of them is told."""
+        new = _insert_anchors(c, anchors, state)
+        for anchor in new:
+            self._tell(c, "anchored", anchor.origin, anchor.size, "")
+        return Counter(anchor.origin for anchor in new)
 
-def _insert_anchors(c: sqlite3.Connection, anchors: Sequence[Anchor], state: ItemState) -> Counter[str]:
-    """New items; one that was orphaned and is now in another block comes back. How many, by origin."""
+
+def _insert_anchors(c: sqlite3.Connection, anchors: Sequence[Anchor], state: ItemState) -> list[Anchor]:
+    """Those that are new items; one that was orphaned and is now in another block comes back."""
     final_ms = NOW_MS if state is ItemState.FINAL else "0"
     sql = (
         f"INSERT INTO item ({ITEM_COLUMNS}, final_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {NEW_ITEM_ENDS}, {final_ms})"
@@ -351,11 +374,11 @@ def _insert_anchors(c: sqlite3.Connection, anchors: Sequence[Anchor], state: Ite
         " tx_id = excluded.tx_id, time_ms = excluded.time_ms, state = excluded.state, final_ms = excluded.final_ms"
         " WHERE item.state = ?"
     )
-    new: Counter[str] = Counter()
-    for anchor in anchors:
-        if c.execute(sql, (*new_item_values(anchor, state), ItemState.ORPHANED.value)).rowcount:
-            new[anchor.origin] += 1
-    return new
+    return [
+        anchor
+        for anchor in anchors
+        if c.execute(sql, (*new_item_values(anchor, state), ItemState.ORPHANED.value)).rowcount
+    ]
 
 
 def _age_s(row: tuple[int | None]) -> float:

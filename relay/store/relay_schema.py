@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from relay.store.mirror_log import MIRROR_SCHEMA
+from relay.store.notices import NOTICES
 
 APPLICATION: Final = 0x43525259  # "CRRY"
 
@@ -77,4 +78,4 @@ _ITEM_TRACE: Final = """
 ALTER TABLE item ADD COLUMN trace TEXT NOT NULL DEFAULT '';
 """
 
-MIGRATIONS: Final = (_FIRST, _HALTS_ARE_KEPT, _NEXT_ITEM_IS_INDEXED, _ITEMS_ARE_COUNTED, _ITEM_TRACE)
+MIGRATIONS: Final = (_FIRST, _HALTS_ARE_KEPT, _NEXT_ITEM_IS_INDEXED, _ITEMS_ARE_COUNTED, _ITEM_TRACE, NOTICES)

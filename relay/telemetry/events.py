@@ -63,8 +63,8 @@ HEALTH_NOT_TOLD: Final = Event(name="health_not_told", level=logging.ERROR, says
 EXPIRY_NOT_KNOWN: Final = Event(
     name="expiry_not_known", level=logging.WARNING, says="when {what} ends is not known: {reason}"
 )
-STANDING_NOT_COMPARED: Final = Event(
-    name="standing_not_compared",
+LEDGER_AWAITED: Final = Event(
+    name="ledger_awaited",
     level=logging.WARNING,
     says="the logs are not compared with {ledger} yet, nothing is served: {reason}",
 )
@@ -227,3 +227,12 @@ TRANSACTION_SENT_AGAIN: Final = Event(
 TRANSACTION_GIVEN_UP: Final = Event(
     name="transaction_given_up", level=logging.WARNING, says="nonce {nonce} of {account}: {reason}"
 )
+
+# --- notices over a broker
+NOTICES_FAILED: Final = Event(name="notices_failed", level=logging.WARNING, says="{problem}")
+"""A broker cannot be told now; `problem` names it. Said when it changes."""
+NOTICES_NOT_PRUNED: Final = Event(
+    name="notices_not_pruned", level=logging.WARNING, says="the outbox of notices could not be pruned: {problem}"
+)
+HINTS_FAILED: Final = Event(name="hints_failed", level=logging.WARNING, says="{problem}")
+"""A gateway's announcements cannot be heard now; the ledger is read all the same."""

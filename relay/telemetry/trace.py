@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Final, Protocol
 
 HEADER: Final = "traceparent"
@@ -128,7 +129,6 @@ def take_up(text: object) -> None:
     _current.set(parse_traceparent(text))
 
 
-@contextmanager
 def span(
     name: str,
     *,
@@ -137,45 +137,64 @@ def span(
     root: bool = False,
     start_ns: int | None = None,
     **attributes: Attribute,
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Around a piece of work: a child of `under` (a stored context; "" begins a new way if `root`), or of the current one.
 
     Without a parent nothing is recorded unless `root`. `start_ns`: when it began, if that was before now. An error that passes
     through is noted by its kind. The work goes on alike whether a span is recorded or not.
     """
     recorder = _here.recorder
-    before = _current.get()
-    parent = before if under is None else parse_traceparent(under)
-    if recorder is None or (parent is None and not root):
-        yield from _passing(parent, before)
-        return
-    made = _begin(recorder, name, parent, links, attributes, start_ns)
-    _current.set(made.context)
-    try:
-        yield
-    except GeneratorExit:  # whoever listens has gone: that is no error
-        raise
-    except BaseException as error:
-        made.error = type(error).__name__
-        raise
-    finally:
-        if _current.get() is made.context:
-            _current.set(before)
-        made.end_ns = max(made.start_ns, recorder.now_ns())
+    if recorder is None:
+        return _NOTHING if under is None else _Under(parse_traceparent(under))
+    parent = _current.get() if under is None else parse_traceparent(under)
+    if parent is None and not root:
+        return _Under(None)
+    return _Recorded(recorder, _begin(recorder, name, parent, links, attributes, start_ns))
+
+
+class _Under:
+    """The body works under a context; nothing is recorded."""
+
+    __slots__ = ("_before", "_context")
+
+    def __init__(self, context: TraceContext | None) -> None:
+        self._context = context
+        self._before: TraceContext | None = None
+
+    def __enter__(self) -> None:
+        self._before = _current.get()
+        _current.set(self._context)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if _current.get() is self._context:  # a generator that is closed elsewhere leaves the closer's alone
+            _current.set(self._before)
+
+
+class _Recorded(_Under):
+    """The body works under a span's context, and the span ends with it."""
+
+    __slots__ = ("_recorder", "_span")
+
+    def __init__(self, recorder: Recorder, made: Span) -> None:
+        super().__init__(made.context)
+        self._recorder = recorder
+        self._span = made
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        made = self._span
+        if kind is not None and kind is not GeneratorExit:  # a listener that has gone is no error
+            made.error = kind.__name__
+        made.end_ns = max(made.start_ns, self._recorder.now_ns())
         if made.context.sampled:
-            recorder.ended(made)
+            self._recorder.ended(made)
 
 
-def _passing(parent: TraceContext | None, before: TraceContext | None) -> Iterator[None]:
-    if parent is before:
-        yield
-        return
-    _current.set(parent)
-    try:
-        yield
-    finally:
-        if _current.get() is parent:
-            _current.set(before)
+_NOTHING: Final = nullcontext()
 
 
 def _begin(

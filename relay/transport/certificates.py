@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from typing import Final
 
 from cryptography import x509
@@ -37,6 +38,16 @@ def why_not_yet(certificate: x509.Certificate, now: datetime.datetime) -> str:
         f"is valid only from {begin:%Y-%m-%dT%H:%M:%SZ} on, and the clock here says {now:%Y-%m-%dT%H:%M:%SZ}:"
         " the clock is behind, or the certificate was made with one ahead; set the clock (`timedatectl`)"
     )
+
+
+def why_too_early(path: Path) -> str:
+    """As `why_not_yet`, of a file and by the clock here. Raises OSError; what is no certificate others refuse."""
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError:
+        return ""
+    why = why_not_yet(certificate, datetime.datetime.now(datetime.UTC))
+    return f"{path} {why}" if why else ""
 
 
 def why_ended(end: datetime.datetime, now: datetime.datetime) -> str:

@@ -18,7 +18,7 @@ from relay.transport.credentials import TlsFiles, server_credentials
 from relay.transport.gate import METADATA_BYTES_MAX, Gate, May
 from relay.transport.health import HealthDesk
 from relay.transport.limits import Limits, Shares
-from relay.transport.ports import refuse_listening
+from relay.transport.ports import refuse_listening, why_taken
 from relay.transport.revocation import Memory, NoMemory, RevocationLists
 
 GRACE_S: Final = 5.0
@@ -115,6 +115,8 @@ async def serving(
         register(server)
     state = HealthDesk(sorted({method.split("/")[1] for method in methods}), serving=health is None)
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
+    if why_taken(address):  # gRPC would write a line of its own
+        raise refuse_listening("configuration", "listen", address)
     try:
         port = server.add_secure_port(address, server_credentials(tls))
     except RuntimeError:

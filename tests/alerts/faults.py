@@ -7,7 +7,7 @@ import shutil
 import signal
 import sqlite3
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,26 +29,40 @@ FAKETIME: Final = ("/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux
 
 
 class Scene:
-    """A home folder prepared for faults: the custodian asks for nearly all the room there is, the court's clock can be moved."""
+    """A home folder prepared for faults: each fault prepares what it needs, and nothing else is changed."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, faults: Sequence[Fault]) -> None:
         self.home = home
         self.network = Network(home)
-        self._clock = home / "court" / "clock"
         self._held = ExitStack()
-        self._disk = Path(tempfile.mkdtemp(prefix="courtrelay-alerts-", dir=DISK if DISK.is_dir() else home))
+        self._clock = home / "court" / "clock"
+        self._disk, self._room = home, 0
+        self._broker: Broker | None = None
+        self._locked: sqlite3.Connection | None = None
+        for fault in faults:
+            fault.prepare(self)
+
+    def spare_disk(self) -> None:
+        """The custodian asks for nearly all the room there is, on a disk that few others write to."""
+        self._disk = Path(tempfile.mkdtemp(prefix="courtrelay-alerts-", dir=DISK if DISK.is_dir() else self.home))
+        self._held.callback(shutil.rmtree, self._disk)
         free = shutil.disk_usage(self._disk).free
         self._room = min(ROOM_BYTES, free // 4)
-        config = home / "custodian" / "config.toml"
+        config = self.home / "custodian" / "config.toml"
         _replace(config, 'data = "data"\n', f'data = "{self._disk}/data"\n')
         _replace(config, "[ops]\n", f"[ops]\ndisk_free_bytes_min = {free - self._room}\n")
-        self._broker = None if _no_broker() else Broker(home / "broker")
-        for role in ("relay", "court") if self._broker else ():
-            config = home / role / "config.toml"
+
+    def own_broker(self) -> None:
+        """Relay and court tell a broker what happens."""
+        self._broker = Broker(self.home / "broker")
+        for role in ("relay", "court"):
+            config = self.home / role / "config.toml"
             config.write_text(config.read_text() + self._broker.table)
-        if faketime() is not None:
-            self._move_clock(0)
-            self.network.roles["court"] = _with_clock(home, self._clock)
+
+    def own_clock(self) -> None:
+        """The court's clock follows a file."""
+        self._move_clock(0)
+        self.network.roles["court"] = _with_clock(self.home, self._clock)
 
     async def begin(self) -> None:
         """Start everything."""
@@ -59,10 +73,9 @@ class Scene:
 
     async def end(self) -> None:
         """End every role, whatever was done to it."""
-        self._held.close()
         await self.kill_broker()
         await self.network.end()
-        shutil.rmtree(self._disk)
+        self._held.close()
 
     async def kill(self, role: str) -> None:
         """SIGKILL."""
@@ -98,12 +111,13 @@ class Scene:
     async def lock_database(self) -> None:
         """A foreign program holds the lock of the court's database."""
         connection = sqlite3.connect(self.home / "court/data/court.sqlite", isolation_level=None, timeout=30)
-        self._held.callback(connection.close)
+        self._locked = connection
         connection.execute("BEGIN IMMEDIATE")
 
     async def unlock_database(self) -> None:
         """It lets go."""
-        self._held.close()
+        if self._locked:
+            self._locked.close()
 
     async def kill_broker(self) -> None:
         """SIGKILL."""
@@ -143,6 +157,8 @@ class Fault:
     recover: Act
     missing: Callable[[], str] = lambda: ""
     """What this machine lacks for it, if anything."""
+    prepare: Callable[[Scene], None] = lambda _scene: None
+    """Before the roles start."""
 
 
 def faketime() -> Path | None:
@@ -168,9 +184,9 @@ FAULTS: Final = (
     Fault("relay", "RelayDown", "SIGKILL", lambda s: s.kill("relay"), lambda s: s.start("relay")),
     Fault("court", "CourtDown", "SIGSTOP", lambda s: s.pause("court"), lambda s: s.go_on("court")),
     Fault("database", "DatabaseDown", "locked by another", Scene.lock_database, Scene.unlock_database),
-    Fault("disk", "DiskLow", "filled", Scene.fill_disk, Scene.empty_disk),
-    Fault("broker", "BrokerDown", "SIGKILL", Scene.kill_broker, Scene.start_broker, _no_broker),
-    Fault("clock", "ClockOff", f"{CLOCK_AHEAD_S} s ahead", Scene.clock_ahead, Scene.clock_right, _no_faketime),
+    Fault("disk", "DiskLow", "filled", Scene.fill_disk, Scene.empty_disk, prepare=Scene.spare_disk),
+    Fault("broker", "BrokerDown", "SIGKILL", Scene.kill_broker, Scene.start_broker, _no_broker, Scene.own_broker),
+    Fault("clock", "ClockOff", f"{CLOCK_AHEAD_S} s ahead", Scene.clock_ahead, Scene.clock_right, _no_faketime, Scene.own_clock),
 )  # fmt: skip
 
 

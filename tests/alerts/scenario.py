@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from tests.alerts.prometheus import Pace, Prometheus, running_prometheus, write_
 
 PATIENCE_S: Final = 240.0
 POLL_S: Final = 0.2
+LOANS: Final = 12
 WELL: Final = "min(courtrelay_component_up or up)"
 
 
@@ -41,11 +42,13 @@ class Told:
 
 
 @asynccontextmanager
-async def watched(folder: Path, pace: Pace) -> AsyncIterator[tuple[Scene, Prometheus]]:
-    """A network, all of it up, with something deposited, and a Prometheus that has seen it so."""
+async def watched(
+    folder: Path, pace: Pace, faults: Sequence[Fault], loans: int = LOANS
+) -> AsyncIterator[tuple[Scene, Prometheus]]:
+    """A network prepared for these faults, all of it up, with something deposited, and a Prometheus that has seen it so."""
     home = initialise(folder / "home", base_port=0, validators=4, threshold=3).home
-    scene = Scene(home)
-    generate(folder / "loans", 12, 1)
+    generate(folder / "loans", loans, 1)
+    scene = Scene(home, faults)
     try:
         await scene.begin()
         async with running_prometheus(write_config(home, folder, pace), folder) as prometheus:
@@ -63,13 +66,13 @@ async def deposit(home: Path, loans: Path, loan: int) -> None:
 
 
 @contextmanager
-def traffic(home: Path, loans: Path, every_s: float) -> Iterator[None]:
-    """Loans are deposited, again and again the same twelve, while the body runs."""
+def traffic(home: Path, folder: Path, loans: int, every_s: float) -> Iterator[None]:
+    """One loan after the other is deposited, and all of them again, while the body runs."""
 
     async def run() -> None:
         loan = 0
         while True:
-            await deposit(home, loans, loan % 12)
+            await deposit(home, folder, loan % loans)
             loan += 1
             await asyncio.sleep(every_s)
 

@@ -25,6 +25,7 @@ from relay.conformance import CHECKS, Outcome, Owner
 from relay.conformance.skeleton.proof import FAMILY
 from tests.conformance.evm import evm, evm_owner
 from tests.conformance.javascript import javascript, need_node
+from tests.conformance.mqtt import on_broker
 from tests.conformance.owners import embedded, embedded_owner, outcomes, skeleton_owner
 from tests.conformance.tlog import tlog_owner
 from tests.conformance.wire import through_wire
@@ -114,12 +115,14 @@ ROWS: Final = (
     *both("embedded", on_quorum),
     *both("evm", on_evm),
     *both("tlog", on_log),
+    Row(adapter="mqtt", form=IN_PROCESS, opener=on_broker),
     Row(adapter="JavaScript", form=OWN_PROCESS, opener=in_javascript),
     *both("skeleton", on_skeleton),
 )
 FILES: Final = {
     # adapter → what stands between the port and the ledger, and the whole with node, ledger or attester
     "embedded": ("adapters/embedded/adapter.py", "adapters/embedded/*.py"),
+    "mqtt": ("adapters/mqtt/*.py", "adapters/mqtt/*.py"),
     "evm": ("adapters/evm/*.py", "adapters/evm/**/*.py"),
     "tlog": ("adapters/tlog/*.py", "adapters/tlog/*.py"),
     "JavaScript": ("adapters/examples/js/adapter.js", "adapters/examples/js/*.js"),

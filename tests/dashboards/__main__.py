@@ -20,13 +20,14 @@ from tests.alerts.prometheus import QUICK, Prometheus
 from tests.alerts.scenario import suffer, traffic, watched
 from tests.dashboards.make import COLUMNS, FOLDER, places, text_of
 from tests.dashboards.panels import DASHBOARDS
-from tests.dashboards.pictures import CELL, Span, page
+from tests.dashboards.pictures import CELL, ROW, Span, page
 from tests.support.command import courtrelay
 from tests.web.browser import FLAGS, find_chromium
 
 DEPOSIT_EVERY_S: Final = 1.0
 RETRIEVALS: Final = 4
 FAULT: Final = "court's ledger"
+LOANS: Final = 60
 
 
 def write() -> None:
@@ -41,11 +42,11 @@ async def draw(out: Path) -> int:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="courtrelay-dashboards-") as name:
         folder = Path(name)
-        async with watched(folder, QUICK) as (scene, prometheus):
+        (fault,) = (one for one in FAULTS if one.component == FAULT)
+        async with watched(folder, QUICK, [fault], LOANS) as (scene, prometheus):
             began_s = time.time()
-            with traffic(scene.home, folder / "loans", DEPOSIT_EVERY_S):
+            with traffic(scene.home, folder / "loans", LOANS, DEPOSIT_EVERY_S):
                 await asyncio.to_thread(_retrieve, scene.home, folder, "before")
-                (fault,) = (one for one in FAULTS if one.component == FAULT)
                 await suffer(scene, prometheus, fault)
                 await asyncio.to_thread(_retrieve, scene.home, folder, "after")
             await _pictures(prometheus, Span(began_s, time.time(), "15s"), out)
@@ -70,8 +71,8 @@ async def _pictures(prometheus: Prometheus, span: Span, out: Path) -> None:
         browser = await playwright.chromium.launch(executable_path=str(program), args=FLAGS)
         for dashboard in DASHBOARDS:
             text, empty = await page(prometheus, dashboard, span)
-            rows = max(at["y"] + at["h"] for _, at in places(dashboard)) + 1
-            shot = await browser.new_page(viewport={"width": COLUMNS * CELL + 16, "height": rows * CELL + 16})
+            rows = max(at["y"] + at["h"] for _, at in places(dashboard)) + 2
+            shot = await browser.new_page(viewport={"width": COLUMNS * CELL + 8, "height": rows * ROW})
             await shot.set_content(text)
             await shot.screenshot(path=str(out / f"{dashboard.name}.png"))
             print(f"{out / dashboard.name}.png; without data: {', '.join(empty) or 'none'}")

@@ -91,9 +91,9 @@ OVERVIEW: Final = Dashboard(
         graph("Checkpoints", "Final on the lenders' ledgers, and with an effect at the court.", ("sum(rate(courtrelay_commitments_finalized_total[$__rate_interval]))", "final"), ("sum by (outcome) (rate(courtrelay_commitments_forwarded_total[$__rate_interval]))", "{{outcome}}"), unit="ops"),
         graph("On their way", "Checkpoints without a receipt, by state.", ('sum by (state) (courtrelay_outbox_items{state!~"confirmed|covered|orphaned|discarded"})', "{{state}}")),
         graph("Clocks", "A peer's clock less the role's own. More than 2 s is an alert.", ("courtrelay_clock_offset_seconds", "{{role}} of {{peer}}"), unit="s"),
-        graph("Until credentials end", "Certificates, revocation lists, trust roots. Less than 7 days is an alert.", ("min by (kind, name) (courtrelay_credential_expiry_timestamp_seconds) - time()", "{{kind}} {{name}}"), unit="s"),
+        graph("Until credentials end", "The first of each kind to end. Less than 7 days is an alert.", ("min by (kind) (courtrelay_credential_expiry_timestamp_seconds) - time()", "{{kind}}"), unit="s"),
         graph("Versions that run", "One line a version.", ("count by (role, version) (courtrelay_build_info)", "{{role}} {{version}}")),
-        graph("Notices", "To the MQTT broker, and given up as too old.", (rate("mqtt_published_total", "topic_class"), "{{topic_class}}"), (rate("mqtt_dropped_total", "topic_class"), "{{topic_class}} given up"), unit="ops"),
+        graph("Notices", "To the MQTT broker, and given up as too old. Empty without one.", (rate("mqtt_published_total", "topic_class"), "{{topic_class}}"), (rate("mqtt_dropped_total", "topic_class"), "{{topic_class}} given up"), unit="ops"),
     ),
 )  # fmt: skip
 
@@ -114,8 +114,8 @@ ORIGIN: Final = Dashboard(
         graph("Heights not compared yet", "They fall at each rescan, every minute.", (f"courtrelay_sequence_gaps{{{OF}}}", "{{origin}}")),
         graph("From finality to receipt", "60 s is promised for 99.9 %.", *quantiles("forward_duration_seconds", "origin", OF, "{{origin}}"), unit="s"),
         graph("Making a proof", "Work of the relay.", *quantiles("proof_build_duration_seconds", "origin", OF, "{{origin}}"), unit="s"),
-        graph("Proofs that did not hold", "By what was wrong.", (rate("proof_verify_failures_total", "origin, reason", OF), "{{reason}} {{origin}}"), unit="ops"),
-        graph("From a revocation to the court's ledger", "Until then the grant still counts there.", *quantiles("grant_revocation_lag_seconds", "", OF), unit="s"),
+        graph("Proofs that did not hold", "By what was wrong. Empty: none.", (rate("proof_verify_failures_total", "origin, reason", OF), "{{reason}} {{origin}}"), unit="ops"),
+        graph("From a revocation to the court's ledger", "Until then the grant still counts there. Empty: none was revoked.", *quantiles("grant_revocation_lag_seconds", "", OF), unit="s"),
     ),
 )  # fmt: skip
 
@@ -150,10 +150,10 @@ DISCLOSURES: Final = Dashboard(
         stat("Events not kept", "Custody events that could not be stored. Any is an alert.", "sum(courtrelay_audit_append_failures_total) or vector(0)", "lost", red=1, wide=6),
         graph("Requests", "Each of the three roles counts its own decision.", (rate("disclosure_requests_total", "job, decision, reason_class", AT), "{{job}} {{decision}} {{reason_class}}"), unit="ops"),
         graph("How long", "From a request to its last byte.", *quantiles("disclosure_duration_seconds", "job", AT, "{{job}}"), unit="s"),
-        graph("Failed, by window", "The objective allows 0.1 %.", ("courtrelay:disclosure_failed:ratio5m", "5 min"), ("courtrelay:disclosure_failed:ratio30m", "30 min"), ("courtrelay:disclosure_failed:ratio1h", "1 h"), ("courtrelay:disclosure_failed:ratio6h", "6 h"), unit="percentunit"),
+        graph("Failed, by window", "The objective allows 0.1 %. Empty: none failed.", ("courtrelay:disclosure_failed:ratio5m", "5 min"), ("courtrelay:disclosure_failed:ratio30m", "30 min"), ("courtrelay:disclosure_failed:ratio1h", "1 h"), ("courtrelay:disclosure_failed:ratio6h", "6 h"), unit="percentunit"),
         graph("Signatures", "By purpose. Ten times the usual is an alert.", (rate("signatures_total", "job, purpose"), "{{job}} {{purpose}}"), unit="ops"),
-        graph("Custody events that could not be kept", "By log.", (rate("audit_append_failures_total", "sink"), "{{sink}}"), unit="ops"),
-        graph("Calls refused before their handler", "By why.", (rate("rpc_rejected_total", "job, reason"), "{{job}} {{reason}}"), unit="ops"),
+        graph("Custody events that could not be kept", "By log. Empty: none.", (rate("audit_append_failures_total", "sink"), "{{sink}}"), unit="ops"),
+        graph("Calls refused before their handler", "By why. Empty: none.", (rate("rpc_rejected_total", "job, reason"), "{{job}} {{reason}}"), unit="ops"),
     ),
 )  # fmt: skip
 
@@ -169,9 +169,9 @@ STORE: Final = Dashboard(
         graph("Calls served", "By service.", (rate("rpc_server_duration_seconds_count", "job, service"), "{{job}} {{service}}"), unit="ops"),
         graph("Calls that failed", "By method and code. NOT_FOUND is often an answer.", (rate("rpc_server_duration_seconds_count", "method, code", 'code!="OK"'), "{{method}} {{code}}"), unit="ops"),
         graph("How long calls take", "99 in 100 within; streams that live on are left out.", ('histogram_quantile(0.99, sum by (service, le) (rate(courtrelay_rpc_server_duration_seconds_bucket[$__rate_interval])))', "{{service}}"), unit="s"),
-        Panel(title="Leases", says="Which worker holds which job. One at a time.", queries=(("courtrelay_leader", "{{job}} {{instance}} {{exported_job}}"),), kind="state-timeline", unit="bool"),
-        graph("Lease numbers", "They only grow.", ("courtrelay_fencing_token", "{{instance}} {{exported_job}}")),
-        graph("Database", "Whether a transaction goes through.", ('courtrelay_component_up{component="database"}', "{{role}} {{name}}"), unit="bool"),
+        Panel(title="Leases", says="Which worker holds which job. Empty unless several workers share a PostgreSQL.", queries=(("courtrelay_leader", "{{job}} {{instance}} {{exported_job}}"),), kind="state-timeline", unit="bool"),
+        graph("Lease numbers", "They only grow. Empty unless workers share their jobs.", ("courtrelay_fencing_token", "{{instance}} {{exported_job}}")),
+        Panel(title="Database", says="Whether a transaction goes through.", queries=(('courtrelay_component_up{component="database"}', "{{role}} {{name}}"),), kind="state-timeline", unit="bool"),
     ),
 )  # fmt: skip
 

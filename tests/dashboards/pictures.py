@@ -14,7 +14,9 @@ from tests.dashboards.make import COLUMNS, places
 from tests.dashboards.panels import Dashboard, Panel
 
 CELL: Final = 56
-"""Pixels of a column and of a row."""
+ROW: Final = 34
+"""Pixels of a column's width and of a row's height."""
+LETTER: Final = 6.2
 STEPS: Final = 120
 LEFT: Final = 62
 COLOURS: Final = (
@@ -34,7 +36,7 @@ VARIABLES: Final = {"$origin": ".+", "$court": ".+"}
 STYLE: Final = """
 body { margin: 8px; background: #f4f5f5; font: 12px sans-serif; color: #24292e; }
 section { position: absolute; background: white; border: 1px solid #ddd; overflow: hidden; }
-h2 { font-size: 13px; margin: 4px 8px; } p { margin: 0 8px; color: #666; } .number { font-size: 30px; margin: 10px 8px; }
+h2 { font-size: 13px; margin: 4px 8px; } p { margin: 0 8px; color: #666; } .number { font-size: 30px; margin: 6px 8px; }
 """
 
 
@@ -94,8 +96,12 @@ def shown(value: float, unit: str) -> str:
         return f"{value / 1024**power:.4g} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"
     if unit == "s":
         size = next((one for one in UNITS if abs(value) >= one[0]), (1.0, "s"))
-        return f"{value / size[0]:.3g} {size[1]}"
-    return f"{value:.3g}" + ("/s" if unit == "ops" else "")
+        return f"{_short(value / size[0])} {size[1]}"
+    return _short(value) + ("/s" if unit == "ops" else "")
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 async def page(prometheus: Prometheus, dashboard: Dashboard, span: Span) -> tuple[str, tuple[str, ...]]:
@@ -105,16 +111,14 @@ async def page(prometheus: Prometheus, dashboard: Dashboard, span: Span) -> tupl
         lines = await lines_of(prometheus, panel, span)
         if not lines:
             empty.append(panel.title)
-        box = {"left": at["x"], "top": at["y"] + 1, "width": at["w"], "height": at["h"]}
-        style = "; ".join(
-            f"{key}: {value * CELL - (4 if key in ('width', 'height') else 0)}px" for key, value in box.items()
-        )
-        body = _body(panel, lines, at["w"] * CELL - 8, at["h"] * CELL - 60, span)
+        left, top, width, height = at["x"] * CELL, (at["y"] + 1) * ROW + 20, at["w"] * CELL - 4, at["h"] * ROW - 4
+        style = f"left: {left}px; top: {top}px; width: {width}px; height: {height}px"
+        body = _body(panel, lines, width - 4, height - 46, span)
         parts.append(
             f'<section style="{style}"><h2>{html.escape(panel.title)}</h2><p>{html.escape(panel.says)}</p>{body}</section>'
         )
     title = html.escape(dashboard.title)
-    width = COLUMNS * CELL + 16
+    width = COLUMNS * CELL
     return (
         f'<!doctype html><meta charset="utf-8"><style>{STYLE}</style><body style="width:{width}px"><h1>{title}</h1>{"".join(parts)}',
         tuple(empty),
@@ -135,7 +139,7 @@ def _body(panel: Panel, lines: Sequence[Line], width: int, height: int, span: Sp
 def _bars(_panel: Panel, lines: Sequence[Line], width: int, height: int, span: Span) -> Iterator[str]:
     """A row a series, green while it is 1."""
     tall = min(26.0, height / len(lines))
-    left = width * 0.42
+    left = width * 0.5
     scale = (width - left) / (span.end_s - span.start_s)
     step = max(1.0, (span.end_s - span.start_s) / STEPS)
     for row, line in enumerate(lines):
@@ -147,7 +151,8 @@ def _bars(_panel: Panel, lines: Sequence[Line], width: int, height: int, span: S
 
 def _curves(panel: Panel, lines: Sequence[Line], width: int, height: int, span: Span) -> Iterator[str]:
     """Lines over a grid, with a legend below."""
-    legend_rows = -(-len(lines) // 3)
+    beside = max(1, min(4, int(width / (24 + LETTER * max(len(line.name) for line in lines)))))
+    legend_rows = -(-len(lines) // beside)
     floor = height - 16 * legend_rows - 18
     values = [value for line in lines for _, value in line.points]
     low, high = min(0.0, *values), max(0.0, *values) or 1.0
@@ -167,7 +172,7 @@ def _curves(panel: Panel, lines: Sequence[Line], width: int, height: int, span: 
             f"{LEFT + (at - span.start_s) * x_scale:.1f},{floor - (v - low) * y_scale:.1f}" for at, v in line.points
         )
         yield f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-        x, y = 4 + (i % 3) * width / 3, floor + 30 + 16 * (i // 3)
+        x, y = 4 + (i % beside) * width / beside, floor + 30 + 16 * (i // beside)
         yield f'<rect x="{x:.0f}" y="{y - 8:.0f}" width="10" height="4" fill="{colour}"/>' + _text(x + 14, y, line.name)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.faults.soak import slope, soak
 
 SECONDS = 20.0
-RATE = 100
+RATE = 50
 GROWN_MIB_MAX = 256.0
 """Gross: a role that keeps every record it sees would still be below it; one that keeps every message would not."""
 

@@ -97,6 +97,20 @@ async def test_a_log_that_went_another_way_than_its_anchor_is_refused(tmp_path: 
         await check_standing(ORIGIN, mine, 9, anchor(ORIGIN, 7, anchored.root(7)))
 
 
+async def test_a_node_that_lacks_blocks_has_not_answered() -> None:
+    with pytest.raises(Unavailable, match="has 5 blocks"):
+        await newest_anchors(Chain([anchor(ORIGIN, 5, b"a", 5)]), (ORIGIN,), 6)  # type: ignore[arg-type]
+
+
+async def test_a_feed_that_ends_early_has_not_answered() -> None:
+    class Short(Chain):
+        async def blocks(self, start: int) -> AsyncIterator[AnchorBlock]:
+            yield AnchorBlock(height=start, block_hash=b"h", parent_hash=b"p", time_ms=1, anchors=())
+
+    with pytest.raises(Unavailable, match="ended at block 1 of 5"):
+        await newest_anchors(Short([anchor(ORIGIN, 5, b"a", 5)]), (ORIGIN,), 0)  # type: ignore[arg-type]
+
+
 class Store:
     """Just what the comparison asks."""
 

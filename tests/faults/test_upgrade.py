@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from relay.app import desk
 from relay.app.demo.network import Network
 from relay.app.initialise import initialise
+from relay.services.custodian.scopes import GrantCommand
 from relay.store import court, custodian_schema, office, relay_schema
+from relay.wire.desks import CustodianDeskClient
 from tests.faults.lender import Business, all_through
 from tests.support.command import courtrelay
 from tests.support.compare import compare
@@ -86,6 +90,18 @@ def test_released_migrations_are_what_they_were(name: str) -> None:
     assert digests[: len(RELEASED[name])] == RELEASED[name]
 
 
+async def served_as_before(home: Path, business: Business) -> None:
+    """A client of the version before sends no request names, and gets what it always got."""
+    now_s = int(time.time())
+    async with desk.open_desk(home, "lender-desk") as (opened, config):
+        command = GrantCommand(
+            court=config.court, case="(2026) no. 1", dossiers=(business.dossiers[0],), kinds=(), mode="retrieve", purpose="filing",
+            not_before_s=now_s, expires_s=now_s + 86_400, uses=2, profile="full", members=(), purpose_class="trial",
+        )  # fmt: skip
+        token, digest = await CustodianDeskClient(opened).issue_grant(command)
+    assert (bool(token), len(digest)) == (True, 32)
+
+
 async def test_data_of_the_schema_before_is_migrated_and_goes_on(tmp_path: Path) -> None:
     home = initialise(tmp_path / "home", base_port=0, validators=1, threshold=1, anchor_interval_s=0.05).home
     business = Business(home, tmp_path, 2, 5)
@@ -104,6 +120,7 @@ async def test_data_of_the_schema_before_is_migrated_and_goes_on(tmp_path: Path)
         await business.deposit(0, "whole")
         await business.deposit(1, "whole")
         await network.until("all is confirmed", all_through(business.records))
+        await served_as_before(home, business)
     finally:
         await network.end()
     assert business.complaints == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+import tomllib
 
 import pytest
 
 from tests.operate.follow import follow, no_way
-from tests.operate.guide import GUIDE, HOSTS, MAKING, carried, steps
+from tests.operate.guide import GUIDE, HOSTS, MAKING, ROOT, carried, steps
 from tests.operate.hosts import Hosts, why_not
 
 
@@ -25,6 +27,22 @@ def test_no_key_is_carried_anywhere() -> None:
         for one in carried(step) if not step.host else ():
             assert not one.from_path.endswith(".key"), one
             assert "/keys/" not in one.from_path, one
+
+
+def test_the_guide_and_the_image_name_the_version_that_there_is() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"clone:dist/courtrelay-{version}-py3-none-any.whl" in GUIDE.read_text()
+    deployed = [path for path in (ROOT / "deploy").rglob("*") if path.suffix in (".yaml", ".md")]
+    named = {found for path in deployed for found in re.findall(r"courtrelay:(\d+\.\d+\.\d+)", path.read_text())}
+    assert named == {version}
+
+
+def test_every_section_of_the_reference_that_the_guide_names_is_there() -> None:
+    titles = re.findall(r"^#+ (.+)$", (ROOT / "docs/operate/reference.md").read_text(), re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
+    named = set(re.findall(r"operate/reference\.md#([a-z0-9-]+)", GUIDE.read_text()))
+    assert named
+    assert named <= anchors
 
 
 @pytest.fixture(scope="module")

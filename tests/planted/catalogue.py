@@ -29,6 +29,7 @@ EVM = "adapters.evm.proof"
 TRIE = "adapters.evm.trie"
 SEALS = "adapters.evm.seals"
 T = "tests/time/"
+F = "tests/faults/"
 TIMESTAMP = "relay.core.timestamp"
 KEEPER = "relay.services.court.timestamps"
 STEP_15 = "relay.core.verify_time"
@@ -80,7 +81,7 @@ PLANTS = (
     Plant("attempt epoch not stored", STORE, "attempt = attempt + 1 WHERE", "attempt = attempt WHERE", "sim 1 60"),
     Plant("larger checkpoint first", STORE, "ORDER BY size, height LIMIT 1\",\n                (origin, origin),", "ORDER BY size DESC, height LIMIT 1\",\n                (origin, origin),", "sim 1 60"),
     Plant("orphan never comes back", STORE, "\" WHERE item.state = ?\"", "\" WHERE item.state = ? AND 0\"", "sim 1 60"),
-    Plant("rescan records nothing", STORE, "found = _insert_anchors(c, anchors, ItemState.SEEN)", "found: Counter[str] = Counter()", "tests/services/test_hands.py"),
+    Plant("rescan records nothing", STORE, "found = self._insert_anchors(c, anchors, ItemState.SEEN)", "found: Counter[str] = Counter()", "tests/services/test_hands.py"),
     Plant("cursor takes any block", STORE, "if block.height != height + 1 or (height and block.parent_hash != last):", "if block.height <= height:", "tests/store/test_relay_store.py"),
     Plant("move without comparing", STORE, "WHERE id = ? AND state = ?\", (new.value, reason, item, old.value)", "WHERE id = ? AND ? <> ''\", (new.value, reason, item, old.value)", "tests/store/test_relay_store.py"),
     Plant("final is what anybody says", WATCH, "await self._settle(head.final_height if recorded == head.block_hash else 0)", "await self._settle(head.final_height)", "tests/services/test_watch.py"),
@@ -314,4 +315,10 @@ PLANTS = (
     Plant("later statement pushes the valid one aside", "relay.core.statement", "[p for p in covering if p.published_ms <= at_ms]", "covering", T + "test_statement_form.py"),
     Plant("statement of a revoked key", STEP_16, "if not key.why_not(at_ms):", "if True:", T + "test_stated_bundles.py::test_key_that_was_revoked_before_the_statement_was_published"),
     Plant("statement that no event names", STEP_16, '    same(_STEP, "the event\'s statement", event.subject.get("statement"), statement.digest.hex())\n', "", T + "test_stated_bundles.py::test_statement_that_was_never_published"),
+    # an older data folder
+    Plant("restored custodian goes on", "relay.app.custodian", "        await await_standing(path, config, store, source)  # nothing that could append exists before this has returned\n", "", F + "test_restored.py::test_a_restored_custodian_appends_nothing_to_a_log_that_was_anchored_further"),
+    Plant("shorter log than its anchor", "relay.services.standing", "if anchor.size > size:", "if False:", F + "test_standing.py::test_a_log_that_is_shorter_than_its_anchor_is_refused"),
+    Plant("another log than its anchor", "relay.services.standing", "if root != anchor.root:", "if False:", F + "test_standing.py::test_a_log_that_went_another_way_than_its_anchor_is_refused"),
+    Plant("relay's entries believed", "relay.app.catch_up", "if len(entries) != anchor.size - start or await asyncio.to_thread(root) != anchor.root:", "if False:", F + "test_standing.py::test_entries_of_a_relay_are_taken_under_the_anchored_root_alone"),
+    Plant("old folder's grants open", "relay.app.standing", "        await store.spend_all_uses()\n", "", F + "test_standing.py::test_a_custodian_behind_either_log_spends_its_grants_and_ends"),
 )  # fmt: skip

@@ -55,6 +55,8 @@ async def test_every_order_of_commits_is_done_once(postgres: Cluster, level: str
     store = await PostgresRelayStore.open(url)
     writers = [await asyncpg.connect(url, server_settings={"search_path": "courtrelay"}) for _ in range(4)]
     await writers[0].execute("CREATE TABLE drawn (number bigserial, size bigint)")
+    # which writers share a row of counts, and would wait for each other, is chance: here all stay open side by side
+    await writers[0].execute("ALTER TABLE item DISABLE TRIGGER USER")
     lost_by_number = 0
     for order in ORDERS:
         await writers[0].execute("TRUNCATE item, confirmation, checkpoint; TRUNCATE drawn RESTART IDENTITY")
@@ -69,7 +71,7 @@ async def test_every_order_of_commits_is_done_once(postgres: Cluster, level: str
             await store.database.read(poller.poll)
         assert sorted(done) == [1, 2, 3, 4]
         assert await store.last_confirmed(ORIGIN) == 4
-        assert (await store.counts())["confirmed"] == 4
+        assert len(await store.items({ItemState.CONFIRMED}, ORIGIN, 10)) == 4
         lost_by_number += len(poller.done) < 4
     assert lost_by_number == len(ORDERS) - 1  # all but the order in which the numbers were drawn
     for writer in writers:

@@ -186,6 +186,14 @@ async def test_one_root_a_size(store: SqliteCustodianStore) -> None:
     assert await store.last_checkpoint() == LogCheckpoint(size=5, root=b"\x05" * 32, note=b"note 5", anchored_height=0)
 
 
+async def test_checkpoint_keeps_the_trace_it_began_with(store: SqliteCustodianStore) -> None:
+    for note, trace in ((b"signed", "first"), (b"signed again", "")):
+        await store.save_checkpoint(5, digest(5), note, trace)
+    held = await store.last_checkpoint()
+    assert held is not None
+    assert (held.note, held.trace) == (b"signed again", "first")
+
+
 async def test_checkpoints_go_from_anchored_to_confirmed(store: SqliteCustodianStore) -> None:
     for size in (2, 5, 9):
         await store.save_checkpoint(size, digest(size), b"note")

@@ -246,6 +246,15 @@ async def test_first_signed_checkpoint_of_a_size_stays(store: RelayStore) -> Non
     assert await store.checkpoint(ORIGIN, 3) == b"first"
 
 
+async def test_item_keeps_the_first_trace_that_its_checkpoint_is_saved_with(store: RelayStore) -> None:
+    item = await seen(store, 3)
+    assert item.trace == ""
+    for trace in ("", "first", "second", ""):
+        await store.save_checkpoint(ORIGIN, 3, b"note", trace)
+    found = [await store.next_item(ORIGIN), await store.item(item.id), await store.find_item(ORIGIN, 3)]
+    assert [one.trace for one in found if one is not None] == ["first"] * 3
+
+
 async def test_halt_keeps_its_first_reason_until_resumed(store: RelayStore) -> None:
     pieces = {"checkpoint": b"\x00\xff", "anchor": b""}
     await store.halt(ORIGIN, "first", pieces)

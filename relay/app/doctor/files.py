@@ -62,7 +62,7 @@ def check_data(subject: Subject, findings: Findings) -> int | None:
     if data is None:
         return None
     if not data.is_dir():
-        _missing(data, findings)
+        _missing(data, subject.disk_free_bytes_min, findings)
         return None
     _owner(data, findings)
     _writable(data, findings)
@@ -71,7 +71,7 @@ def check_data(subject: Subject, findings: Findings) -> int | None:
     return _lock(data, findings)
 
 
-def _missing(data: Path, findings: Findings) -> None:
+def _missing(data: Path, least: int | None, findings: Findings) -> None:
     above = next(folder for folder in data.parents if folder.exists())
     if data.exists():
         findings.problem("data", data, "is no folder; move it away, the role makes its own")
@@ -79,6 +79,7 @@ def _missing(data: Path, findings: Findings) -> None:
         findings.problem("data", data, f"is not there, and this user cannot make it in {above}; make it, and chown it")
     else:
         findings.ok("data", data, "is not there yet; the role makes it when it starts")
+        _room(above, least, findings)
 
 
 def _owner(data: Path, findings: Findings) -> None:

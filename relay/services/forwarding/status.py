@@ -11,6 +11,7 @@ from relay.services.forwarding.origins import Origins
 from relay.services.forwarding.route import Router
 from relay.services.forwarding.sharing import Sharing
 from relay.services.forwarding.watch import Watcher
+from relay.services.notices.publishing import Publisher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class RelayStatus:
         watchers: Sequence[Watcher],
         advancers: Sequence[Advancer],
         sharing: Sharing | None = None,
+        publisher: Publisher | None = None,
     ) -> None:
         self._store = store
         self._origins = origins
@@ -55,6 +57,7 @@ class RelayStatus:
         self._watchers = watchers
         self._advancers = advancers
         self._sharing = sharing
+        self._publisher = publisher
 
     async def report(self) -> RelayReport:
         """Counts by state, origins, heights, connections, and the first problem that stands."""
@@ -72,7 +75,7 @@ class RelayStatus:
             )
         scanned = [(await self._store.cursor(w.ledger)).height for w in self._watchers]
         problems = [*(w.problem for w in self._watchers), *(a.problem for a in self._advancers)]
-        problems += [self._sharing.problem] if self._sharing else []
+        problems += [one.problem for one in (self._sharing, self._publisher) if one]
         return RelayReport(
             counts=await self._store.counts(),
             origins=tuple(rows),

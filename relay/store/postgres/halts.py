@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from relay.core.errors import NotFound
 from relay.ports.forwarding import Exhibit
 from relay.store.postgres.database import Connection, PostgresDatabase
+from relay.store.postgres.notices import Tell
 from relay.store.postgres.statements import changed, plain
 from relay.store.rows import EXHIBIT_COLUMNS, exhibit_from, pieces_to_text
 
@@ -16,14 +17,20 @@ Write = Callable[[Callable[[Connection], Awaitable[None]]], Awaitable[None]]
 class PostgresHalts:
     """The exhibit table. `write` runs a function in a transaction, under the store's lease if it has one."""
 
-    def __init__(self, database: PostgresDatabase, write: Write) -> None:
+    def __init__(self, database: PostgresDatabase, write: Write, tell: Tell) -> None:
         self._database = database
         self._write = write
+        self._tell = tell
 
     async def halt(self, origin: str, reason: str, exhibit: Mapping[str, bytes]) -> None:
         """Stop an origin; while it is stopped the first reason stays."""
-        sql = "INSERT INTO exhibit (origin, reason, pieces) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-        await self._write(lambda c: c.execute(sql, origin, plain(reason), pieces_to_text(exhibit)))
+
+        async def write(c: Connection) -> None:
+            sql = "INSERT INTO exhibit (origin, reason, pieces) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+            if await changed(c, sql, origin, plain(reason), pieces_to_text(exhibit)):
+                await self._tell(c, "halted", origin, 0)
+
+        await self._write(write)
 
     async def reason(self, origin: str) -> str:
         """Why an origin stands still; empty when it does not."""
@@ -37,6 +44,7 @@ class PostgresHalts:
             sql = "UPDATE exhibit SET resumed = $2 WHERE origin = $1 AND resumed = ''"
             if not await changed(c, sql, origin, plain(reason)):
                 raise NotFound(f"{origin} is not halted")
+            await self._tell(c, "resumed", origin, 0)
 
         await self._write(write)
 

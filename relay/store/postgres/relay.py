@@ -16,6 +16,7 @@ from relay.store.postgres.database import Connection, PostgresDatabase
 from relay.store.postgres.halts import PostgresHalts
 from relay.store.postgres.leases import check_fence
 from relay.store.postgres.mirror_log import PostgresMirrorLog
+from relay.store.postgres.notices import PostgresNotices, Tell, tell, tell_nothing
 from relay.store.postgres.schema import APPLICATION, MIGRATIONS
 from relay.store.rows import (
     CONFIRMATION_COLUMNS,
@@ -37,21 +38,24 @@ T = TypeVar("T")
 class PostgresRelayStore:
     """Implements relay.ports.forwarding.RelayStore. With a lease, its writes count only while nobody has a higher number."""
 
-    def __init__(self, database: PostgresDatabase, lease: Lease | None = None) -> None:
+    def __init__(self, database: PostgresDatabase, lease: Lease | None = None, *, tell: Tell = tell_nothing) -> None:
         self._database = database
         self._lease = lease
+        self._tell = tell
         self._logs: dict[str, PostgresMirrorLog] = {}
         self._opening = asyncio.Lock()
-        self._halts = PostgresHalts(database, self._write)
+        self._halts = PostgresHalts(database, self._write, tell)
+        self.notices = PostgresNotices(database)
 
     @classmethod
-    async def open(cls, url: str) -> PostgresRelayStore:
-        """Raises what `PostgresDatabase.open` raises."""
-        return cls(await PostgresDatabase.open(url, application=APPLICATION, migrations=MIGRATIONS))
+    async def open(cls, url: str, *, tells: bool = False) -> PostgresRelayStore:
+        """`tells`: what happens is written into the outbox of notices, too. Raises what `PostgresDatabase.open` raises."""
+        database = await PostgresDatabase.open(url, application=APPLICATION, migrations=MIGRATIONS)
+        return cls(database, tell=tell if tells else tell_nothing)
 
     def fenced(self, lease: Lease) -> PostgresRelayStore:
         """The same memory, written under a lease. Its writes raise `Fenced` once another worker has taken that."""
-        view = PostgresRelayStore(self._database, lease)
+        view = PostgresRelayStore(self._database, lease, tell=self._tell)
         view._logs, view._opening = self._logs, self._opening
         return view
 
@@ -93,7 +97,7 @@ class PostgresRelayStore:
 
     async def take_block(self, ledger: str, block: AnchorBlock) -> Counter[str]:
         """See the port. The safety condition (the block extends the cursor) stands in the SQL."""
-        return await self._write(lambda c: statements.take_block(c, ledger, block))
+        return await self._write(lambda c: statements.take_block(c, ledger, block, self._tell))
 
     async def rewind(self, ledger: str, height: int) -> Counter[str]:
         """See the port."""
@@ -207,6 +211,7 @@ class PostgresRelayStore:
         async def write(c: Connection) -> float:
             await statements.move(c, item, ItemState.SUBMITTED, ItemState.CONFIRMED, "")
             await c.execute(sql, *confirmation_values(confirmation))
+            await self._tell(c, "confirmed", confirmation.receipt.origin, confirmation.receipt.size)
             return _age_s(await c.fetchval(f"SELECT {statements.NOW_MS} - final_ms FROM item WHERE id = $1", item))
 
         return await self._write(write)
@@ -242,7 +247,7 @@ class PostgresRelayStore:
         """See the port."""
 
         async def write(c: Connection) -> Counter[str]:
-            found = await statements.insert_anchors(c, anchors)
+            found = await statements.insert_anchors(c, anchors, self._tell)
             await c.execute(
                 "INSERT INTO rescan VALUES ($1, $2, $3)"
                 " ON CONFLICT (ledger) DO UPDATE SET height = excluded.height, block_hash = excluded.block_hash",
@@ -254,7 +259,7 @@ class PostgresRelayStore:
 
     async def save_found(self, anchor: Anchor) -> bool:
         """See the port."""
-        return bool(await self._write(lambda c: statements.insert_anchors(c, (anchor,))))
+        return bool(await self._write(lambda c: statements.insert_anchors(c, (anchor,), self._tell)))
 
     async def log(self, origin: str) -> PostgresMirrorLog:
         """See the port; as far as all workers have brought it."""

@@ -100,7 +100,19 @@ Only the sum means something.
 
 _ITEM_TRACE: Final = "ALTER TABLE item ADD COLUMN trace text NOT NULL DEFAULT ''"
 
-MIGRATIONS: Final = (_FIRST, _ITEMS_ARE_COUNTED, _ITEM_TRACE)
+_NOTICES: Final = """
+CREATE TABLE notice (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, seq bigint UNIQUE, epoch text NOT NULL DEFAULT '',
+    time_ms bigint NOT NULL, event text NOT NULL, origin text NOT NULL, size bigint NOT NULL, outcome text NOT NULL
+);
+CREATE INDEX notice_new ON notice (id) WHERE seq IS NULL;
+CREATE TABLE notice_head (
+    one int PRIMARY KEY CHECK (one = 1), epoch text NOT NULL, seq bigint NOT NULL, sent bigint NOT NULL
+);
+INSERT INTO notice_head VALUES (1, '', 0, 0);
+"""
+
+MIGRATIONS: Final = (_FIRST, _ITEMS_ARE_COUNTED, _ITEM_TRACE, _NOTICES)
 """Migration n leads to version n and is never changed once released."""
 
 

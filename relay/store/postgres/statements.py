@@ -10,6 +10,7 @@ from relay.core.errors import Conflict
 from relay.core.lifecycle import ItemState
 from relay.ports.ledgers import Anchor, AnchorBlock
 from relay.store.postgres.database import Connection
+from relay.store.postgres.notices import Tell
 from relay.store.rows import BLOCKS_REMEMBERED, ITEM_COLUMNS, NEW_ITEM_ENDS, new_item_values, state_in
 
 NOW_MS: Final = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
@@ -28,16 +29,21 @@ async def changed(c: Connection, sql: str, *values: object) -> int:
     return int((await c.execute(sql, *values)).rpartition(" ")[2])
 
 
-async def insert_anchor(c: Connection, anchor: Anchor, state: ItemState = ItemState.SEEN) -> int:
-    """A new item; one that was orphaned and is now in another block comes back. 1 when it was new."""
-    return await changed(c, _INSERT_ANCHOR, *new_item_values(anchor, state))
+async def insert_anchor(c: Connection, anchor: Anchor, tell: Tell, state: ItemState = ItemState.SEEN) -> int:
+    """A new item; one that was orphaned and is now in another block comes back. 1 when it was new, which is told."""
+    new = await changed(c, _INSERT_ANCHOR, *new_item_values(anchor, state))
+    if new:
+        await tell(c, "anchored", anchor.origin, anchor.size)
+    return new
 
 
-async def insert_anchors(c: Connection, anchors: Sequence[Anchor], state: ItemState = ItemState.SEEN) -> Counter[str]:
+async def insert_anchors(
+    c: Connection, anchors: Sequence[Anchor], tell: Tell, state: ItemState = ItemState.SEEN
+) -> Counter[str]:
     """Those that are new, by origin."""
     new: Counter[str] = Counter()
     for anchor in anchors:
-        if await insert_anchor(c, anchor, state):
+        if await insert_anchor(c, anchor, tell, state):
             new[anchor.origin] += 1
     return new
 
@@ -47,7 +53,7 @@ async def by_origin(c: Connection, sql: str, *values: object) -> Counter[str]:
     return Counter(row[0] for row in await c.fetch(sql, *values))
 
 
-async def take_block(c: Connection, ledger: str, block: AnchorBlock) -> Counter[str]:
+async def take_block(c: Connection, ledger: str, block: AnchorBlock, tell: Tell) -> Counter[str]:
     """Cursor, items and the block's hash. Raises `Conflict` unless the block extends the cursor."""
     await c.execute("INSERT INTO cursor VALUES ($1, 0, '') ON CONFLICT DO NOTHING", ledger)
     extends = await changed(
@@ -58,7 +64,7 @@ async def take_block(c: Connection, ledger: str, block: AnchorBlock) -> Counter[
     )
     if not extends:
         raise Conflict(f"block {block.height} of {ledger} does not extend the last block as recorded")
-    new = await insert_anchors(c, block.anchors, state_in(block))
+    new = await insert_anchors(c, block.anchors, tell, state_in(block))
     await c.execute(
         "INSERT INTO block VALUES ($1, $2, $3) ON CONFLICT (ledger, height) DO UPDATE SET block_hash = excluded.block_hash",
         *(ledger, block.height, block.block_hash),

@@ -76,7 +76,7 @@ def test_sealed_chain_has_no_attesters() -> None:
 @pytest.mark.parametrize(
     ("text", "mode", "reason"),
     [(KEYS[0], 0o644, "chmod 600"), ("xyz", 0o600, "64 hex digits"), ("0" * 64, 0o600, "no secp256k1"), ("f" * 64, 0o600, "no secp256k1"),
-     ("", 0o600, "64 hex digits")],
+     ("", 0o600, "is empty")],
 )  # fmt: skip
 def test_account_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, mode: int, reason: str) -> None:
     path = tmp_path / "account.key"

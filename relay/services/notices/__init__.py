@@ -1,0 +1,1 @@
+"""Telling a broker what has happened, and reading on where notices were lost."""
