@@ -134,7 +134,7 @@ def _tls(table: Table, own: TlsFiles | None) -> BrokerTls:
     made = BrokerTls(
         ca=inner.file("ca"),
         certificate=inner.file("certificate") if shown else None,
-        key=inner.file("key") if shown else None,
+        key=inner.private_file("key") if shown else None,
     )
     inner.done()
     return made

@@ -13,10 +13,15 @@ from tests.support.command import ROOT
 FOLDER = ROOT / "deploy/config"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
 OPTIONAL = re.compile(r'^#(?=[\[A-Za-z"])', re.MULTILINE)
-NAMED = {"crl", "limits", "people", "roles", "validators", "attesters", "projection", "anvil"}
+NAMED = {"crl", "limits", "people", "roles", "validators", "attesters", "projection", "anvil", "headers"}
 """Tables whose keys are names, or belong to somebody else's reader."""
 LEDGERS = {"ledger", "court_ledger", "sources", "source"}
-SECRETS = {"database.url": "postgresql://relay@127.0.0.1/courtrelay", "oidc.secret": "a secret"}
+SECRETS = {
+    "database.url": "postgresql://relay@127.0.0.1/courtrelay",
+    "oidc.secret": "a secret",
+    "broker.password": "a password",
+    "collector.token": "Bearer a",
+}
 
 
 def text_of(name: str, *, whole: bool) -> str:

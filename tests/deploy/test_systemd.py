@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.app.runtime import EXIT_STORAGE, EXIT_USAGE
+from relay.app.exits import EXIT_BEHIND, EXIT_CONFIG, EXIT_KEY, EXIT_SCHEMA, EXIT_STORAGE, EXIT_USAGE
 from tests.deploy.manifests import DEPLOY
 
 UNIT = DEPLOY / "systemd/courtrelay@.service"
@@ -42,7 +42,8 @@ def test_what_a_person_must_mend_is_not_started_again() -> None:
     unit = service()
     assert unit["Restart"] == "on-failure"
     prevented = {int(code) for code in unit["RestartPreventExitStatus"].split()}
-    assert {EXIT_USAGE, EXIT_STORAGE} <= prevented
+    assert {EXIT_USAGE, EXIT_CONFIG, EXIT_KEY, EXIT_SCHEMA, EXIT_BEHIND} <= prevented
+    assert EXIT_STORAGE not in prevented, "a disk that is full gets room again; a start reads what is really there"
     assert 1 not in prevented, "a crash is started again"
     assert int(unit["TimeoutStopSec"]) > 10, "a role ends within ten seconds"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.app.runtime import EXIT_STORAGE
+from relay.app.exits import EXIT_STORAGE
 from relay.core.errors import Unavailable
 from relay.store.vault import Vault
 from tests.faults.full_disks import full_disks
