@@ -10,7 +10,7 @@ from pathlib import Path
 from relay.app.doctor.certificates import check_tls, check_trust
 from relay.app.doctor.files import check_data, check_keys
 from relay.app.doctor.findings import Finding, Findings
-from relay.app.doctor.network import check_ledgers, check_peers, check_ports, check_shared
+from relay.app.doctor.network import check_broker, check_ledgers, check_peers, check_ports, check_shared
 from relay.app.doctor.subject import ROLES, Subject, read_subject, role_of
 from relay.core.errors import Malformed, RelayError
 from relay.durable.errors import StorageFailed
@@ -48,7 +48,10 @@ async def _role(role: str, path: Path) -> list[Finding]:
     findings.ok("configuration", path, "every key is known, every value in its bounds")
     await asyncio.to_thread(_here, subject, findings)
     await asyncio.gather(
-        check_peers(subject, findings), check_ledgers(subject, findings), check_shared(subject.shared, findings)
+        check_peers(subject, findings),
+        check_ledgers(subject, findings),
+        check_shared(subject.shared, findings),
+        check_broker(subject.broker, findings),
     )
     return findings.found
 

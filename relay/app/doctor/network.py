@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 import ssl
 import time
@@ -16,9 +17,10 @@ from relay.app.doctor.findings import Findings
 from relay.app.doctor.subject import Ledger, Peer, Subject
 from relay.app.runtime import SystemClock
 from relay.config.roles import SharedStore
-from relay.core.errors import RelayError
+from relay.core.errors import Denied, RelayError
 from relay.ports.ledgers import AdapterFamily
 from relay.telemetry.clocks import peer_clock
+from relay.transport.broker import BrokerSettings, connected
 from relay.transport.channels import channel
 from relay.transport.credentials import TlsFiles
 from relay.transport.health import PeerHealth
@@ -134,6 +136,24 @@ async def _tls(address: str, tls: TlsFiles) -> str:
 
 _NOT_YET: Final = 9
 """X509_V_ERR_CERT_NOT_YET_VALID."""
+
+
+async def check_broker(settings: BrokerSettings | None, findings: Findings) -> None:
+    """The broker takes our name and password or certificate. Under a client id of its own: the role's connection stays."""
+    if settings is None:
+        return
+    where = f"mqtt.url {settings.host}:{settings.port}"
+    try:
+        async with asyncio.timeout(WITHIN_S), connected(settings, f"courtrelay-doctor-{secrets.token_hex(6)}"):
+            pass
+    except TimeoutError:
+        findings.problem("broker", where, f"no answer within {WITHIN_S:.0f} s; is it a broker's port?")
+    except Denied as error:
+        findings.problem("broker", where, f"{error.reason}; look at its password and access lists, and at [mqtt]")
+    except (RelayError, OSError) as error:
+        findings.problem("broker", where, f"{error}; does it run, is the address right, are the certificates?")
+    else:
+        findings.ok("broker", where, f"takes us, MQTT {settings.version}")
 
 
 async def check_ledgers(subject: Subject, findings: Findings) -> None:

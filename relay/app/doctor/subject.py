@@ -31,6 +31,7 @@ from relay.core.sealing import PRIVATE_KEY_BYTES
 from relay.private.references import SecretReference
 from relay.setup.signers import KeyReference
 from relay.store import court, custodian_schema, office, relay_schema
+from relay.transport.broker import BrokerSettings
 from relay.transport.credentials import TlsFiles
 
 ROLES: Final = ("lender-ledger", "court-ledger", "court", "relay", "custodian")
@@ -91,6 +92,7 @@ class Subject:
     """Private files that a library reads itself."""
     stores: Sequence[Store] = ()
     shared: SharedStore | None = None
+    broker: BrokerSettings | None = None
     listens: Sequence[tuple[str, str]] = ()
     """(key of the file, address)."""
     peers: Sequence[Peer] = ()
@@ -153,6 +155,7 @@ def _custodian(path: Path, config: CustodianConfig) -> Subject:
         trust=common.trust,
         data=common.data,
         disk_free_bytes_min=_least(common),
+        broker=common.mqtt.broker if common.mqtt else None,
         keys=keys,
         secrets=[
             ("keys.sealing", config.sealing_key, PRIVATE_KEY_BYTES),
@@ -177,6 +180,7 @@ def _relay(path: Path, config: RelayConfig) -> Subject:
         trust=common.trust,
         data=common.data,
         disk_free_bytes_min=_least(common),
+        broker=common.mqtt.broker if common.mqtt else None,
         stores=[] if config.store else [store],
         shared=config.store,
         listens=_listens(common),
@@ -215,6 +219,7 @@ def _court(path: Path, config: CourtConfig) -> Subject:
         trust=common.trust,
         data=common.data,
         disk_free_bytes_min=_least(common),
+        broker=common.mqtt.broker if common.mqtt else None,
         keys=keys,
         files=files,
         stores=stores,
