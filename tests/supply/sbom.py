@@ -4,47 +4,72 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
+import re
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Any
 
+from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model import Property
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output.json import JsonV1Dot6
+from packageurl import PackageURL
+
 ROOT = Path(__file__).resolve().parents[2]
-PLACES = ("distribution", "distribution-intake")
-"""References that would name a package index: where a part came from is the reader's own business, its digests are not."""
+LOCKED = re.compile(r"^([a-z0-9._-]+)==([^\s;\\]+)(?: ; ([^\\\n]+))?", re.MULTILINE)
+DIGEST = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+RANDOM = ("serialNumber",)
+"""Members that differ from one making to the next and say nothing of what is in it; the time, too."""
 
 
 def make_sbom(lock: Path) -> dict[str, Any]:
     """Components with their versions, digests and, where the package says so, licences."""
-    command = [
-        *(sys.executable, "-W", "ignore", "-m", "cyclonedx_py", "requirements", str(lock)),
-        *("--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "application", "--output-reproducible"),
-    ]
-    made = subprocess.run([*command, "--of", "JSON", "-o", "-"], capture_output=True, text=True, check=True)
-    sbom: dict[str, Any] = json.loads(made.stdout)
-    sbom["metadata"].pop("tools", None)
-    root = sbom["metadata"]["component"]["bom-ref"]
-    for component in sbom["components"]:
-        _tidy(component)
-    refs = sorted(component["bom-ref"] for component in sbom["components"])
-    sbom["components"].sort(key=lambda component: str(component["bom-ref"]))
-    sbom["dependencies"] = [{"ref": root, "dependsOn": refs}, *({"ref": ref} for ref in refs)]
-    return sbom
+    licences = LicenseFactory()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    root = Component(
+        type=ComponentType.APPLICATION, name=project["name"], version=project["version"],
+        bom_ref=project["name"], licenses=[licences.make_from_string(project["license"])],
+    )  # fmt: skip
+    bom = Bom(components=parts(lock.read_text(), licences))
+    bom.metadata.component = root
+    bom.register_dependency(root, bom.components)
+    made: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
+    for name in RANDOM:
+        made.pop(name, None)
+    made["metadata"].pop("timestamp", None)
+    return made
 
 
-def _tidy(component: dict[str, Any]) -> None:
-    component["bom-ref"] = component["purl"]
-    component.pop("description", None)
-    hashes = [one for place in component.pop("externalReferences", ()) for one in place.get("hashes", ())]
-    # one of them is the digest of the file that a machine installs: which one depends on the machine
-    component["properties"] = [{"name": "courtrelay:locked:sha256", "value": one["content"]} for one in hashes]
+def parts(text: str, licences: LicenseFactory) -> list[Component]:
+    """Of a lock: each part with the digests of all files that may be taken for it; which one is taken depends on the machine."""
+    found = []
+    for block in re.split(r"\n(?=[a-z0-9])", text):
+        locked = LOCKED.match(block)
+        if locked is None:
+            continue
+        name, version, marker = locked.groups()
+        digests = [Property(name="courtrelay:locked:sha256", value=one) for one in DIGEST.findall(block)]
+        where = [Property(name="courtrelay:locked:where", value=marker.strip())] if marker else []
+        purl = PackageURL("pypi", name=name, version=version)
+        said = [licences.make_from_string(one) for one in (_licence(name),) if one]
+        found.append(
+            Component(
+                type=ComponentType.LIBRARY, name=name, version=version, purl=purl, bom_ref=purl.to_string(),
+                licenses=said, properties=[*digests, *where],
+            )
+        )  # fmt: skip
+    return found
+
+
+def _licence(name: str) -> str:
+    """As the package declares it; empty where it does not, or is not installed here."""
     try:
-        said = metadata(component["name"])
+        return str(metadata(name).get("License-Expression") or "")
     except PackageNotFoundError:  # of another machine or Python
-        return
-    if expression := said.get("License-Expression"):
-        component["licenses"] = [{"expression": str(expression), "acknowledgement": "declared"}]
+        return ""
 
 
 def main() -> int:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
+import sys
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from tests.supply.audit import judge
 from tests.supply.sbom import ROOT, make_sbom
 from tests.supply.wheel import BUILDER, build_twice
 
-LOCKED = re.compile(r"^([a-z0-9._-]+)==(\S+)", re.MULTILINE)
+LOCKED = re.compile(r"^([a-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
 
 
 def test_bill_of_materials_names_every_locked_part_and_no_address() -> None:
@@ -64,3 +67,21 @@ def test_every_lock_has_a_digest_for_each_part_and_no_address(name: str) -> None
 )
 def test_no_answer_is_not_no_weakness(part: dict[str, object], code: int) -> None:
     assert judge({"dependencies": [part]})[0] == code
+
+
+def test_programs_load_here_what_they_load_where_only_the_runtime_is_installed() -> None:
+    """A part that tests bring along and a library takes up by itself would make every start another one than in production."""
+    code = "import json, sys, relay.cli; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    of = packages_distributions()
+    locked = {normal(name) for name, _ in LOCKED.findall((ROOT / "requirements.txt").read_text())} | {"courtrelay"}
+    named = {module: {normal(one) for one in of[module]} for module in json.loads(done.stdout) if module in of}
+    strangers = [module for module, parts in named.items() if not parts & locked]
+    assert [
+        one for one in strangers if one != "_distutils_hack"
+    ] == []  # that one, every Python with setuptools starts with
+
+
+def normal(name: str) -> str:
+    """As PEP 503 spells it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
