@@ -77,9 +77,11 @@ def test_programs_load_here_what_they_load_where_only_the_runtime_is_installed()
     locked = {normal(name) for name, _ in LOCKED.findall((ROOT / "requirements.txt").read_text())} | {"courtrelay"}
     named = {module: {normal(one) for one in of[module]} for module in json.loads(done.stdout) if module in of}
     strangers = [module for module, parts in named.items() if not parts & locked]
-    assert [
-        one for one in strangers if one != "_distutils_hack"
-    ] == []  # that one, every Python with setuptools starts with
+    known = {
+        "_distutils_hack",
+        "grpc_tools",
+    }  # of every Python with setuptools; taken up by grpc where it is there, and small
+    assert set(strangers) <= known
 
 
 def normal(name: str) -> str:
