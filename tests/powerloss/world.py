@@ -13,6 +13,7 @@ from relay.core.merkle import verify_consistency
 from relay.core.note import VerifierKey
 from relay.durable.errors import StorageFailed
 from relay.ports.forwarding import CourtState
+from relay.ports.ledgers import Receipt
 from relay.services.court.custody import CustodyKeeper
 from relay.store.court import SqliteCourtStore
 from relay.store.relay import SqliteRelayStore
@@ -60,8 +61,13 @@ class CustodyLedger:
         self.heads: list[Checkpoint] = []
         self.violations: list[str] = []
 
-    async def latest(self, _origin: str) -> Checkpoint | None:
-        return self.heads[-1] if self.heads else None
+    async def latest(self, origin: str) -> Receipt | None:
+        if not self.heads:
+            return None
+        last, height = self.heads[-1], len(self.heads)
+        return Receipt(
+            ledger="court", origin=origin, size=last.size, root=last.root, height=height, tx_id=b"", time_ms=height
+        )
 
     async def append_custody_head(self, note: bytes, old: int, consistency: Sequence[bytes]) -> bytes:
         head, _ = parse_checkpoint(note)
