@@ -21,18 +21,20 @@ from tests.support.command import PATIENCE_S, environment, serving
 def example(language: str) -> str:
     """The block of that language."""
     (found,) = re.findall(
-        rf"^```{language} example=deposit\n(.*?)^```$", text(ROOT / "docs/integrate-lender.md"), re.MULTILINE | re.DOTALL
+        rf"^```{language} example=deposit\n(.*?)^```$",
+        text(ROOT / "docs/integrate-lender.md"),
+        re.MULTILINE | re.DOTALL,
     )
     return str(found)
 
 
 @pytest.fixture(scope="module")
 def lender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with `home`, whose custodian runs alone, as one does whose relay and ledger are away."""
+    """A folder with `home`, whose custodian and ledger run, and no relay: grants wait for it."""
     folder = tmp_path_factory.mktemp("lender")
     home = initialise(folder / "home", base_port=0, validators=1, threshold=1).home
     (folder / "proto").symlink_to(ROOT / "proto")
-    with serving(home, "custodian"):
+    with serving(home, "lender-ledger"), serving(home, "custodian"):
         yield folder
 
 
