@@ -94,7 +94,7 @@ def resolve(call: Said) -> tuple[list[tuple[str, ...]], str]:
     while words and path in groups():
         listed = _alternatives(words)
         known = [one for one in listed if (*path, one) in verbs() or (*path, one) in groups()]
-        if listed == ["…"] or listed[0].startswith("-") and not path:
+        if listed == ["…"] or (listed[0].startswith("-") and not path):
             return [], ""
         if known != listed:
             return [], f"no {' '.join([*path, *listed])}"

@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+from google.protobuf.descriptor import MethodDescriptor
+
 import run
 from adapters.embedded.v1 import ledger_pb2
 from adapters.evm.v1 import attester_pb2
@@ -136,9 +138,9 @@ def test_every_method_of_every_service_is_in_its_table_with_who_may_call_it() ->
                 assert rows[f"{service.full_name}/{one.name}"][1] == _kind(one), one.full_name
 
 
-def _kind(method: object) -> str:
-    into, out = getattr(method, "client_streaming"), getattr(method, "server_streaming")
-    return {(False, False): "one", (True, False): "up", (False, True): "down", (True, True): "both"}[into, out]
+def _kind(method: MethodDescriptor) -> str:
+    ways = {(False, False): "one", (True, False): "up", (False, True): "down", (True, True): "both"}
+    return ways[method.client_streaming, method.server_streaming]
 
 
 def test_every_error_is_in_a_document_with_its_status() -> None:
