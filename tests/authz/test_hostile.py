@@ -190,7 +190,7 @@ async def test_request_of_a_hostile_relay_is_refused_and_the_custodian_lives(sta
     tokens = [crafted(stage, grant, {}, **{name: 1}) for name in ("cafe\u0301", "e\u200d\u0301", "\u202e", SQL)]
     for token in (*tokens, b"", b"..", b"\xff" * 100, "é.é.é".encode(), b"e30.e30.e30"):
         before = stage.way.custodian_store.custody_size
-        await queue.put((request_digest(token), token))
+        await queue.put((request_digest(token), token, ""))
         await settle(lambda before=before: stage.way.custodian_store.custody_size == before + 1, "it is logged")
         assert (await stage.custodian_event()).action == "refuse"
     assert stage.way.disclosures.connected
