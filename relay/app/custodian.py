@@ -208,17 +208,18 @@ async def run_custodian(path: Path) -> None:
         stack.push_async_callback(store.close)
         source = await open_source(config.ledger)
         stack.push_async_callback(source.close)
-        await await_standing(path, config, store, source)  # nothing that could append exists before this has returned
+        to_relay = await stack.enter_async_context(channel(config.relay, common.tls))
         vault = Vault(common.data / "vault")
+        # keys and trust roots are looked at while the ledger may still be silent
+        services = _wire(config, store, vault, source, GrpcRelayLink(to_relay))
+        custody_desk = services.custody_desk(config, store)
+        await await_standing(path, config, store, source)  # nothing that could append runs before this has returned
         # not earlier: to a database that is older than its folder, newer payloads look like leftovers
         await asyncio.to_thread(vault.sweep, await store.known_blobs())
-        to_relay = await stack.enter_async_context(channel(config.relay, common.tls))
-        link = GrpcRelayLink(to_relay)
-        services = _wire(config, store, vault, source, link)
         projector = await open_projector(stack, config.ledger, config.projections, store, services.deposits.grown)
         publisher = open_publisher(common, None)
         status = services.status(config.origin, store, projector, publisher)
-        desk, custody_desk = services.desk(status), services.custody_desk(config, store)
+        desk = services.desk(status)
         needs = custodian_needs(config, source=source, probe=store.probe, relay=to_relay, publisher=publisher)
         health = make_health("custodian", needs)
         overviews = Overviews(health, common, custodian_report(status))

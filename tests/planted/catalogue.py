@@ -316,7 +316,7 @@ PLANTS = (
     Plant("statement of a revoked key", STEP_16, "if not key.why_not(at_ms):", "if True:", T + "test_stated_bundles.py::test_key_that_was_revoked_before_the_statement_was_published"),
     Plant("statement that no event names", STEP_16, '    same(_STEP, "the event\'s statement", event.subject.get("statement"), statement.digest.hex())\n', "", T + "test_stated_bundles.py::test_statement_that_was_never_published"),
     # an older data folder
-    Plant("restored custodian goes on", "relay.app.custodian", "        await await_standing(path, config, store, source)  # nothing that could append exists before this has returned\n", "", F + "test_restored.py::test_a_restored_custodian_appends_nothing_to_a_log_that_was_anchored_further"),
+    Plant("restored custodian goes on", "relay.app.custodian", "        await await_standing(path, config, store, source)  # nothing that could append runs before this has returned\n", "", F + "test_restored.py::test_a_restored_custodian_appends_nothing_to_a_log_that_was_anchored_further"),
     Plant("shorter log than its anchor", "relay.services.standing", "if anchor.size > size:", "if False:", F + "test_standing.py::test_a_log_that_is_shorter_than_its_anchor_is_refused"),
     Plant("another log than its anchor", "relay.services.standing", "if root != anchor.root:", "if False:", F + "test_standing.py::test_a_log_that_went_another_way_than_its_anchor_is_refused"),
     Plant("relay's entries believed", "relay.app.catch_up", "if len(entries) != anchor.size - start or await asyncio.to_thread(root) != anchor.root:", "if False:", F + "test_standing.py::test_entries_of_a_relay_are_taken_under_the_anchored_root_alone"),
