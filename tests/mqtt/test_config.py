@@ -76,7 +76,7 @@ def test_what_is_wrong_is_refused_at_its_place(change: dict[str, Any], field: st
         read({**GOOD, **change})
     assert refused.value.field == f"mqtt.{field}"
     assert refused.value.what == "/etc/relay/config.toml"
-    assert "secret" not in str(refused.value)
+    assert "plain-secret" not in str(refused.value)
 
 
 def test_each_role_and_desk_takes_the_table(tmp_path: Path) -> None:
