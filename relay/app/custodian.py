@@ -210,13 +210,13 @@ async def run_custodian(path: Path) -> None:
         stack.push_async_callback(source.close)
         to_relay = await stack.enter_async_context(channel(config.relay, common.tls))
         vault = Vault(common.data / "vault")
-        # keys and trust roots are looked at while the ledger may still be silent
+        # keys, trust roots and mappings are looked at while the ledger may still be silent
         services = _wire(config, store, vault, source, GrpcRelayLink(to_relay))
+        projector = await open_projector(stack, config.ledger, config.projections, store, services.deposits.grown)
         custody_desk = services.custody_desk(config, store)
         await await_standing(path, config, store, source)  # nothing that could append runs before this has returned
         # not earlier: to a database that is older than its folder, newer payloads look like leftovers
         await asyncio.to_thread(vault.sweep, await store.known_blobs())
-        projector = await open_projector(stack, config.ledger, config.projections, store, services.deposits.grown)
         publisher = open_publisher(common, None)
         status = services.status(config.origin, store, projector, publisher)
         desk = services.desk(status)
