@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from relay.core.lifecycle import ItemState
+from relay.store.postgres.notices import tell_nothing
 from relay.store.postgres.relay import PostgresRelayStore
 from relay.store.postgres.statements import insert_anchor
 from tests.store.relay_items import LEDGER, ORIGIN, anchor, bring_to
@@ -64,7 +65,7 @@ async def test_every_order_of_commits_is_done_once(postgres: Cluster, level: str
         for size, writer in enumerate(writers, 1):
             await writer.execute(f"BEGIN ISOLATION LEVEL {level}")
             await writer.execute("INSERT INTO drawn (size) VALUES ($1)", size)
-            assert await insert_anchor(writer, anchor(size, 1)) == 1
+            assert await insert_anchor(writer, anchor(size, 1), tell_nothing) == 1
         for index in order:
             await writers[index].execute("COMMIT")
             done += await do_all(store)

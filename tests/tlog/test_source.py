@@ -247,7 +247,7 @@ async def test_log_is_no_court_ledger() -> None:
         ({"poll_s": 0}, "ledger.poll_s"),
         ({"poll_s": "5"}, "ledger.poll_s"),
         ({"tls": "none"}, "ledger.tls"),
-        ({"url": "https://x.example/log", "tls": "own"}, "ledger.tls"),
+        ({"url": "https://x.example/log", "tls": "own"}, r"key\.pem: cannot be read"),
         ({"ledger": "a b"}, "ledger.ledger"),
         ({"surprise": 1}, "ledger.surprise"),
     ],
