@@ -29,10 +29,7 @@ class HttpConfig:
 
 def read_http(table: Table, *, witness: bool) -> HttpConfig:
     """Raises `Malformed`; `witness`: whether the role may have one."""
-    listen = table.text("listen")
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isascii() or not port.isdecimal() or int(port) > 65_535:
-        raise table.refuse("listen", "must be <address>:<port>")
+    listen, host = table.listen("listen")
     kind = table.text("tls") if table.has("tls") else "mutual"
     if kind not in ("mutual", "none"):
         raise table.refuse("tls", f"{kind!a} is neither mutual nor none")

@@ -26,10 +26,7 @@ class OpsConfig:
 
 def read_ops(table: Table) -> OpsConfig:
     """Raises `Malformed`."""
-    listen = table.text("listen")
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isascii() or not port.isdecimal() or int(port) > 65_535:
-        raise table.refuse("listen", "must be <address>:<port>")
+    listen, host = table.listen("listen")
     kind = table.text("tls") if table.has("tls") else "mutual"
     if kind == "none" and not is_loopback(host):
         raise table.refuse("tls", "none is for the loopback alone; open is for a network that monitoring alone reaches")

@@ -15,6 +15,7 @@ from relay.setup.pkcs11_uri import SCHEME
 from relay.setup.signers import KeyReference, parse_key_reference
 
 CONFIG_BYTES_MAX: Final = 1024 * 1024
+PORT_MAX: Final = 65_535
 PYTHON_PLACE: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 """A module and a name in it."""
 
@@ -72,6 +73,14 @@ class Table:
         if not isinstance(value, str) or not value:
             raise self.refuse(key, "must be a non-empty string")
         return value
+
+    def listen(self, key: str) -> tuple[str, str]:
+        """`<address>:<port>` to listen at, and the address alone; port 0 takes a free one."""
+        text = self.text(key)
+        host, _, port = text.rpartition(":")
+        if not host or not port.isascii() or not port.isdecimal() or int(port) > PORT_MAX:
+            raise self.refuse(key, "must be <address>:<port>")
+        return text, host
 
     def file(self, key: str) -> Path:
         """A path, relative to the configuration file."""

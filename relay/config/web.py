@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from relay.config.http import is_loopback
 from relay.config.strict import Table
 from relay.core.identity import Role, parse_identity
 from relay.ports.sessions import PERSON_ROLES, PersonRole
@@ -76,14 +76,11 @@ def read_web(table: Table) -> WebConfig:
 
 
 def _listen(table: Table) -> tuple[str, bool]:
-    listen = table.text("listen")
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isascii() or not port.isdecimal() or int(port) > 65_535:
-        raise table.refuse("listen", "must be <address>:<port>")
+    listen, host = table.listen("listen")
     kind = table.text("tls") if table.has("tls") else "optional"
     if kind not in ("optional", "none"):
         raise table.refuse("tls", f"{kind!a} is neither optional nor none")
-    if kind == "none" and not _is_loopback(host):
+    if kind == "none" and not _is_here(host):
         raise table.refuse("tls", "none is for the loopback alone; put a proxy with TLS in front for others")
     return listen, kind == "optional"
 
@@ -97,7 +94,7 @@ def _url(table: Table, secure: bool) -> str:
         raise table.refuse("url", "is not an address of the web") from None
     if f"{parts.scheme}://{parts.netloc}" != text or not parts.hostname or "@" in parts.netloc or port == 0:
         raise table.refuse("url", "must be https://<host> or https://<host>:<port>, without anything after it")
-    plain = parts.scheme == "http" and not secure and _is_loopback(parts.hostname)
+    plain = parts.scheme == "http" and not secure and _is_here(parts.hostname)
     if parts.scheme != "https" and not plain:
         raise table.refuse("url", 'must begin with https://; http:// is for the loopback with tls = "none" alone')
     return text
@@ -136,7 +133,7 @@ def _roles(table: Table) -> dict[str, frozenset[PersonRole]]:
 def _oidc(table: Table) -> OidcConfig:
     issuer = table.text("issuer")
     parts = urlsplit(issuer)
-    loopback = parts.scheme == "http" and parts.hostname is not None and _is_loopback(parts.hostname)
+    loopback = parts.scheme == "http" and parts.hostname is not None and _is_here(parts.hostname)
     if len(issuer) > ISSUER_CHARS_MAX or not (parts.scheme == "https" or loopback) or parts.query or parts.fragment:
         raise table.refuse("issuer", "must be the provider's https:// address, without query and fragment")
     config = OidcConfig(
@@ -160,10 +157,6 @@ def _scope(table: Table) -> str:
     return scope
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def _is_here(host: str) -> bool:
+    """A browser is given a name more often than an address."""
+    return host == "localhost" or is_loopback(host)

@@ -21,14 +21,23 @@ _PID_BYTES_MAX: Final = 32
 
 def sync_folder(folder: Path) -> None:
     """Make the creation, renaming or removal of a file in it durable. Raises `StorageFailed`."""
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's content durable. Raises `StorageFailed`."""
+    _sync(path, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
     try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        handle = os.open(path, flags)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
     except OSError as error:
-        raise StorageFailed(f"{folder}: {error}") from error
+        raise StorageFailed(f"{path}: {error}") from error
 
 
 def make_folder(folder: Path) -> None:

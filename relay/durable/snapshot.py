@@ -18,7 +18,7 @@ from typing import Final
 
 from relay.core.errors import Malformed
 from relay.durable.errors import StorageFailed
-from relay.durable.files import FILE_MODE, make_folder, sync_folder
+from relay.durable.files import FILE_MODE, make_folder, sync_file, sync_folder
 
 LOGS: Final = "logs"
 ENTRIES: Final = "entries.pack"
@@ -114,18 +114,6 @@ def digest_of(path: Path) -> tuple[int, str]:
             hashed.update(data)
             size += len(data)
     return size, hashed.hexdigest()
-
-
-def sync_file(path: Path) -> None:
-    """Make a file's content durable. Raises `StorageFailed`."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise StorageFailed(f"{path}: {error}") from error
 
 
 def sync_tree(folder: Path) -> None:
