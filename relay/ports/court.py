@@ -98,6 +98,9 @@ class CourtStore(TimestampStore, StatementStore, Protocol):
     async def receipted(self, origin: str) -> list[HeldCheckpoint]:
         """Checkpoints with cosignature and receipt, ascending by size."""
 
+    async def receipted_size(self, origin: str) -> int:
+        """The size of the last of them, 0 before there is one; without reading the others."""
+
     async def covering(self, origin: str, index: int) -> HeldCheckpoint | None:
         """The smallest checkpoint with cosignature that covers an entry, accepted or not; None before there is one."""
 

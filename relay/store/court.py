@@ -59,7 +59,12 @@ CREATE TABLE bundle (
 """
 )
 
-MIGRATIONS: Final = (SCHEMA, RETRIEVALS, named.SCHEMA, TIMESTAMPS, STATEMENTS, NOTICES)
+_IS_REQUEST: Final = "CASE WHEN json_valid(CAST(event AS TEXT)) THEN json_extract(CAST(event AS TEXT), '$.action') = 'request' ELSE 0 END"
+"""As written in the partial index `custody_request`, which is used only for the same words; a damaged event is none."""
+
+REQUESTS: Final = f"CREATE INDEX custody_request ON custody_event (position) WHERE {_IS_REQUEST};"
+
+MIGRATIONS: Final = (SCHEMA, RETRIEVALS, named.SCHEMA, TIMESTAMPS, STATEMENTS, NOTICES, REQUESTS)
 
 _HELD: Final = (
     "origin, size, root, note, anchor_kind, anchor_ledger, anchor, anchored_ms, cosigned,"
@@ -221,6 +226,15 @@ class SqliteCourtStore(RetrievalRows, TimestampRows, StatementRows):
             "WHERE origin = ? AND receipt IS NOT NULL AND cosigned <> x'' ORDER BY size", (origin,)
         )
 
+    async def receipted_size(self, origin: str) -> int:
+        """See the port."""
+        sql = (
+            "SELECT size FROM checkpoint WHERE origin = ? AND receipt IS NOT NULL AND cosigned <> x''"
+            " ORDER BY size DESC LIMIT 1"
+        )
+        row = await self._database.read(lambda c: c.execute(sql, (origin,)).fetchone())
+        return int(row[0]) if row else 0
+
     async def covering(self, origin: str, index: int) -> HeldCheckpoint | None:
         """See the port."""
         where = "WHERE origin = ? AND size > ? AND cosigned <> x'' ORDER BY size LIMIT 1"
@@ -347,8 +361,7 @@ class SqliteCourtStore(RetrievalRows, TimestampRows, StatementRows):
         """See the port."""
         row = await self._database.read(
             lambda c: c.execute(
-                "SELECT (SELECT count(*) FROM bundle), (SELECT count(*) FROM custody_event"
-                " WHERE json_extract(CAST(event AS TEXT), '$.action') = 'request')"
+                f"SELECT (SELECT count(*) FROM bundle), (SELECT count(*) FROM custody_event WHERE {_IS_REQUEST})"
             ).fetchone()
         )
         return CourtCounts(bundles=row[0], retrievals=row[1])

@@ -109,6 +109,7 @@ async def test_lists_ascend_and_keep_origins_apart(store: SqliteCourtStore) -> N
     for size in (300, 2):
         await store.save_receipt(ORIGIN, size, RECEIPT, 1)
     assert [h.size for h in await store.receipted(ORIGIN)] == [2, 300]
+    assert (await store.receipted_size(ORIGIN), await store.receipted_size(OTHER)) == (300, 0)
     assert await store.receipted(OTHER) == []
 
 
@@ -152,6 +153,28 @@ async def test_custody_events_get_consecutive_places_in_their_log(store: SqliteC
         assert log.files.entries(first, first + 1) == [custody_entry(event("request", number))]
         assert log.files.entries(second, second + 1) == [custody_entry(event("view", number))]
     assert await store.counts() == CourtCounts(bundles=0, retrievals=10)
+
+
+async def test_what_an_operator_asks_every_second_reads_no_long_table(store: SqliteCourtStore) -> None:
+    """By the planner's word: neither every event of the custody log nor every checkpoint."""
+    asked: list[str] = []
+    await store._database.read(lambda c: c.set_trace_callback(asked.append))
+    await store.counts()
+    await store.receipted_size(ORIGIN)
+    await store._database.read(lambda c: c.set_trace_callback(None))
+    plans = [
+        str(row[3])
+        for sql in asked
+        for row in await store._database.read(lambda c, sql=sql: c.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall())
+    ]
+    assert any("custody_event USING INDEX custody_request" in one for one in plans)
+    assert any("SEARCH checkpoint" in one for one in plans)
+    assert not [one for one in plans if one in ("SCAN custody_event", "SCAN checkpoint")]
+
+
+async def test_damaged_event_is_no_request(store: SqliteCourtStore) -> None:
+    await store._database.write(lambda c: c.execute("INSERT INTO custody_event VALUES (0, x'7bff')"))
+    assert (await store.counts()).retrievals == 0
 
 
 async def test_custody_event_whose_entry_could_not_be_written_is_not_there(store: SqliteCourtStore) -> None:

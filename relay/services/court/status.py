@@ -39,9 +39,8 @@ class CourtStatus:
         """Sizes, counts, and the first problem that stands."""
         rows = []
         for origin in self._origins:
-            receipted = await self._store.receipted(origin)
+            last = await self._store.receipted_size(origin)
             mirror = await self._store.log(origin)
-            last = receipted[-1].size if receipted else 0
             rows.append(OriginReport(origin=origin, mirrored_size=mirror.size, receipted_size=last))
         counts = await self._store.counts()
         problem = next((p for ask in self._problems if (p := ask())), "")
