@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -68,10 +69,16 @@ def serving(home: Path, role: str = "all") -> Iterator[subprocess.Popen[str]]:
 
 def _await_line(process: subprocess.Popen[str], wanted: str, log: Path) -> None:
     assert process.stdout is not None
-    for line in process.stdout:
-        if wanted in line:
-            return
-    raise AssertionError(f"ended before it was ready: {log.read_text()[-2000:]}")
+    # a role that never says it is ready ends here with what it logged, instead of holding up everything behind it
+    killer = threading.Timer(PATIENCE_S, process.kill)
+    killer.start()
+    try:
+        for line in process.stdout:
+            if wanted in line:
+                return
+    finally:
+        killer.cancel()
+    raise AssertionError(f"not ready within {PATIENCE_S} s, or ended before: {log.read_text()[-2000:]}")
 
 
 def await_status(home: Path, what: str, done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
