@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from relay.app.exits import EXIT_BEHIND
 from relay.app.runtime import program_version
 from relay.config.roles import Common, CourtConfig, CustodianConfig, RelayConfig, read_court, read_custodian, read_relay
 from relay.core.canonical import Fields, dumps, loads
@@ -32,8 +33,8 @@ TRIES: Final = 5
 ROLES: Final = ("custodian", "relay", "court")
 CATCHES_UP: Final[Mapping[str, str]] = {
     "custodian": (
-        "Before it serves, it asks its ledger how far its logs were anchored, and ends with exit code 80 when they went further than this"
-        " backup: then `courtrelay catch-up` (docs/backup.md). All uses of the grants in it count as spent: issue them again."
+        f"Before it serves, it asks its ledger how far its logs were anchored, and ends with exit code {EXIT_BEHIND} when they went further"
+        " than this backup: then `courtrelay catch-up` (docs/backup.md). All uses of the grants in it count as spent: issue them again."
         " Records deposited after it must be deposited again; what was erased after it must be erased again"
     ),
     "relay": (
@@ -42,7 +43,7 @@ CATCHES_UP: Final[Mapping[str, str]] = {
     ),
     "court": (
         "Receipts are read from the court's ledger again and entries sent again with the next checkpoint; bundles and cases made after it"
-        " are lost; it ends with exit code 80 when the ledger has a larger head of its custody log (docs/backup.md)"
+        f" are lost; it ends with exit code {EXIT_BEHIND} when the ledger has a larger head of its custody log (docs/backup.md)"
     ),
 }
 Config = CustodianConfig | RelayConfig | CourtConfig
@@ -150,8 +151,10 @@ def _copy(role: str, config: Config, draft: Path, now_s: int, *, with_keys: bool
     if role == "custodian" and (lost := missing_payload(target)):
         raise FileNotFoundError(lost)
     if with_keys:
-        for key in sorted(set(_private(config))):
-            snapshot.copy_file(key, draft / KEYS / key.name)
+        for number, key in enumerate(sorted(set(_private(config)))):
+            # keys of two folders may have one name: the later, by path, gets a number
+            taken = (draft / KEYS / key.name).exists()
+            snapshot.copy_file(key, draft / KEYS / (f"{number}-{key.name}" if taken else key.name))
     paths = sorted(p for p in draft.rglob("*") if p.is_file())
     return Manifest(
         role=role,

@@ -76,6 +76,17 @@ def test_a_backup_holds_no_private_key_unless_asked(taken: tuple[Path, Path], tm
     assert json.loads((made / "manifest.json").read_bytes())["role"] == "custodian"
 
 
+def test_two_keys_of_one_name_in_two_folders_are_both_kept(taken: tuple[Path, Path], tmp_path: Path) -> None:
+    home, _ = copied(taken, tmp_path)
+    config, keys = home / CONFIG, home / "custodian/keys"
+    held = {path.read_bytes() for path in keys.iterdir()}
+    (keys / "other").mkdir()
+    shutil.move(keys / "record.pem", keys / "other/log.pem")
+    config.write_text(config.read_text().replace('"keys/record.pem"', '"keys/other/log.pem"'))
+    backup.back_up("custodian", config, tmp_path / "with", 1_700_000_000, with_keys=True)
+    assert held <= {path.read_bytes() for path in (tmp_path / "with/keys").iterdir()}
+
+
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
