@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -86,9 +87,15 @@ def make_authority(
 
 
 def write_list(
-    authority: Path, to: Path, now: datetime.datetime, serials: Iterable[int], number: int, *, days: int = LEAF_DAYS
+    authority: Path,
+    to: Path,
+    now: datetime.datetime,
+    revoked: Iterable[x509.RevokedCertificate],
+    number: int,
+    *,
+    days: int = LEAF_DAYS,
 ) -> None:
-    """Write a revocation list (RFC 5280) of these serial numbers, whole or not at all. Raises `Malformed`."""
+    """Write a revocation list (RFC 5280) with these entries, whole or not at all. Raises `Malformed`."""
     ca, ca_key = _authority(authority)
     builder = (
         x509.CertificateRevocationListBuilder()
@@ -98,8 +105,7 @@ def write_list(
         .add_extension(x509.CRLNumber(number), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
     )
-    for serial in serials:
-        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build()
+    for entry in revoked:
         builder = builder.add_revoked_certificate(entry)
     data = builder.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     new = to.with_name(to.name + ".new")
@@ -110,33 +116,41 @@ def write_list(
 def revoke(
     authority: Path, list_file: Path, certificate: Path, now: datetime.datetime, *, days: int = LEAF_DAYS
 ) -> int:
-    """Put a certificate on the list, under the next number; the certificate's serial number. Raises `Malformed`, `Conflict`."""
+    """Put a certificate on the list, under the next number; the certificate's serial number.
+
+    Raises `Malformed` when this authority did not issue it, for its number on this list would revoke nothing; `Conflict` when it is there.
+    """
+    ca, _ = _authority(authority)
     try:
-        serial = x509.load_pem_x509_certificate(certificate.read_bytes()).serial_number
-    except (OSError, ValueError) as error:
+        leaf = x509.load_pem_x509_certificate(certificate.read_bytes())
+        leaf.verify_directly_issued_by(ca)
+    except (OSError, ValueError, TypeError) as error:
         raise Malformed(str(certificate), "", f"cannot be revoked on {list_file}: {error}") from None
-    serials, number = _listed(list_file)
-    if serial in serials:
+    except InvalidSignature:
+        raise Malformed(str(certificate), "", f"was not issued by the authority in {authority}") from None
+    entries, number = _listed(list_file)
+    if leaf.serial_number in {entry.serial_number for entry in entries}:
         raise Conflict(f"{certificate} is revoked already")
-    write_list(authority, list_file, now, [*serials, serial], number + 1, days=days)
-    return serial
+    new = x509.RevokedCertificateBuilder().serial_number(leaf.serial_number).revocation_date(now).build()
+    write_list(authority, list_file, now, [*entries, new], number + 1, days=days)
+    return leaf.serial_number
 
 
 def renew_list(authority: Path, list_file: Path, now: datetime.datetime, *, days: int) -> int:
     """The same list under the next number, good for so many days from now; how many it names. Raises `Malformed`."""
-    serials, number = _listed(list_file)
-    write_list(authority, list_file, now, serials, number + 1, days=days)
-    return len(serials)
+    entries, number = _listed(list_file)
+    write_list(authority, list_file, now, entries, number + 1, days=days)
+    return len(entries)
 
 
-def _listed(list_file: Path) -> tuple[list[int], int]:
-    """Serial numbers on a list, and its own number."""
+def _listed(list_file: Path) -> tuple[list[x509.RevokedCertificate], int]:
+    """What is on a list, each with the time when it was revoked, and the list's own number."""
     try:
         held = x509.load_pem_x509_crl(list_file.read_bytes())
         number = held.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     except (OSError, ValueError, x509.ExtensionNotFound) as error:
         raise Malformed(str(list_file), "", f"is no revocation list that can be continued: {error}") from None
-    return [entry.serial_number for entry in held], number
+    return list(held), number
 
 
 def issue(authority: Path, identity: Identity, out: Path, now: datetime.datetime, *, days: int = LEAF_DAYS) -> None:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from relay.app.lists import ListsUsed
 from relay.core.errors import Conflict, Denied, Malformed
 from relay.core.identity import Role
-from relay.setup.ca import make_authority, revoke, write_list
+from relay.setup.ca import make_authority, renew_list, revoke, write_list
 from relay.transport import gate, revocation
 from relay.transport.channels import call, channel
 from relay.transport.credentials import TlsFiles
@@ -91,6 +91,31 @@ async def test_revoked_caller_is_out_on_its_next_call_and_in_its_open_streams(
             assert await say(other) == b"hello"
             assert not kept.done()
             kept.cancel()
+
+
+def test_a_certificate_keeps_the_time_of_its_revocation_however_often_the_list_is_made_anew(
+    authority: Path, tmp_path: Path, listed: TlsFiles
+) -> None:
+    path, later = listed.crl[DOMAIN], NOW + DAY
+    first, second = (issued(authority, tmp_path / name, Role.OPERATOR, name).certificate for name in ("a", "b"))
+    revoke(authority, path, first, NOW)
+    revoke(authority, path, second, later)
+    assert renew_list(authority, path, later + DAY, days=30) == 2
+    held = {entry.serial_number: entry.revocation_date_utc for entry in x509.load_pem_x509_crl(path.read_bytes())}
+    numbers = [x509.load_pem_x509_certificate(one.read_bytes()).serial_number for one in (first, second)]
+    assert held == dict(zip(numbers, (NOW.replace(microsecond=0), later.replace(microsecond=0)), strict=True))
+
+
+def test_a_certificate_of_another_authority_is_not_taken_for_revoked(
+    authority: Path, tmp_path: Path, listed: TlsFiles
+) -> None:
+    path, before = listed.crl[DOMAIN], listed.crl[DOMAIN].read_bytes()
+    (tmp_path / "other").mkdir()
+    make_authority(tmp_path / "other", DOMAIN, NOW)  # of the same name, with another key
+    strange = issued(tmp_path / "other", tmp_path / "strange", Role.OPERATOR).certificate
+    with pytest.raises(Malformed, match="was not issued by the authority"):
+        revoke(authority, path, strange, NOW)
+    assert path.read_bytes() == before
 
 
 def test_open_calls_are_looked_at_well_within_a_minute() -> None:
