@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc.aio
@@ -170,7 +171,7 @@ async def _confirm(store: SqliteRelayStore, item: Any, origin: str) -> None:
 async def test_request_reaches_the_custodian_it_names_and_no_other_may_answer_it(tmp_path: Path) -> None:
     """A stranger's answer to a request that is under way fails as one to a request that never was."""
     async with two_lenders(tmp_path) as (a, b):
-        router = Router(None, a.disclosures._clock)  # type: ignore[arg-type]
+        router = Router(SimpleNamespace(ledger="court"), a.disclosures._clock)  # type: ignore[arg-type]
 
         async def nothing() -> Any:
             for piece in ():
