@@ -55,7 +55,7 @@ def test_logs_are_shown_verified_exported_and_a_change_is_found(tmp_path: Path) 
         assert (refused.code, "never overwritten" in refused.err) == (2, True)
     with closing(sqlite3.connect(home / "custodian/data/custodian.sqlite")) as c, c:
         c.execute("DELETE FROM custody_event WHERE position = 1")
-    with serving(home, "custodian"):
+    with serving(home, "lender-ledger"), serving(home, "custodian"):
         found = courtrelay("custody", "verify", "--home", home)
         assert (found.code, "event 1: the log holds an entry here" in found.out) == (1, True)
         export = courtrelay("custody", "export", "--out", tmp_path / "x.jsonld", "--home", home)

@@ -36,6 +36,13 @@ def made_home(folder: Path, change: Callable[[str], str] = lambda text: text) ->
     return home
 
 
+def with_pages(text: str, tls: str) -> str:
+    """A court's configuration whose pages, and nothing else, have another line `tls`."""
+    before, table, pages = text.partition("\n[web]\n")
+    assert pages.count('tls = "none"') == 1, text
+    return before + table + pages.replace('tls = "none"', tls)
+
+
 @contextmanager
 def running_gateway(home: Path) -> Iterator[Gateway]:
     """Its court, serving."""

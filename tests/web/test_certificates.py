@@ -14,7 +14,7 @@ from relay.core.identity import parse_identity
 from relay.setup.ca import issue, make_authority, revoke
 from tests.web.browser import Pages, shots_folder
 from tests.web.client import Client
-from tests.web.gateway import Gateway, made_home, running_gateway
+from tests.web.gateway import Gateway, made_home, running_gateway, with_pages
 
 PERSON = "spiffe://courtrelay.example/person"
 
@@ -24,8 +24,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """With TLS of its own: a certificate is asked for, not required."""
 
     def change(text: str) -> str:
-        assert 'tls = "none"' in text
-        return text.replace('tls = "none"', 'tls = "optional"').replace('url = "http://', 'url = "https://')
+        return with_pages(text, 'tls = "optional"').replace('url = "http://', 'url = "https://')
 
     with running_gateway(made_home(tmp_path_factory.mktemp("tls"), change)) as running:
         yield running

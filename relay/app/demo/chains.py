@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from adapters.evm.attestation import attestation_text, attester_key, join_attestation
 from adapters.evm.devchain import CONTRACT
@@ -37,22 +37,20 @@ async def reorganise(home: Path) -> list[str]:
     rpc = HttpRpc(config.dev.url, config.chain.chain_id)
     try:
         height = quantity(await rpc.call("eth_blockNumber"), "a height")
-        lost: list[object] = []
-        before = await _hashes(rpc, height - depth + 1, height)
-        for number in range(height - depth + 1, height + 1):
-            block = await rpc.call("eth_getBlockByNumber", hex(number), False)
-            lost += block["transactions"] if isinstance(block, dict) else []
+        before = await _blocks(rpc, height - depth + 1, height)
         await rpc.call("anvil_reorg", depth, [])
-        after = await _hashes(rpc, height - depth + 1, height)
+        after = await _blocks(rpc, height - depth + 1, height)
     finally:
         await rpc.close()
-    changed = sum(old != new for old, new in zip(before, after, strict=True))
-    return [f"{changed} blocks up to height {height} were replaced; {len(lost)} transactions are on no chain any more"]
+    # a block mined meanwhile is among the replaced ones, and the oldest looked at then is not: what is said is what was seen
+    changed = [old for old, new in zip(before, after, strict=True) if old["hash"] != new["hash"]]
+    lost = sum(len(block["transactions"]) for block in changed)
+    return [f"{len(changed)} blocks up to height {height} were replaced; {lost} transactions are on no chain any more"]
 
 
-async def _hashes(rpc: HttpRpc, first: int, last: int) -> list[object]:
+async def _blocks(rpc: HttpRpc, first: int, last: int) -> list[dict[str, Any]]:
     blocks = [await rpc.call("eth_getBlockByNumber", hex(number), False) for number in range(first, last + 1)]
-    return [block["hash"] if isinstance(block, dict) else None for block in blocks]
+    return [block for block in blocks if isinstance(block, dict)]
 
 
 def forge_anchor(folder: Path, checkpoint: Checkpoint) -> LedgerProof:
