@@ -15,6 +15,7 @@ from relay.core.limits import MESSAGE_BYTES_MAX
 from relay.telemetry.trace import HEADER, traceparent
 from relay.transport.credentials import TlsFiles, channel_credentials
 from relay.transport.status import from_status
+from relay.transport.told import Told
 
 T = TypeVar("T")
 
@@ -61,12 +62,12 @@ async def channel(target: str, tls: TlsFiles) -> AsyncIterator[grpc.aio.Channel]
 
 
 @contextmanager
-def errors(*, writing: bool = False) -> Iterator[None]:
+def errors(told: Told | None = None, *, writing: bool = False) -> Iterator[None]:
     """Around any use of a stub: statuses become domain errors, and so does the end of a call whose channel was closed meanwhile."""
     try:
         yield
     except grpc.aio.AioRpcError as error:
-        raise from_status(error, writing=writing) from None
+        raise from_status(told.instead_of(error) if told else error, writing=writing) from None
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
@@ -78,14 +79,14 @@ def errors(*, writing: bool = False) -> Iterator[None]:
 
 async def call(awaitable: Awaitable[T], *, writing: bool = False) -> T:
     """Await a unary call. With `writing`, no answer means `Uncertain`."""
-    with errors(writing=writing):
+    with errors(Told(awaitable), writing=writing):
         return await awaitable
 
 
 async def stream(calling: Any) -> AsyncIterator[Any]:
     """Replies of a streaming call; leaving early cancels it, and errors in the middle are translated too."""
     try:
-        with errors():
+        with errors(Told(calling)):
             async for reply in calling:
                 yield reply
     finally:

@@ -12,12 +12,13 @@ from typing import Any
 
 from relay.app import desk
 from relay.services.custodian.deposit import StoredDossier
+from relay.transport.limits import Limits
 from relay.wire.desks import CustodianDeskClient
 from tests.support.lines import repayment
 
 TICK_S = 0.1
-WAITING_MAX = 200
-"""Deposits without an answer: past this the machine cannot carry the rate, and the run says so."""
+WAITING_MAX = Limits().calls_open - 8
+"""Deposits without an answer: past this the machine cannot carry the rate, and the run says so before the custodian refuses more."""
 
 
 class Ingest:
