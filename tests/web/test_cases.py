@@ -54,9 +54,9 @@ def test_a_clerk_takes_a_grant_in_retrieves_and_opens_the_dossier(pages: Pages, 
     counts = network.verdict["records"]
     withheld = sum(r["status"] == "withheld" for r in counts)
     expect(page.locator("p.lead")).to_contain_text(
-        f"{len(counts)} records: {len(counts) - withheld} disclosed, {withheld} withheld"
+        f"Records: {len(counts)}. Disclosed: {len(counts) - withheld}, withheld: {withheld}"
     )
-    expect(page.locator("p.lead")).to_contain_text("none missing")
+    expect(page.locator("p.lead")).to_contain_text("missing: none")
     expect(page.locator("article.record")).to_have_count(len(counts))
     expect(page.locator("section[aria-labelledby=steps] ol.steps li")).to_have_count(16)
     for sentence in network.verdict["does_not_prove"]:
