@@ -56,7 +56,7 @@ class FullDisks:
         home = initialise(self._folder / "home", base_port=0, validators=4, threshold=3, anchor_interval_s=0.05).home
         network = Network(home)
         with ExitStack() as stack:
-            disks = {role: stack.enter_context(small_disk(home / role / "data")) for role in ROLES}
+            disks = {role: stack.enter_context(small_disk(home / role / "data", self._count)) for role in ROLES}
             self._outcome.kind = type(disks["relay"]).__name__
 
             def started(process: RoleProcess) -> None:
