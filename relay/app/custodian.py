@@ -214,15 +214,18 @@ async def run_custodian(path: Path) -> None:
         services = _wire(config, store, vault, source, GrpcRelayLink(to_relay))
         projector = await open_projector(stack, config.ledger, config.projections, store, services.deposits.grown)
         custody_desk = services.custody_desk(config, store)
-        await await_standing(path, config, store, source)  # nothing that could append runs before this has returned
-        # not earlier: to a database that is older than its folder, newer payloads look like leftovers
-        await asyncio.to_thread(vault.sweep, await store.known_blobs())
         publisher = open_publisher(common, None)
         status = services.status(config.origin, store, projector, publisher)
         desk = services.desk(status)
         needs = custodian_needs(config, source=source, probe=store.probe, relay=to_relay, publisher=publisher)
         health = make_health("custodian", needs)
         overviews = Overviews(health, common, custodian_report(status))
+        sample = partial(sample_custodian, store, config.origin, SystemClock().now_ms)
+        health.begin("its logs are compared with its ledger before it serves")
+        await open_ops(stack, health, common, sample, overviews.tell)
+        await await_standing(path, config, store, source)  # nothing that could append runs before this has returned
+        # not earlier: to a database that is older than its folder, newer payloads look like leftovers
+        await asyncio.to_thread(vault.sweep, await store.known_blobs())
         port = await stack.enter_async_context(
             serving(
                 [
@@ -242,9 +245,7 @@ async def run_custodian(path: Path) -> None:
             )
         )
         await open_custodian_http(stack, config, store)
-        await open_ops(
-            stack, health, common, partial(sample_custodian, store, config.origin, SystemClock().now_ms), overviews.tell
-        )
+        await health.begun()
         await stack.enter_async_context(
             workers(
                 ("anchoring", services.anchoring.run()),

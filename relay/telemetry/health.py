@@ -85,6 +85,7 @@ class Health:
         self._sleep = sleep
         self._followers: list[Follower] = []
         self._states: dict[tuple[Kind, str], State] = {}
+        self.starting = ""
         self.stopping = False
 
     async def run(self) -> None:
@@ -96,6 +97,15 @@ class Health:
     def follow(self, follower: Follower) -> None:
         """Call this after every look, and when the role begins to stop, with whether it is ready."""
         self._followers.append(follower)
+
+    def begin(self, why: str) -> None:
+        """Not ready until `begun`, whatever the components say: what the role does before it serves."""
+        self.starting = why
+
+    async def begun(self) -> None:
+        """The role serves from now on."""
+        self.starting = ""
+        await self._tell()
 
     async def stop(self) -> None:
         """Not ready from now on: the process is asked to end."""
@@ -136,4 +146,5 @@ class Health:
         """Whether calls should come here."""
         states = self.states
         seen = len(states) == len(self._components)
-        return seen and not self.stopping and not any(one.problem for one in states if one.needed)
+        serves = seen and not self.stopping and not self.starting
+        return serves and not any(one.problem for one in states if one.needed)

@@ -127,7 +127,7 @@ async def test_a_restored_custodian_appends_nothing_to_a_log_that_was_anchored_f
     network = Network(home)
     try:
         await network.roles["lender-ledger"].start()
-        with pytest.raises(Behind, match="catch-up --config"):
+        with pytest.RaisesGroup(pytest.RaisesExc(Behind, match="catch-up --config"), flatten_subgroups=True):
             async with asyncio.timeout(SERVES_S):
                 await run_custodian(home / CONFIG)
     finally:

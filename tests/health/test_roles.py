@@ -265,3 +265,27 @@ def _dossier(reference: str) -> Iterator[custodian_pb2.DepositRequest]:
     yield custodian_pb2.DepositRequest(begin=custodian_pb2.BeginDossier(reference=reference))
     yield custodian_pb2.DepositRequest(record=custodian_pb2.RecordLine(line=1, json=json.dumps(line).encode()))
     yield custodian_pb2.DepositRequest(end=custodian_pb2.EndDossier())
+
+
+def test_custodian_that_waits_for_its_ledger_lives_and_says_what_it_waits_for(roles: Roles) -> None:
+    for role in {"custodian", "lender-ledger"} & set(roles.running):
+        roles.end(role)
+
+    def told() -> str:
+        with suppress(OSError):
+            return roles.get("custodian", "/readyz")[1]
+        return ""
+
+    command = [sys.executable, "-m", "relay.cli", "serve", "custodian", "--home", str(roles.home)]
+    waiting = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until("it was looked at", lambda: "database" in told())
+        assert told().splitlines()[0] == "not ready: its logs are compared with its ledger before it serves"
+        assert roles.get("custodian", "/livez") == (200, "alive\n")
+        assert 'courtrelay_ready{role="custodian"} 0.0' in roles.get("custodian", "/metrics")[1]
+        roles.start("lender-ledger")
+        until("it serves", lambda: all_well(roles, "custodian"))
+    finally:
+        waiting.terminate()
+        waiting.wait(timeout=PATIENCE_S)
+    roles.start("custodian")
