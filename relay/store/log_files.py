@@ -25,6 +25,9 @@ ROW_BYTES: Final = 2 + ENTRY_BYTES
 _PREFIX: Final = ENTRY_BYTES.to_bytes(2, "big")
 _REBUILD_ENTRIES: Final = 65_536
 CACHE_QUARTERS: Final = 2048
+"""For proofs of entries all over a log: up to 22 MB."""
+EDGE_QUARTERS: Final = 128
+"""For proofs along its growing edge alone, which comes back to few of them: up to 1.4 MB, for a relay may hold many logs."""
 SYNC_ENTRIES: Final = 65_536
 """Tiles are synced when so many entries have been appended since: what opening makes again takes a fraction of a second."""
 _MARK_BYTES: Final = 8
@@ -37,7 +40,14 @@ class LogPacks:
     opening, so a crash between the two is harmless.
     """
 
-    def __init__(self, folder: Path, committed_size: int, open_pack: Callable[[Path], Pack] = Pack) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        committed_size: int,
+        open_pack: Callable[[Path], Pack] = Pack,
+        cache_quarters: int = CACHE_QUARTERS,
+    ) -> None:
+        self._quarters = cache_quarters
         self._entries = open_pack(folder / "entries.pack")
         self._tiles = [open_pack(folder / f"tiles-{level}.pack") for level in range(TILE_LEVEL_MAX + 1)]
         self._upper = [open_pack(folder / f"upper-{level}.pack") for level in range(TILE_LEVEL_MAX + 1)]
@@ -55,12 +65,18 @@ class LogPacks:
         self._synced = self._last_mark()
         self._appender = self._restore(self._synced)
         self._sync_tiles()
-        self._reader = TileHashReader(self, self._size, CACHE_QUARTERS)
+        self._reader = TileHashReader(self, self._size, self._quarters)
 
     @classmethod
-    def open(cls, directory: Path, committed_size: int, open_pack: Callable[[Path], Pack] = Pack) -> LogPacks:
+    def open(
+        cls,
+        directory: Path,
+        committed_size: int,
+        open_pack: Callable[[Path], Pack] = Pack,
+        cache_quarters: int = CACHE_QUARTERS,
+    ) -> LogPacks:
         """Open or create; cut off what was never committed; rebuild tile hashes that are missing. Raises `Malformed`."""
-        return cls(directory, committed_size, open_pack)
+        return cls(directory, committed_size, open_pack, cache_quarters)
 
     def _last_mark(self) -> int:
         """Entries whose tile hashes survive whatever happens; 0 is always safe."""
@@ -190,7 +206,7 @@ class LogPacks:
                 self._entries.truncate(size * ROW_BYTES)
                 self._size = size
                 self._appender = self._restore(size)
-                self._reader = TileHashReader(self, size, CACHE_QUARTERS)
+                self._reader = TileHashReader(self, size, self._quarters)
 
     def close(self) -> None:
         """Close the files. Safe to call twice."""

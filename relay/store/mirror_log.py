@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from relay.durable.database import Database
 from relay.durable.errors import StorageFailed
 from relay.durable.packs import Pack
-from relay.store.log_files import LogPacks
+from relay.store.log_files import CACHE_QUARTERS, LogPacks
 
 MIRROR_SCHEMA: Final = """
 CREATE TABLE mirror_log (
@@ -40,7 +40,12 @@ class StoredMirrorLog:
 
     @classmethod
     async def open(
-        cls, database: Database, directory: Path, origin: str, open_pack: Callable[[Path], Pack] = Pack
+        cls,
+        database: Database,
+        directory: Path,
+        origin: str,
+        open_pack: Callable[[Path], Pack] = Pack,
+        cache_quarters: int = CACHE_QUARTERS,
     ) -> StoredMirrorLog:
         """Open an origin's log; bytes beyond the committed size are cut off."""
 
@@ -51,7 +56,8 @@ class StoredMirrorLog:
 
         committed = await database.write(ensure)
         folder = directory / hashlib.sha256(origin.encode()).hexdigest()
-        return cls(database, origin, await asyncio.to_thread(LogPacks.open, folder, committed, open_pack))
+        files = await asyncio.to_thread(LogPacks.open, folder, committed, open_pack, cache_quarters)
+        return cls(database, origin, files)
 
     @property
     def size(self) -> int:
