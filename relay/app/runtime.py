@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -163,8 +163,9 @@ def _first(error: BaseException) -> BaseException:
 
 
 def _ended(error: BaseException, config: Path | None) -> int:
-    if line := last_line(error, config):
-        print(f"error: {line}", file=sys.stderr, flush=True)
-    else:
-        log_event(log, WORKER_CRASHED, exc_info=error)
+    with suppress(OSError):  # the log may be on the very disk that is full; the code is told all the same
+        if line := last_line(error, config):
+            print(f"error: {line}", file=sys.stderr, flush=True)
+        else:
+            log_event(log, WORKER_CRASHED, exc_info=error)
     return exit_code(error)

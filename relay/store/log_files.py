@@ -24,8 +24,8 @@ from relay.durable.packs import Pack
 ROW_BYTES: Final = 2 + ENTRY_BYTES
 _PREFIX: Final = ENTRY_BYTES.to_bytes(2, "big")
 _REBUILD_ENTRIES: Final = 65_536
-CACHE_QUARTERS: Final = 2048
-"""For proofs of entries all over a log: up to 22 MB."""
+CACHE_QUARTERS: Final = 1024
+"""For proofs of entries all over a log: up to 11 MB. All quarters above the leaves of 16 million entries find room."""
 EDGE_QUARTERS: Final = 128
 """For proofs along its growing edge alone, which comes back to few of them: up to 1.4 MB, for a relay may hold many logs."""
 SYNC_ENTRIES: Final = 65_536

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import socket
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from relay.app.exits import EXIT_CODES, exit_code, last_line
+from relay.app.exits import EXIT_CODES, EXIT_CONFIG, exit_code, last_line
 from relay.core.errors import Conflict, Denied, Malformed, Unavailable
 from relay.durable.errors import StorageFailed
 from relay.setup.keys import make_signing_key
-from tests.support.command import ROOT, Ran, courtrelay
+from tests.support.command import ROOT, Ran, courtrelay, environment
 
 Change = Callable[[str, str, str], Path]
 STORE = '[store]\nfamily = "postgresql"\nurl = "{}"\nlease_s = 5\n\n[tls]'
@@ -132,6 +134,15 @@ def test_full_disk_is_storage_with_what_to_do() -> None:
         assert exit_code(StorageFailed(text)) == 70
         assert "make room, then start again" in last_line(StorageFailed(text), None)
     assert "look at the disk" in last_line(StorageFailed("/data/x: disk I/O error"), None)
+
+
+def test_code_is_told_where_the_line_cannot_be_written(home: Path) -> None:
+    """The log may be on the very disk that is full."""
+    command = [sys.executable, "-m", "relay.cli", "serve", "relay", "--home", str(home)]
+    (home / "relay/config.toml").write_text("[keys")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, env=environment(), stdout=subprocess.PIPE, stderr=full, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (EXIT_CONFIG, b"")
 
 
 def test_kinds_of_errors_have_their_codes() -> None:
