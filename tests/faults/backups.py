@@ -205,7 +205,7 @@ class BackupRun:
             self._business = business
 
 
-async def ends(waiting: object, within_s: float = 3.0) -> bool:
+async def ends(waiting: object, within_s: float = 10.0) -> bool:
     """Whether a process ends by itself."""
     try:
         async with asyncio.timeout(within_s):
