@@ -167,7 +167,7 @@ async def test_deadlock_is_tried_again(store: PostgresRelayStore) -> None:
         await store.database.write(write)
 
     await asyncio.gather(both("a", "b"), both("b", "a"))
-    assert tries == 3
+    assert tries >= 3  # a busy server may have chosen both as victims
     assert [(await store.cursor(name)).height for name in "ab"] == [3, 3]
 
 
