@@ -147,11 +147,12 @@ def test_top_at_a_terminal_ends_by_key_and_by_signal(roles: Roles, by: str) -> N
     around = {**environment(), "TERM": "xterm", "COLUMNS": "80", "LINES": "30"}
     process = subprocess.Popen(command, cwd=ROOT, env=around, stdin=inner, stdout=inner, stderr=inner)
     os.close(inner)
-    shown = b""
+    shown, ready = b"", select.poll()  # `select.select` knows no descriptor above 1,023
+    ready.register(outer, select.POLLIN)
 
     def seen() -> bool:
         nonlocal shown
-        if select.select([outer], [], [], 0)[0]:
+        if ready.poll(0):
             shown += os.read(outer, 65_536)
         return b"proven" in shown
 
