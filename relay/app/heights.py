@@ -17,7 +17,7 @@ WITHIN_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeightsSeen:
-    """`latest` and `final` are None while the node does not answer."""
+    """`latest` and `final` are None while the node does not answer; `latest` is never behind `read`."""
 
     latest: int | None
     final: int | None
@@ -42,10 +42,11 @@ class Heights:
                 self._head = await self._ask()
                 self._asked_at = time.monotonic()
         ledger = self._source.ledger
+        read = (await self._store.cursor(ledger)).height
         return HeightsSeen(
-            latest=self._head.height if self._head else None,
+            latest=max(self._head.height, read) if self._head else None,
             final=self._head.final_height if self._head else None,
-            read=(await self._store.cursor(ledger)).height,
+            read=read,
             compared=(await self._store.rescanned(ledger)).height,
         )
 

@@ -110,7 +110,7 @@ class OpsSite:
 
         lines = [component_line(one) for one in self._health.states]
         word = "ready" if self._health.ready else "not ready"
-        word += ": stopping" if self._health.stopping else f": {self._health.starting}" if self._health.starting else ""
+        word += f": {self._health.phase}" if self._health.phase else ""
         return web.Response(status=200 if self._health.ready else 503, text="\n".join([word, *lines]) + "\n")
 
 

@@ -59,7 +59,7 @@ class Overviews:
                 taken_ms=now_ms,
                 ready=self._health.ready,
                 stopping=self._health.stopping,
-                problem=told.problem,
+                problem=told.problem or self._health.starting,
                 components=self._health.states,
                 origins=told.origins,
                 endings=tuple(ends),

@@ -37,14 +37,15 @@ async def _sample_ledger(store: RelayStore, origins: Origins, watcher: Watcher) 
     """A worker that does not watch a ledger says nothing of its head: another does."""
     read = (await store.cursor(watcher.ledger)).height
     compared = (await store.rescanned(watcher.ledger)).height
+    final = max(watcher.head.final_height if watcher.head else 0, watcher.final_height)
     if watcher.head is not None:
-        metrics.ledger_head_height.labels(watcher.ledger, "latest").set(watcher.head.height)
-        metrics.ledger_head_height.labels(watcher.ledger, "final").set(watcher.head.final_height)
-    final = min(read, watcher.head.final_height if watcher.head else watcher.final_height)
+        # a node is asked now and then, and its blocks come meanwhile: what was read is never shown as beyond its newest
+        metrics.ledger_head_height.labels(watcher.ledger, "latest").set(max(watcher.head.height, read))
+        metrics.ledger_head_height.labels(watcher.ledger, "final").set(final)
     for room in origins:
         if room.config.ledger == watcher.ledger:
             metrics.proven_contiguous_height.labels(room.config.origin).set(read)
-            metrics.sequence_gaps.labels(room.config.origin).set(max(0, final - compared))
+            metrics.sequence_gaps.labels(room.config.origin).set(max(0, min(read, final) - compared))
 
 
 async def sample_custodian(store: CustodianStore, origin: str, now_ms: Callable[[], int]) -> None:

@@ -107,6 +107,11 @@ class Health:
         self.starting = ""
         await self._tell()
 
+    @property
+    def phase(self) -> str:
+        """What the role does instead of serving; empty while it serves."""
+        return "stopping" if self.stopping else self.starting
+
     async def stop(self) -> None:
         """Not ready from now on: the process is asked to end."""
         self.stopping = True
@@ -146,5 +151,4 @@ class Health:
         """Whether calls should come here."""
         states = self.states
         seen = len(states) == len(self._components)
-        serves = seen and not self.stopping and not self.starting
-        return serves and not any(one.problem for one in states if one.needed)
+        return seen and not self.phase and not any(one.problem for one in states if one.needed)

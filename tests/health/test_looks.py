@@ -7,20 +7,26 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from relay.app.components import Disk, ledger
+from relay.app.heights import Heights
 from relay.app.initialise import initialise
 from relay.app.relay import read_origins
+from relay.app.samples import sample_relay
 from relay.config.roles import read_custodian, read_relay
 from relay.core.checkpoint import Checkpoint
-from relay.ports.ledgers import AnchorSource
+from relay.ports.ledgers import AnchorSource, LedgerHead
+from relay.services.forwarding.origins import OriginConfig, Origins
 from relay.services.forwarding.watch import Watcher
 from relay.store.relay import SqliteRelayStore
+from relay.telemetry import metrics
 from relay.telemetry.clocks import ClockWatch, peer_clock
 from relay.telemetry.health import Component, Health
 from relay.telemetry.silence import SILENT_S
+from tests.store.relay_items import LEDGER, ORIGIN, block
 from tests.support.frozen import TestClock, no_waits, settle
 from tests.support.way import opened_source, start_ledger
 
@@ -84,6 +90,38 @@ async def test_silent_feed_is_told_from_an_idle_chain(tmp_path: Path) -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await store.close()
+
+
+class LastAsked:
+    """A ledger whose node was last asked when its newest block was this one."""
+
+    ledger = LEDGER
+
+    def __init__(self, height: int) -> None:
+        self.said = LedgerHead(height=height, block_hash=b"h", final_height=height)
+
+    async def head(self) -> LedgerHead:
+        return self.said
+
+
+async def test_what_was_read_is_never_shown_as_beyond_the_newest_block(tmp_path: Path) -> None:
+    """The node is asked now and then, and its blocks come meanwhile. In `status` and in the metrics."""
+    store = await SqliteRelayStore.open(tmp_path)
+    for height in (1, 2, 3):
+        await store.take_block(LEDGER, block(height))
+    node: Any = LastAsked(2)
+    seen = await Heights(node, store).seen()
+    assert (seen.latest, seen.final, seen.read) == (3, 2, 3)
+    origins = Origins({ORIGIN: OriginConfig(origin=ORIGIN, custodian="c", log_keys=(), ledger=LEDGER)})
+    watcher = Watcher(node, store, origins, sleep=asyncio.sleep, backoff=no_waits)
+    watcher.head = node.said
+    await sample_relay(store, origins, (watcher,), "court")
+    shown = {
+        kind: metrics.REGISTRY.get_sample_value("courtrelay_ledger_head_height", {"ledger": LEDGER, "kind": kind})
+        for kind in ("latest", "final")
+    }
+    assert shown == {"latest": 3.0, "final": 2.0}
+    await store.close()
 
 
 async def test_node_that_stopped_is_a_problem_and_leaves_the_role_ready(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ async def test_readiness_turns_with_what_is_needed_alone() -> None:
             head, _, body = (await asyncio.to_thread(ask, port, "/readyz")).partition("\r\n\r\n")
             return head.split(" ")[1], body.splitlines()
 
+        assert await readiness() == ("503", ["not ready"])  # nothing was looked at yet
         site.health.begin("its logs are compared")
         assert await readiness() == ("503", ["not ready: its logs are compared"])
         await site.health.look()

@@ -111,7 +111,6 @@ class Watcher:
     async def _take(self, block: AnchorBlock) -> None:
         ours = tuple(anchor for anchor in block.anchors if self._origins.serves(anchor.origin, anchor.ledger))
         new = await self._store.take_block(self._source.ledger, replace(block, anchors=ours))
-        self._show(block)
         add(metrics.commitments_observed, new, "stream")
         head = self._heads.get(block.height)
         self._heads = {height: one for height, one in self._heads.items() if height > block.height}
@@ -126,13 +125,6 @@ class Watcher:
             await self._settle(block.height)
         elif new:
             await self._judge(await self._source.head())
-
-    def _show(self, block: AnchorBlock) -> None:
-        """A block that was read was said by the node, too: what is shown as its newest is never behind that."""
-        said = self.head
-        if said is None or said.height < block.height:
-            final = max(block.final_height, said.final_height if said else 0)
-            self.head = LedgerHead(height=block.height, block_hash=block.block_hash, final_height=final)
 
     def _wake(self, count: int) -> None:
         if count:
