@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -151,10 +152,10 @@ def _copy(role: str, config: Config, draft: Path, now_s: int, *, with_keys: bool
     if role == "custodian" and (lost := missing_payload(target)):
         raise FileNotFoundError(lost)
     if with_keys:
-        for number, key in enumerate(sorted(set(_private(config)))):
-            # keys of two folders may have one name: the later, by path, gets a number
-            taken = (draft / KEYS / key.name).exists()
-            snapshot.copy_file(key, draft / KEYS / (f"{number}-{key.name}" if taken else key.name))
+        for key in sorted(set(_private(config))):
+            # under its whole path: two folders may hold keys of one name, and who restores must know where each belongs
+            place = Path(os.path.normpath(key.absolute()))
+            snapshot.copy_file(key, draft / KEYS / place.relative_to(place.anchor))
     paths = sorted(p for p in draft.rglob("*") if p.is_file())
     return Manifest(
         role=role,

@@ -71,20 +71,21 @@ def test_a_backup_holds_no_private_key_unless_asked(taken: tuple[Path, Path], tm
     assert keys
     assert not any(key in path.read_bytes() for path in made.rglob("*") if path.is_file() for key in keys)
     backup.back_up("custodian", home / CONFIG, tmp_path / "with", 1_700_000_000, with_keys=True)
-    held = {path.read_bytes() for path in (tmp_path / "with/keys").iterdir()}
+    held = {path.read_bytes() for path in (tmp_path / "with/keys").rglob("*") if path.is_file()}
     assert keys <= held
     assert json.loads((made / "manifest.json").read_bytes())["role"] == "custodian"
 
 
-def test_two_keys_of_one_name_in_two_folders_are_both_kept(taken: tuple[Path, Path], tmp_path: Path) -> None:
+def test_every_key_is_kept_under_the_path_where_it_belongs(taken: tuple[Path, Path], tmp_path: Path) -> None:
     home, _ = copied(taken, tmp_path)
     config, keys = home / CONFIG, home / "custodian/keys"
-    held = {path.read_bytes() for path in keys.iterdir()}
+    held = {path: path.read_bytes() for path in keys.iterdir() if path.name != "record.pem"}
+    held[keys / "other/log.pem"] = (keys / "record.pem").read_bytes()
     (keys / "other").mkdir()
     shutil.move(keys / "record.pem", keys / "other/log.pem")
     config.write_text(config.read_text().replace('"keys/record.pem"', '"keys/other/log.pem"'))
     backup.back_up("custodian", config, tmp_path / "with", 1_700_000_000, with_keys=True)
-    assert held <= {path.read_bytes() for path in (tmp_path / "with/keys").iterdir()}
+    assert {path: (tmp_path / "with/keys" / path.relative_to("/")).read_bytes() for path in held} == held
 
 
 @pytest.mark.parametrize(
