@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ def test_demo_on_evm_chains_tells_its_story_to_the_end(tmp_path: Path) -> None:
     ran = courtrelay("demo", "--ledger", "evm", "--dir", tmp_path / "story", "--loans", "4", patience_s=300)
     assert ran.code == 0, ran.out + ran.err
     assert "FAILED" not in ran.out
-    assert re.search(r"[1-3] blocks up to height \d+ were replaced", ran.out), ran.out
+    assert "3 blocks up to height" in ran.out
     assert "ok: every ledger proof in the verdict is of kind evm-attested" in ran.out
     assert ran.out.count("     ok: ") >= 10
     relay = (tmp_path / "story/home/relay/log.jsonl").read_text()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,16 +38,28 @@ async def reorganise(home: Path) -> list[str]:
     depth = config.chain.finality
     rpc = HttpRpc(config.dev.url, config.chain.chain_id)
     try:
-        height = quantity(await rpc.call("eth_blockNumber"), "a height")
-        before = await _blocks(rpc, height - depth + 1, height)
-        await rpc.call("anvil_reorg", depth, [])
-        after = await _blocks(rpc, height - depth + 1, height)
+        async with _standing_still(rpc, config.dev.block_time_s):
+            height = quantity(await rpc.call("eth_blockNumber"), "a height")
+            before = await _blocks(rpc, height - depth + 1, height)
+            await rpc.call("anvil_reorg", depth, [])
+            after = await _blocks(rpc, height - depth + 1, height)
     finally:
         await rpc.close()
-    # a block mined meanwhile is among the replaced ones, and the oldest looked at then is not: what is said is what was seen
-    changed = [old for old, new in zip(before, after, strict=True) if old["hash"] != new["hash"]]
-    lost = sum(len(block["transactions"]) for block in changed)
-    return [f"{len(changed)} blocks up to height {height} were replaced; {lost} transactions are on no chain any more"]
+    changed = sum(old["hash"] != new["hash"] for old, new in zip(before, after, strict=True))
+    lost = sum(len(block["transactions"]) for block in before)
+    return [f"{changed} blocks up to height {height} were replaced; {lost} transactions are on no chain any more"]
+
+
+@asynccontextmanager
+async def _standing_still(rpc: HttpRpc, block_time_s: int) -> AsyncIterator[None]:
+    """No block is made meanwhile by the clock; those that are asked about are those that are replaced."""
+    if block_time_s:
+        await rpc.call("evm_setIntervalMining", 0)
+    try:
+        yield
+    finally:
+        if block_time_s:
+            await rpc.call("evm_setIntervalMining", block_time_s)
 
 
 async def _blocks(rpc: HttpRpc, first: int, last: int) -> list[dict[str, Any]]:
