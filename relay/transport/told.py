@@ -28,11 +28,11 @@ class Told:
 
     def _keep(self, calling: Any) -> None:
         """Called when the status is first there, and before anybody else has seen it."""
-        code, details = _at_once(calling.code()), _at_once(calling.details())
-        initial, trailing = _at_once(calling.initial_metadata()), _at_once(calling.trailing_metadata())
-        if code is not None:
-            no = grpc.aio.Metadata()
-            self._first = grpc.aio.AioRpcError(code, initial or no, trailing or no, details)
+        code = _at_once(calling.code())
+        if code in (None, grpc.StatusCode.OK):
+            return
+        details, trailing = _at_once(calling.details()), _at_once(calling.trailing_metadata())
+        self._first = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing or grpc.aio.Metadata(), details)
 
     def instead_of(self, error: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError:
         """What the peer said, where that was overwritten; otherwise the error itself."""

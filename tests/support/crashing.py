@@ -116,6 +116,7 @@ class CrashLab:
         home = self._bench.home
         self._config = read_relay(home / "relay/config.toml")
         self._packs = LogPacks.open(self._folder / "lender", 0)
+        self._stack.callback(self._packs.close)
         self._packs.append([b"\x01" + bytes([n]) * 64 for n in range(max(SIZES))])
         self._bench.use_entries(self._packs.entries(0, max(SIZES)))
         self._notes = {}

@@ -116,9 +116,7 @@ async def streamed(
 
 @asynccontextmanager
 async def sending(data: Sequence[bytes], *, held: bool) -> AsyncIterator[AsyncIterator[bytes]]:
-    """Requests of a stream. `held`: they do not end before the call does, for calls that will be refused; gRPC for Python now and
-    then reports an error of its own when a refusal overtakes what is still being sent.
-    """
+    """Requests of a stream. `held`: they do not end before the call does, for calls that stay open."""
     over = asyncio.Event()
 
     async def requests() -> AsyncIterator[bytes]:

@@ -59,10 +59,10 @@ async def refused(opened: Any, method: str, *data: bytes, timeout: float | None 
     if method == SAY:
         await say(opened, timeout=timeout)
     elif method == GATHER:
-        async with sending(data, held=True) as requests:
+        async with sending(data, held=False) as requests:
             await call(opened.stream_unary(GATHER)(requests, timeout=timeout))
     else:
-        async for _ in streamed(opened, method, data, timeout=timeout, held=True):
+        async for _ in streamed(opened, method, data, timeout=timeout):
             pass
 
 
@@ -229,6 +229,6 @@ async def test_error_in_the_middle_of_a_stream_is_not_taken_for_its_end(
         for echo.error in (Conflict("no"), Unverified("root", "no")):
             seen = []
             with pytest.raises(type(echo.error)):
-                async for reply in streamed(opened, method, [b"a", b"b", b"c"], held=True):
+                async for reply in streamed(opened, method, [b"a", b"b", b"c"]):
                     seen.append(reply)
             assert len(seen) == 2

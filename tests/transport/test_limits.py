@@ -103,7 +103,7 @@ async def test_greedy_caller_is_told_when_to_come_again_and_nobody_else_feels_it
                     await say(opened)
                 assert 0 < refusal.value.retry_s <= 100
             with pytest.raises(Busy):
-                async for _ in streamed(opened, TALK, [b"a"], held=True):
+                async for _ in streamed(opened, TALK, [b"a"]):
                     pass
             assert [await say(other) for _ in range(3)] == [b"hello"] * 3
             status: Any = opened.unary_unary(SAY)(b"x", timeout=5)
