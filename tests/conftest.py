@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.support.ports import narrow
 from tests.support.postgres import Cluster, find_programs, running_cluster
 from tests.support.softhsm import SoftHsm, find_module, running_softhsm
 
@@ -27,6 +28,12 @@ LONG = (
 """Files that take minutes each. They come first, so that no worker waits at the end for another's long one."""
 
 skipped: list[str] = []
+
+
+def pytest_configure() -> None:
+    """Each worker gives its networks ports of its own."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        narrow(os.environ["PYTEST_XDIST_WORKER"], int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -33,6 +33,7 @@ from relay.wire.operations_client import ask_overview
 from relay.wire.v1 import custodian_pb2, custodian_pb2_grpc
 from tests.support.command import PATIENCE_S, ROOT, courtrelay, environment, serving
 from tests.support.lines import repayment
+from tests.support.ports import base_port
 from tests.web.browser import running_chromium
 
 ROLES = ("lender-ledger", "court-ledger", "court", "relay", "custodian")
@@ -74,7 +75,7 @@ class Roles:
 @pytest.fixture(scope="module")
 def roles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roles]:
     home = tmp_path_factory.mktemp("health") / "home"
-    assert courtrelay("init", home, "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--base-port", base_port()).code == 0
     network = Roles(home)
     try:
         for role in ROLES:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from tests.support.command import all_confirmed, await_status, courtrelay, serving, write_folder
 from tests.support.lines import small_dossier
+from tests.support.ports import base_port
 from tests.support.softhsm import SoftHsm
 
 KEYS = {
@@ -70,7 +71,7 @@ def memory_holds(pid: int, wanted: bytes) -> bool:
 
 @pytest.fixture
 def home(softhsm: SoftHsm, tmp_path: Path) -> Iterator[Path]:
-    assert courtrelay("init", tmp_path / "home", "--base-port", "0").code == 0
+    assert courtrelay("init", tmp_path / "home", "--base-port", base_port()).code == 0
     return tmp_path / "home"
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import courtrelay
+from tests.support.ports import base_port
 
 
 def test_init_never_overwrites(tmp_path: Path) -> None:
-    assert courtrelay("init", tmp_path / "home", "--base-port", "0").code == 0
+    assert courtrelay("init", tmp_path / "home", "--base-port", base_port()).code == 0
     ran = courtrelay("init", tmp_path / "home")
     assert ran.code == 1
     assert "nothing is ever overwritten" in ran.err
@@ -38,7 +39,7 @@ def test_usage_errors_are_one_line(tmp_path: Path, arguments: tuple[str, ...], c
 
 
 def test_role_that_is_not_running_is_said(tmp_path: Path) -> None:
-    assert courtrelay("init", tmp_path / "home", "--base-port", "0").code == 0
+    assert courtrelay("init", tmp_path / "home", "--base-port", base_port()).code == 0
     status = courtrelay("status", "--home", tmp_path / "home", "--json")
     assert status.code == 3
     assert status.json()["relay"]["state"] == "cannot be asked"
@@ -60,7 +61,7 @@ def test_role_that_is_not_running_is_said(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_configuration_names_file_and_key(tmp_path: Path, role: str, old: str, new: str, words: str) -> None:
-    assert courtrelay("init", tmp_path / "home", "--base-port", "0").code == 0
+    assert courtrelay("init", tmp_path / "home", "--base-port", base_port()).code == 0
     config = tmp_path / "home" / role / "config.toml"
     assert old in config.read_text()
     config.write_text(config.read_text().replace(old, new, 1))
@@ -79,7 +80,7 @@ def test_trust_roots_that_trust_nothing_are_refused(tmp_path: Path) -> None:
 
 
 def test_garbage_instead_of_a_bundle_is_inconsistent_and_explained(tmp_path: Path) -> None:
-    assert courtrelay("init", tmp_path / "home", "--base-port", "0").code == 0
+    assert courtrelay("init", tmp_path / "home", "--base-port", base_port()).code == 0
     (tmp_path / "b.zip").write_bytes(b"PK\x03\x04 this is not a bundle" * 10)
     ran = courtrelay("verify", tmp_path / "b.zip", "--trust", tmp_path / "home/trust.json")
     assert ran.code == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from relay.core.tlogproof import parse_tlog_proof
 from tests.support.command import all_confirmed, await_status, courtrelay, serving, write_folder
 from tests.support.lines import STATED, repayment_fields
+from tests.support.ports import base_port
 
 
 def line(seq: int) -> dict[str, object]:
@@ -36,7 +37,7 @@ def seen_and_refused(home: Path, tmp_path: Path) -> str:
 
 def test_logs_are_shown_verified_exported_and_a_change_is_found(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert courtrelay("init", home, "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--base-port", base_port()).code == 0
     with serving(home):
         dossier = seen_and_refused(home, tmp_path)
         party_is_shown(home, dossier)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.anvil import find_anvil
 from tests.support.command import courtrelay
+from tests.support.ports import base_port
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,7 @@ def test_unknown_family_makes_nothing(tmp_path: Path) -> None:
 
 def test_node_whose_program_is_gone_says_so_in_one_line(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert courtrelay("init", home, "--ledger", "evm", "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--ledger", "evm", "--base-port", base_port()).code == 0
     config = home / "lender-ledger" / "config.toml"
     lines = ['binary = "nowhere/anvil"' if x.startswith("binary") else x for x in config.read_text().splitlines()]
     config.write_text(os.linesep.join(lines))

@@ -9,6 +9,7 @@ import pytest
 from relay.app import free_ports as module
 from relay.app.free_ports import HIGHEST, LOWEST, free_ports
 from relay.core.errors import Unavailable
+from tests.support.ports import narrow
 
 
 def test_ports_are_different_free_and_outside_the_range_of_outgoing_calls() -> None:
@@ -18,6 +19,23 @@ def test_ports_are_different_free_and_outside_the_range_of_outgoing_calls() -> N
     for port in found:
         with socket.socket() as one:
             one.bind(("127.0.0.1", port))
+
+
+def test_a_port_given_once_is_not_given_again_though_nobody_listens_there() -> None:
+    """A network that is stopped for a while keeps its ports: another test's must not take them."""
+    given = [port for _ in range(500) for port in free_ports(12)]
+    assert len(set(given)) == len(given)
+
+
+def test_workers_have_ports_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = []
+    for worker in ("gw0", "gw1", "gw2"):
+        with monkeypatch.context() as one:
+            one.setattr(module, "LOWEST", 20_000)
+            one.setattr(module, "HIGHEST", 20_999)
+            narrow(worker, 3)
+            parts.append(range(module.LOWEST, module.HIGHEST + 1))
+    assert [(part[0], part[-1]) for part in parts] == [(20_000, 20_332), (20_333, 20_665), (20_666, 20_998)]
 
 
 def test_a_port_in_use_is_passed_over_and_none_left_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from relay.transport.servers import RPCS_MAX, STREAMS_A_CONNECTION_MAX
 from tests.regression.test_30_input_that_declares_more_than_memory import MEMORY_MAX, MIB
 from tests.support.command import courtrelay, serving
 from tests.support.echo import tls
+from tests.support.ports import base_port
 from tests.support.raw_http2 import (
     CONTINUATION,
     DATA,
@@ -67,7 +68,7 @@ class Role:
 @pytest.fixture(scope="module")
 def role(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Role]:
     home = tmp_path_factory.mktemp("wire") / "home"
-    assert courtrelay("init", home, "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--base-port", base_port()).code == 0
     address = tomllib.loads((home / "lender-ledger/config.toml").read_text())["address"]
     with serving(home, "lender-ledger") as process:
         running = Role(address, process.pid, tls(home / "custodian"), tls(home / "relay"))

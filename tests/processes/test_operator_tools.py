@@ -10,6 +10,7 @@ import pytest
 from relay.app.initialise import ORIGIN
 from tests.support.command import all_confirmed, await_status, courtrelay, serving, write_folder
 from tests.support.lines import STATED, repayment_fields
+from tests.support.ports import base_port
 
 
 def line(seq: int) -> dict[str, object]:
@@ -23,7 +24,7 @@ def line(seq: int) -> dict[str, object]:
 def stopped(tmp_path: Path) -> Path:
     """A home whose relay has confirmed three entries and is stopped again."""
     home = tmp_path / "home"
-    assert courtrelay("init", home, "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--base-port", base_port()).code == 0
     with serving(home):
         assert courtrelay("relay", "backlog", "--home", home).out == "nothing is under way\n"
         assert (
@@ -39,7 +40,7 @@ def stopped(tmp_path: Path) -> Path:
 
 def test_tools_say_what_they_did_and_refuse_what_is_not_there(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert courtrelay("init", home, "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--base-port", base_port()).code == 0
     with serving(home):
         assert courtrelay("relay", "quarantine", "list", "--home", home, "--json").json() == []
         halted = courtrelay("relay", "halt", ORIGIN, "--reason", "a pause", "--home", home)

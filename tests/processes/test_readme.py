@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.support.command import ROOT, all_confirmed, await_status, environment, serving
+from tests.support.ports import base_port
 
 
 def blocks() -> list[str]:
@@ -32,7 +33,7 @@ def test_a_new_user_follows_the_readme(tmp_path: Path) -> None:
     network, folder, grant, retrieve, verify = blocks()
     init, serve = network.strip().split("\n")
     assert serve.startswith("courtrelay serve all --home home")
-    assert shell(f"{init} --base-port 0", tmp_path).returncode == 0
+    assert shell(f"{init} --base-port {base_port()}", tmp_path).returncode == 0
     with serving(tmp_path / "home"):
         deposited = shell(folder, tmp_path)
         assert deposited.returncode == 0, deposited.stderr
@@ -55,7 +56,7 @@ def test_a_new_user_follows_the_readme(tmp_path: Path) -> None:
 def test_bundle_verifies_on_an_empty_machine_without_network(tmp_path: Path) -> None:
     """In a network namespace without any interface, with nothing of the home but the trust roots."""
     network, folder, grant, retrieve, _ = blocks()
-    assert shell(f"{network.split(chr(10))[0]} --base-port 0", tmp_path).returncode == 0
+    assert shell(f"{network.split(chr(10))[0]} --base-port {base_port()}", tmp_path).returncode == 0
     with serving(tmp_path / "home"):
         assert shell(folder, tmp_path).returncode == 0
         await_status(tmp_path / "home", "confirmed", all_confirmed(2))

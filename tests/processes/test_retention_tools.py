@@ -16,6 +16,7 @@ import pytest
 
 from relay.cli import main
 from tests.support.command import Ran, all_confirmed, await_status, courtrelay, environment, serving, write_folder
+from tests.support.ports import base_port
 from tests.support.retaining import BASIS, PERSONAL, old_dossier, raw
 
 
@@ -130,7 +131,7 @@ def test_what_is_left_is_a_statement_that_anybody_can_check(home: Path, tmp_path
 def test_custodian_killed_in_the_middle_goes_on_at_its_next_start(tmp_path: Path) -> None:
     """A foreign reader keeps the erasure from its end; kill -9; at the next start it is completed without anybody asking."""
     home = tmp_path / "home"
-    assert courtrelay("init", home, "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--base-port", base_port()).code == 0
     data = home / "custodian/data"
     with serving(home, "lender-ledger"):
         with serving(home, "custodian") as custodian:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.processes.test_readme import shell
 from tests.support.command import ROOT, all_confirmed, await_status, courtrelay, serving, write_folder
 from tests.support.lines import small_dossier
+from tests.support.ports import base_port
 
 
 def blocks(title: str) -> list[str]:
@@ -44,7 +45,7 @@ def identity_is_revoked(home: Path) -> None:
 
 def test_an_operator_changes_the_logs_key_and_then_it_is_stolen(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert courtrelay("init", home, "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--base-port", base_port()).code == 0
     with serving(home):
         deposit(home, "LOAN-1")
         await_status(home, "confirmed", all_confirmed(2))
@@ -82,7 +83,7 @@ def test_an_operator_changes_the_logs_key_and_then_it_is_stolen(tmp_path: Path) 
 def test_key_tools_say_what_is_wrong(tmp_path: Path) -> None:
     """In one sentence, with nothing changed."""
     home = tmp_path / "home"
-    assert courtrelay("init", home, "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--base-port", base_port()).code == 0
     files = ("--trust", home / "trust.json", "--genesis", home / "court-ledger/genesis.json")
     before = [path.read_bytes() for path in files[1::2] if isinstance(path, Path)]
     old, new = home / "court/keys/witness.pem", tmp_path / "new.pem"

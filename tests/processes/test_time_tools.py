@@ -12,6 +12,7 @@ from relay.app.trust import read_trust
 from tests.processes.test_custody_tools import line
 from tests.support.bundles import take_apart
 from tests.support.command import PATIENCE_S, all_confirmed, await_status, courtrelay, serving, write_folder
+from tests.support.ports import base_port
 from tests.time.authority import make_authority, pin, stamping
 from tests.time.stating import OPERATOR, pin_platforms
 
@@ -59,7 +60,7 @@ def state(home: Path, folder: Path, ledger: str) -> None:
 
 def test_checkpoints_are_stamped_and_the_platform_is_stated(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert courtrelay("init", home, "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--base-port", base_port()).code == 0
     authority = make_authority(tmp_path / "authority", "local-tsa")
     pin(home, authority, quorum=1)
     lender, _ = pin_platforms(home)
@@ -94,7 +95,7 @@ def test_checkpoints_are_stamped_and_the_platform_is_stated(tmp_path: Path) -> N
 
 def test_court_does_not_start_with_an_authority_that_nobody_pinned(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert courtrelay("init", home, "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--base-port", base_port()).code == 0
     with (home / "court/config.toml").open("a") as config:
         config.write('\n[[time.authority]]\nname = "other"\nurl = "http://127.0.0.1:9/"\n')
     assert read_trust(home / "trust.json").authorities == ()

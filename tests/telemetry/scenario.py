@@ -15,6 +15,7 @@ from relay.core.errors import RelayError
 from relay.core.grants import grant_digest
 from tests.authz.canary import canary, planted
 from tests.support.command import PATIENCE_S, courtrelay, serving
+from tests.support.ports import base_port
 from tests.telemetry.pages import ROLES, Page, scrape
 
 LOAN, OTHER_LOAN, OFFICER, CASE = (canary(name) for name in ("loan", "other loan", "officer", "case"))
@@ -113,7 +114,7 @@ async def play(scenario: Scenario, folder: Path) -> None:
 def played(folder: Path) -> Iterator[Scenario]:
     """The scenario, played; the network still runs in the body."""
     home = folder / "home"
-    assert courtrelay("init", home, "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--base-port", base_port()).code == 0
     with serving(home):
         scenario = Scenario(home)
         asyncio.run(play(scenario, folder))

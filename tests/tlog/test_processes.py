@@ -21,6 +21,7 @@ from relay.setup.signers import open_signer
 from relay.wire.logs_http import origin_hash
 from tests.support.command import all_confirmed, await_status, courtrelay, serving, write_folder
 from tests.support.lines import small_dossier
+from tests.support.ports import base_port
 from tests.tlog.bench import opened
 
 WITNESS = "court.example/tlog-witness"
@@ -86,7 +87,7 @@ async def look(home: Path, tmp_path: Path, ports: dict[str, int]) -> None:
 
 def test_logs_of_running_roles_are_read_and_witnessed(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert courtrelay("init", home, "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--base-port", base_port()).code == 0
     ports = with_http(home)
     lines = [{"dossier": "LOAN-1", **line, "payloads": []} for line, _ in small_dossier(2)]
     with serving(home):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.command import courtrelay, serving
+from tests.support.ports import base_port
 from tests.web.network import court_url
 
 
@@ -30,7 +31,7 @@ class Gateway:
 def made_home(folder: Path, change: Callable[[str], str] = lambda text: text) -> Path:
     """A home whose court's configuration is changed."""
     home = folder / "home"
-    assert courtrelay("init", home, "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--base-port", base_port()).code == 0
     config = home / "court/config.toml"
     config.write_text(change(config.read_text()))
     return home

@@ -12,6 +12,7 @@ from typing import Any
 
 from relay.app.serve import ROLES
 from tests.support.command import all_confirmed, await_status, courtrelay, serving
+from tests.support.ports import base_port
 
 CASE = "(2026)民初0001号"
 LOANS = 2
@@ -52,7 +53,7 @@ def _served(home: Path, *, apart: bool) -> Iterator[dict[str, subprocess.Popen[s
 def running_network(folder: Path, *, apart: bool = False) -> Iterator[Network]:
     """Made by the commands that a user runs."""
     home = folder / "home"
-    assert courtrelay("init", home, "--base-port", "0").code == 0
+    assert courtrelay("init", home, "--base-port", base_port()).code == 0
     sample = folder / "sample"
     records = courtrelay("sample", "--loans", str(LOANS), "--out", sample, "--json").json()["records"]
     with _served(home, apart=apart) as processes:
