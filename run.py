@@ -79,6 +79,9 @@ LONG_RUNS = {
 }
 
 
+OTHERS = ("PYTHONHOME", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+
+
 def fail(text: str) -> None:
     """One line, and the end."""
     print(f"run.py: {text}", file=sys.stderr)
@@ -86,9 +89,13 @@ def fail(text: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    """The project's folder first on the path; nothing of another environment."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "VIRTUAL_ENV")}
-    return {**kept, "PYTHONPATH": str(ROOT), "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+    """The project's folder first on the path; nothing of another environment.
+
+    Compiled code is kept, in `.venv`, wherever the machine would compile anew in every process: that is half of a role's start.
+    """
+    kept = {name: value for name, value in os.environ.items() if name not in OTHERS}
+    path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**kept, "PYTHONPATH": str(ROOT), "PATH": path, "PYTHONPYCACHEPREFIX": str(VENV / "compiled")}
 
 
 def call(*command: str, quiet: bool = False) -> int:

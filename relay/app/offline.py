@@ -1,4 +1,4 @@
-"""Verbs that need no running role: sample, verify, inspect."""
+"""Verbs that need no running role: verify, inspect."""
 
 from __future__ import annotations
 
@@ -22,16 +22,10 @@ from relay.core.times import format_utc
 from relay.core.tlogproof import parse_tlog_proof
 from relay.core.verdict import Finding
 from relay.core.verify import verify_bundle as verify
-from relay.sample import generate
 
 Advance = Callable[[int, int], None]
 INSPECT_BYTES_MAX: Final = 64 * 1024 * 1024
 _EXIT: Final = {Finding.CONSISTENT: 0, Finding.INCONSISTENT: 1, Finding.NOT_FOUND: 1}
-
-
-def sample(out: Path, loans: int, seed: int, advance: Advance) -> dict[str, int]:
-    """Write sample dossiers."""
-    return generate(out, loans, seed, advance)
 
 
 def verify_bundle(bundle: Path, trust: Path, advance: Advance) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer.main
 import yaml
@@ -120,13 +120,13 @@ def test_a_command_that_is_none_is_seen():
 
 
 def _wrong(words: list[str]) -> str:
-    command: click.Command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
     words = list(words)
-    while hasattr(command, "commands"):
+    while hasattr(command, "list_commands"):
         word = words.pop(0) if words else ""
-        if word not in command.commands:
+        command = command.get_command(typer.Context(command), word)
+        if command is None:
             return f"no command {word}"
-        command = command.commands[word]
     options = {name: one for one in command.params for name in (*one.opts, *one.secondary_opts) if name[0] == "-"}
     for word in words:
         if word.startswith("--") and word not in options:
@@ -136,7 +136,7 @@ def _wrong(words: list[str]) -> str:
     return f"needs {needed[given]}" if given < len(needed) else ""
 
 
-def _positional(words: list[str], options: dict[str, click.Parameter]) -> Iterator[str]:
+def _positional(words: list[str], options: dict[str, Any]) -> Iterator[str]:
     value_follows = quoted = False
     for word in words:
         if quoted or value_follows:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import click
 import typer
 
 from relay.cli.main import app
@@ -37,11 +36,11 @@ def verbs() -> dict[tuple[str, ...], frozenset[str]]:
     return dict(_walk(typer.main.get_command(app), ()))
 
 
-def _walk(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], frozenset[str]]]:
-    children = getattr(command, "commands", None)
-    if children:
-        for name, child in children.items():
-            yield from _walk(child, (*path, name))
+def _walk(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], frozenset[str]]]:
+    if hasattr(command, "list_commands"):
+        around = typer.Context(command)
+        for name in command.list_commands(around):
+            yield from _walk(command.get_command(around, name), (*path, name))
         return
     options = {text for one in command.params for text in (*one.opts, *one.secondary_opts) if text.startswith("--")}
     yield path, frozenset({*options, "--help"})

@@ -22,6 +22,7 @@ from relay.app.verdict_lines import verdict_lines
 from relay.core.checkpoint import Checkpoint
 from relay.core.errors import Malformed, RelayError, Unavailable
 from relay.core.ledgerproof import LedgerProof
+from relay.sample import generate
 
 LEFT_OUT: Final = 14
 Say = Callable[[str], None]
@@ -92,7 +93,7 @@ class _Story:
     async def tell(self, loans: int, seed: int) -> None:
         """All chapters."""
         self._head(1, "A lender's loans, from application to enforcement")
-        made = await asyncio.to_thread(offline.sample, self._base / "loans", loans, seed, lambda _d, _t: None)
+        made = await asyncio.to_thread(generate, self._base / "loans", loans, seed, lambda _d, _t: None)
         self._records, self._loans = made["records"], made["loans"]
         self._say(
             f"     {made['loans']} loans, {made['records']} records, {made['payload_bytes'] / 1e6:.1f} MB of documents"
