@@ -30,6 +30,7 @@ _SMALL_ORDER: Final = frozenset({0, 1, _EIGHTH, _FIELD - _EIGHTH, _FIELD - 1})
 """y of the points whose order divides 8: under such a key, the zero key among them, anybody signs anything."""
 
 _DASH: Final = "— "
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 _NAME: Final = re.compile(r"[^\s+\x00-\x1f\x7f]+")
 _VKEY: Final = re.compile(r"([^\s+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)")
 
@@ -115,7 +116,7 @@ def parse_note(data: bytes) -> Note:
         whole = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed(what, f"byte {error.start}", "is not UTF-8") from None
-    if any((c < " " and c != "\n") or c == "\x7f" for c in whole):
+    if _CONTROL.search(whole):
         raise Malformed(what, "", "holds a control character")
     text, blank, lines = whole.rpartition("\n\n")
     if not blank or not text or not lines.endswith("\n"):

@@ -16,6 +16,8 @@ BUSY_TIMEOUT_MS: Final = 5000
 WAL_BYTES_KEPT: Final = 64 * 1024 * 1024
 WAL_PAGES: Final = 4096
 """When the log is moved into the file, inside a commit: 16 MB. A shorter log makes more commits slow, and the disk busier for everyone."""
+CACHE_KIB: Final = 512
+"""Pages that a connection holds. SQLite's own 2 MB fill up over an hour in a small file; what the system caches is as near."""
 _SYNCHRONOUS_FULL: Final = 2
 _UNSAFE: Final = frozenset(
     {
@@ -52,7 +54,7 @@ def open_writer(
     _create(path)
     connection = connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        _bound(connection)
         version = _check_owner(connection, path, application, len(migrations))
         _make_durable(connection, path)
         if check and (found := _pragma(connection, "quick_check")) != "ok":
@@ -75,11 +77,17 @@ def open_reader(path: Path) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
         reader = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
-        reader.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        _bound(reader)
         reader.execute("PRAGMA query_only = ON")
     except sqlite3.Error as error:
         raise _refusal(path, error) from error
     return reader
+
+
+def _bound(connection: sqlite3.Connection) -> None:
+    """How long it waits, and how much it holds."""
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
 
 
 def _create(path: Path) -> None:
