@@ -3,6 +3,9 @@
 The bare stream is two processes and no hop: one sends chunks it has in memory, the other counts them; and once more with a third process
 that passes them on. The retrieval is custodian (decrypts at rest, seals), relay (routes), court gateway (opens, judges every record,
 stages on disk).
+
+Both once as fast as this machine's memory lets them, where the bare stream has both cores and the retrieval's three processes share them;
+and once over lines of 1 Gbit/s, as institutions have them: one to the relay and one from it.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench.line import line
 from bench.table import Row
 from bench.way import peak_rss_mb, receipted
 from relay.app import desk
@@ -43,6 +47,8 @@ RUNS: Final = 3
 SHARE: Final = 60.0
 RELAY_MB: Final = 32.0
 READY: Final = "sending at "
+GIGABIT: Final = 125_000_000
+"""Bytes a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,12 +126,14 @@ async def _process(home: Path, *arguments: str) -> AsyncIterator[str]:
         await process.wait()
 
 
-async def bare(home: Path, total: int, *, hop: bool = False) -> float:
-    """MB a second from a process of its own to this one, perhaps through a third."""
+async def bare(home: Path, total: int, *, rate: int = 0, hop: bool = False) -> float:
+    """MB a second from a process of its own to this one, perhaps through a third; over lines of `rate` bytes a second."""
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(_process(home, str(total)))
+        address = await stack.enter_async_context(line(address, rate))
         if hop:
             address = await stack.enter_async_context(_process(home, address))
+            address = await stack.enter_async_context(line(address, rate))
         async with channel(address, read_court(home / "court/config.toml").common.tls) as opened:
             link = GrpcRetrievalLink(opened)
             await _count(link)  # the first connection and its TLS handshake are not the stream
@@ -169,13 +177,25 @@ def _reset_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
-async def measure(folder: Path, payload_bytes: int, scratch: Path) -> list[Run]:
-    """Bare stream and retrieval in turn, so that both meet the same machine."""
-    home = initialise(scratch / "home", base_port=0, validators=4, threshold=3, anchor_interval_s=0.2).home
+@asynccontextmanager
+async def _network(home: Path, relay: str, rate: int) -> AsyncIterator[Network]:
+    """All roles; custodian and court reach the relay over a line each."""
     network = Network(home)
-    runs = []
-    try:
+    async with AsyncExitStack() as stack:
+        for role in ("custodian", "court"):
+            near = await stack.enter_async_context(line(relay, rate))
+            config = home / role / "config.toml"
+            config.write_text(config.read_text().replace(f'address = "{relay}"', f'address = "{near}"'))
+        stack.push_async_callback(network.end)
         await network.start()
+        yield network
+
+
+async def measure(folder: Path, payload_bytes: int, scratch: Path, rate: int) -> list[Run]:
+    """Bare stream and retrieval in turn, so that both meet the same machine."""
+    made = initialise(scratch / "home", base_port=0, validators=4, threshold=3, anchor_interval_s=0.2)
+    home, runs = made.home, []
+    async with _network(home, f"127.0.0.1:{made.ports['relay']}", rate) as network:
         report = await desk.deposit(home, folder, lambda _done, _total: None)
         await desk.anchor(home)
         await network.until("the court has read its ledger", lambda s: receipted(s) == RECORDS)
@@ -186,7 +206,8 @@ async def measure(folder: Path, payload_bytes: int, scratch: Path) -> list[Run]:
         await desk.issue_grant(home, grant, scratch / "grant.jwt")
         wish = desk.RetrieveWish(grant=scratch / "grant.jwt", dossier="", officer="bench", purpose="bench")
         for _ in range(RUNS):
-            plain, hopped = await bare(home, payload_bytes), await bare(home, payload_bytes, hop=True)
+            plain = await bare(home, payload_bytes, rate=rate)
+            hopped = await bare(home, payload_bytes, rate=rate, hop=True)
             pid = network.roles["relay"].pid
             idle = _rss_mb(pid)
             _reset_peak(pid)
@@ -196,33 +217,33 @@ async def measure(folder: Path, payload_bytes: int, scratch: Path) -> list[Run]:
             size = payload_bytes / 1e6
             peak = peak_rss_mb(pid) * 1024 * 1024 / 1e6
             runs.append(Run(bare=plain, hop=hopped, stream=size / judged, whole=size / whole, relay_mb=peak - idle))
-    finally:
-        await network.end()
     return runs
 
 
 def stream_rows() -> list[Row]:
     """The section of the table."""
-    with tempfile.TemporaryDirectory(prefix="courtrelay-bench-") as scratch:
-        made = heavy_dossier(Path(scratch) / "heavy", RECORDS, PAYLOAD_BYTES, SEED)
-        runs = asyncio.run(measure(Path(scratch) / "heavy", made["payload_bytes"], Path(scratch)))
+    rows = []
+    for rate, where in ((0, "in memory"), (GIGABIT, "1 Gbit/s")):
+        with tempfile.TemporaryDirectory(prefix="courtrelay-bench-") as scratch:
+            made = heavy_dossier(Path(scratch) / "heavy", RECORDS, PAYLOAD_BYTES, SEED)
+            runs = asyncio.run(measure(Path(scratch) / "heavy", made["payload_bytes"], Path(scratch), rate))
+        rows += _rows(runs, where)
+    return rows
+
+
+def _rows(runs: list[Run], where: str) -> list[Row]:
     what = f"dossier of {RECORDS} records, {PAYLOAD_BYTES // 10**6} MB"
     shares = tuple(100 * run.stream / run.bare for run in runs)
     hop_shares = tuple(100 * run.stream / run.hop for run in runs)
+    peak = (max(run.relay_mb for run in runs),)
     return [
-        Row(name="bare gRPC stream, two processes, no hop", values=tuple(run.bare for run in runs), unit="MB/s"),
-        Row(name="bare gRPC stream, three processes, one hop", values=tuple(run.hop for run in runs), unit="MB/s"),
-        Row(name=f"{what}, every chunk judged and staged", values=tuple(run.stream for run in runs), unit="MB/s"),
-        Row(name="  against the bare stream without a hop, same run", values=shares, unit="%", target=SHARE),
-        Row(name="  against the bare stream with a hop, same run", values=hop_shares, unit="%"),
-        Row(name=f"{what}, bundle verified and fetched", values=tuple(run.whole for run in runs), unit="MB/s"),
-        Row(
-            name="  relay memory over idle, peak",
-            values=(max(run.relay_mb for run in runs),),
-            unit="MB",
-            target=RELAY_MB,
-            below=True,
-        ),
+        Row(name=f"{where}: bare gRPC stream, no hop", values=tuple(run.bare for run in runs), unit="MB/s"),
+        Row(name="  bare gRPC stream, one hop", values=tuple(run.hop for run in runs), unit="MB/s"),
+        Row(name=f"  {what}, every chunk judged and staged", values=tuple(run.stream for run in runs), unit="MB/s"),
+        Row(name="    against the bare stream without a hop, same run", values=shares, unit="%", target=SHARE),
+        Row(name="    against the bare stream with a hop, same run", values=hop_shares, unit="%"),
+        Row(name="  bundle verified and fetched", values=tuple(run.whole for run in runs), unit="MB/s"),
+        Row(name="  relay memory over idle, peak", values=peak, unit="MB", target=RELAY_MB, below=True),
     ]
 
 
