@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager, closing, suppress
 from typing import Final
 
 PIECE_BYTES: Final = 256 * 1024
+BURST_S: Final = 0.02
+"""So much of what a late wake-up has missed is made good."""
 READY: Final = "line at "
 
 
@@ -29,7 +31,7 @@ class _Way:
         now = asyncio.get_running_loop().time
         with suppress(OSError), closing(writer):
             while data := await reader.read(PIECE_BYTES):
-                self._free_at = max(self._free_at, now()) + len(data) / self._rate
+                self._free_at = max(self._free_at, now() - BURST_S) + len(data) / self._rate
                 await asyncio.sleep(self._free_at - now())
                 writer.write(data)
                 await writer.drain()

@@ -15,6 +15,8 @@ QUARTER: Final = 64
 QUARTER_HEIGHT: Final = 6
 EDGES_MAX: Final = 1024
 PARTIAL_MAX: Final = 4096
+LEAVES_MAX: Final = 16
+"""Quarters of leaves along a growing edge."""
 
 _sha256 = hashlib.sha256
 Levels = list[list[bytes]]
@@ -32,6 +34,7 @@ class TileHashReader:
         self._size = size
         self._limit = cache_quarters
         self._cache: OrderedDict[tuple[int, int], Levels] = OrderedDict()
+        self._leaves: OrderedDict[tuple[int, int], Levels] = OrderedDict()
         self._partial: dict[tuple[int, int], bytes] = {}
         self._edges: dict[tuple[int, int], bytes] = {}
 
@@ -52,8 +55,10 @@ class TileHashReader:
         tile_level, height = divmod(level, TILE_HEIGHT)
         position = index << height
         if (position // TILE_WIDTH + 1) * TILE_WIDTH <= self._size >> TILE_HEIGHT * tile_level:
-            levels = self._quarter(tile_level, position // QUARTER)
-            return levels[height][_place(position, height)]
+            key = (tile_level, position // QUARTER)
+            # a growing edge goes over all leaves and comes back to none: they have a few places of their own
+            kept, limit = (self._cache, self._limit) if tile_level or key in self._cache else (self._leaves, LEAVES_MAX)
+            return self._quarter(key, kept, min(limit, self._limit))[height][_place(position, height)]
         found = self._partial.get((level, index))
         if found is None:
             found = fold(self._source.read_hashes(tile_level, position, 1 << height), 1 << height)
@@ -101,10 +106,10 @@ class TileHashReader:
         """
         quarter = position // QUARTER
         if level or len(self._cache) < self._limit or (level, quarter) in self._cache:
-            levels = self._quarter(level, quarter)
+            levels = self._quarter((level, quarter), self._cache, self._limit)
             return [levels[h][_place(position, h) ^ 1] for h in range(TILE_HEIGHT)]
         data = self._source.read_hashes(level, quarter * QUARTER, QUARTER)
-        upper = self._source.read_upper(level, quarter // 4)
+        upper = self._upper(level, quarter // 4)
         made = []
         for height in range(QUARTER_HEIGHT):
             start = (_place(position, height) ^ 1) << height
@@ -115,24 +120,28 @@ class TileHashReader:
             made.append(upper[start : start + HASH_BYTES])
         return made
 
-    def _quarter(self, level: int, quarter: int) -> Levels:
-        key = (level, quarter)
-        found = self._cache.get(key)
-        if found is not None:
-            with suppress(KeyError):  # another thread dropped it meanwhile
-                self._cache.move_to_end(key)
-            return found
-        data = self._source.read_hashes(level, quarter * QUARTER, QUARTER)
-        upper = self._source.read_upper(level, quarter // 4)
+    def _upper(self, level: int, tile: int) -> bytes:
+        upper = self._source.read_upper(level, tile)
         if len(upper) != UPPER_BYTES:
             raise Unverified("tile", f"{len(upper)} bytes where six upper hashes should be")
+        return upper
+
+    def _quarter(self, key: tuple[int, int], kept: OrderedDict[tuple[int, int], Levels], limit: int) -> Levels:
+        found = kept.get(key)
+        if found is not None:
+            with suppress(KeyError):  # another thread dropped it meanwhile
+                kept.move_to_end(key)
+            return found
+        level, quarter = key
+        data = self._source.read_hashes(level, quarter * QUARTER, QUARTER)
+        upper = self._upper(level, quarter // 4)
         levels = expand(data)
         crown = [upper[i : i + HASH_BYTES] for i in range(0, UPPER_BYTES, HASH_BYTES)]
         levels += [crown[:4], crown[4:]]
-        if self._limit:
-            self._cache[key] = levels
-            while len(self._cache) > self._limit:
-                self._cache.popitem(last=False)
+        if limit:
+            kept[key] = levels
+            while len(kept) > limit:
+                kept.popitem(last=False)
         return levels
 
 

@@ -27,6 +27,8 @@ SAMPLE_S = 1.0
 WARM_UP_PART = 0.25
 """So much of the time is left out of the slope: caches and pools fill up then."""
 RETRIEVE_EVERY_S = 2.0
+USES = 1000
+"""What one grant can give; a long run retrieves less often."""
 
 
 @dataclass(slots=True)
@@ -77,7 +79,7 @@ class Soak:
             await network.start()
             await b.deposit(0, "whole")
             await network.until("the first loan is confirmed", lambda s: s["custodian"].get("confirmed") == b.records)
-            grant = await b.issue(0, uses=1000)
+            grant = await b.issue(0, uses=USES)
             sampling = asyncio.create_task(self._sample(network), name="memory")
             retrieving = asyncio.create_task(self._retrieve(grant), name="retrievals")
             async with ingesting(home, self._rate, self._seed) as ingest:
@@ -114,7 +116,7 @@ class Soak:
             except RelayError as error:
                 if self.outcome.retrieved:  # before the first one the grant may not be registered yet
                     self.outcome.violations.append(f"a retrieval failed: {error}")
-            await asyncio.sleep(RETRIEVE_EVERY_S)
+            await asyncio.sleep(max(RETRIEVE_EVERY_S, self._seconds / USES))
 
 
 def leaves(error: BaseException) -> list[BaseException]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from relay.core.merkle import range_hash
 from relay.core.tile_reader import TileHashReader
 from relay.core.tiles import TILE_WIDTH
 from tests.support.house import ROOT, sources
@@ -153,3 +154,15 @@ def test_cache_of_tiles_keeps_its_limit() -> None:
         reader.inclusion_proof(index, size)
     assert len(reader._cache) == 4
     assert len(reader._partial) + len(reader._edges) < 5000
+
+
+def test_a_growing_edge_keeps_no_quarter_of_leaves() -> None:
+    """Roots of one older size after another pass every leaf once: none of them is worth a place that proofs could have."""
+    size = 100 * TILE_WIDTH
+    reader = TileHashReader(Zeros(), size, 1000)
+    for older in range(1, size, 77):
+        range_hash(0, older, reader)
+    assert {level for level, _ in reader._cache} <= {1}
+    assert len(reader._leaves) == 16
+    reader.inclusion_proof(5, size)
+    assert (0, 0) in reader._cache
