@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator, SchemaError
 
 from relay.core.errors import Malformed
 from relay.core.kinds import Stage
@@ -92,3 +94,14 @@ def test_no_value_is_repeated_in_a_refusal(secret: str) -> None:
         with pytest.raises(Malformed) as refusal:
             KINDS.check("repayment", 1, {**repayment_fields(), **change})
         assert secret not in str(refusal.value)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "relay/schemas/kinds").glob("*.json")), ids=lambda file: file.stem)
+def test_every_packaged_schema_is_a_schema(file: Path) -> None:
+    """The program takes them as they are."""
+    Draft202012Validator.check_schema(json.loads(file.read_bytes()))
+
+
+def test_what_is_no_schema_would_be_seen() -> None:
+    with pytest.raises(SchemaError):
+        Draft202012Validator.check_schema({"properties": {"amount": {"type": "number of fen"}}})
