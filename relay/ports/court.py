@@ -95,11 +95,14 @@ class CourtStore(TimestampStore, StatementStore, Protocol):
     async def without_receipt(self) -> list[HeldCheckpoint]:
         """Cosigned checkpoints whose receipt is not yet read, ascending."""
 
-    async def receipted(self, origin: str) -> list[HeldCheckpoint]:
-        """Checkpoints with cosignature and receipt, ascending by size."""
+    async def accepted(self, origin: str, indices: Sequence[int]) -> list[HeldCheckpoint]:
+        """Of the checkpoints with cosignature and receipt: the first that covers each of these log indices, and the last; ascending.
+
+        A log may have half a million a year: the others are not read.
+        """
 
     async def receipted_size(self, origin: str) -> int:
-        """The size of the last of them, 0 before there is one; without reading the others."""
+        """The size of the last checkpoint with cosignature and receipt, 0 before there is one."""
 
     async def covering(self, origin: str, index: int) -> HeldCheckpoint | None:
         """The smallest checkpoint with cosignature that covers an entry, accepted or not; None before there is one."""

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from relay.core.custody import custody_entry
 from relay.core.dossier import RECORD_ENTRY
@@ -87,6 +87,26 @@ def _held(
         receipt=receipt,
         receipted_ms=row[12],
     )
+
+
+_ACCEPTED: Final = f"SELECT {_HELD} FROM checkpoint WHERE origin = ? AND receipt IS NOT NULL AND cosigned <> x''"
+
+
+def _last_accepted(c: sqlite3.Connection, origin: str) -> Any:
+    return c.execute(f"{_ACCEPTED} ORDER BY size DESC LIMIT 1", (origin,)).fetchone()
+
+
+def _accepted(c: sqlite3.Connection, origin: str, indices: Sequence[int]) -> list[Any]:
+    last = _last_accepted(c, origin)
+    rows: list[Any] = []
+    for index in sorted(indices):
+        if rows and index < rows[-1][1]:
+            continue  # the one before covers it, too
+        row = c.execute(f"{_ACCEPTED} AND size > ? ORDER BY size LIMIT 1", (origin, index)).fetchone()
+        if row is None:
+            break
+        rows.append(row)
+    return rows if last is None or (rows and rows[-1][1] == last[1]) else [*rows, last]
 
 
 def _insert(c: sqlite3.Connection, held: HeldCheckpoint, old_size: int) -> None:
@@ -220,20 +240,14 @@ class SqliteCourtStore(RetrievalRows, TimestampRows, StatementRows):
         """See the port."""
         return await self._select("WHERE receipt IS NULL AND cosigned <> x'' ORDER BY origin, size", ())
 
-    async def receipted(self, origin: str) -> list[HeldCheckpoint]:
+    async def accepted(self, origin: str, indices: Sequence[int]) -> list[HeldCheckpoint]:
         """See the port."""
-        return await self._select(
-            "WHERE origin = ? AND receipt IS NOT NULL AND cosigned <> x'' ORDER BY size", (origin,)
-        )
+        return await self._database.read(lambda c: [_held(row) for row in _accepted(c, origin, indices)])
 
     async def receipted_size(self, origin: str) -> int:
         """See the port."""
-        sql = (
-            "SELECT size FROM checkpoint WHERE origin = ? AND receipt IS NOT NULL AND cosigned <> x''"
-            " ORDER BY size DESC LIMIT 1"
-        )
-        row = await self._database.read(lambda c: c.execute(sql, (origin,)).fetchone())
-        return int(row[0]) if row else 0
+        row = await self._database.read(lambda c: _last_accepted(c, origin))
+        return int(row[1]) if row else 0
 
     async def covering(self, origin: str, index: int) -> HeldCheckpoint | None:
         """See the port."""

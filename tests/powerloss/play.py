@@ -108,8 +108,10 @@ async def _missing_at_court(world: PowerWorld, desk: asyncio.Task[None]) -> str:
     if process is None or not desk.done():
         return "the court's desk is not done"
     await desk
-    receipted = {held.size for held in await process.parts["store"].receipted(world.lender.origin)}
-    return "" if {c.size for c in world.lender.checkpoints} <= receipted else f"the court has receipts of {receipted}"
+    wanted = {c.size for c in world.lender.checkpoints}
+    found = await process.parts["store"].accepted(world.lender.origin, [size - 1 for size in wanted if size])
+    receipted = {held.size for held in found}
+    return "" if wanted <= receipted else f"the court has receipts of {receipted}"
 
 
 async def _again(machine: Machine) -> None:

@@ -68,10 +68,10 @@ async def test_checkpoint_without_cosignature_or_receipt_is_not_among_the_accept
         receipted_ms=0,
     )  # fmt: skip
     await store.add_checkpoint(held, 0)
-    assert await store.receipted(held.origin) == []
+    assert await store.accepted(held.origin, [0]) == []
     await store.save_receipt(held.origin, 1, nothing, 0)
     await store.save_cosigned(held.origin, 1, b"")
-    assert await store.receipted(held.origin) == []
+    assert await store.accepted(held.origin, [0]) == []
     with pytest.raises(Conflict):
         await store.add_checkpoint(held, 0)
     await store.close()

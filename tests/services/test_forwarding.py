@@ -170,7 +170,7 @@ async def test_court_refuses_what_the_relay_invents(way: Way) -> None:
     """A relay with a checkpoint the lender's ledger does not hold, or an anchor of another one, gets nowhere."""
     await way.deposit("loan", small_dossier(3))
     await way.forward()
-    held = (await way.court_store.receipted(way.origin))[-1]
+    held = (await way.court_store.accepted(way.origin, []))[-1]
     invented = Checkpoint(origin=way.origin, size=4, root=bytes(32))
     with pytest.raises(Unverified):
         await way.mirror.add_checkpoint(announced(note_of(way, invented), 3, [], held.anchor))

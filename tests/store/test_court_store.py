@@ -91,11 +91,11 @@ async def test_first_cosignature_and_first_receipt_stay(store: SqliteCourtStore)
         await store.save_cosigned(ORIGIN, 3, note)
     waiting = replace(held(3), cosigned=b"first")
     assert await store.without_receipt() == [waiting]
-    assert await store.receipted(ORIGIN) == []
+    assert await store.accepted(ORIGIN, [0]) == []
     await store.save_receipt(ORIGIN, 3, RECEIPT, 5000)
     await store.save_receipt(ORIGIN, 3, replace(RECEIPT, body=b"second"), 6000)
     assert await store.without_receipt() == []
-    assert await store.receipted(ORIGIN) == [replace(waiting, receipt=RECEIPT, receipted_ms=5000)]
+    assert await store.accepted(ORIGIN, []) == [replace(waiting, receipt=RECEIPT, receipted_ms=5000)]
 
 
 async def test_lists_ascend_and_keep_origins_apart(store: SqliteCourtStore) -> None:
@@ -108,16 +108,33 @@ async def test_lists_ascend_and_keep_origins_apart(store: SqliteCourtStore) -> N
     ]
     for size in (300, 2):
         await store.save_receipt(ORIGIN, size, RECEIPT, 1)
-    assert [h.size for h in await store.receipted(ORIGIN)] == [2, 300]
+    assert [h.size for h in await store.accepted(ORIGIN, [0])] == [2, 300]
     assert (await store.receipted_size(ORIGIN), await store.receipted_size(OTHER)) == (300, 0)
-    assert await store.receipted(OTHER) == []
+    assert await store.accepted(OTHER, [0, 5]) == []
 
 
 async def test_receipt_needs_the_cosignature_to_count(store: SqliteCourtStore) -> None:
     """The port says: with cosignature and receipt."""
     await store.add_checkpoint(held(3), 0)
     await store.save_receipt(ORIGIN, 3, RECEIPT, 1)
-    assert all(h.cosigned for h in await store.receipted(ORIGIN))
+    assert await store.accepted(ORIGIN, [0]) == []
+
+
+async def test_accepted_are_the_first_to_cover_each_index_and_the_last(store: SqliteCourtStore) -> None:
+    """And no other, however many there are: a bundle needs these alone."""
+    sizes = (3, 5, 9, 12, 20, 31, 40)
+    old = 0
+    for size in sizes:
+        await store.add_checkpoint(held(size), old)
+        await store.save_cosigned(ORIGIN, size, b"c")
+        if size not in (12, 40):
+            await store.save_receipt(ORIGIN, size, RECEIPT, 1)
+        old = size
+    receipted = [size for size in sizes if size not in (12, 40)]
+    for indices in ([], [0], [2, 0, 1], [3], [4, 5], [8, 9], [11, 12, 19, 0], [30], [31], [39], [100], list(range(40))):
+        covering = {next((size for size in receipted if size > index), receipted[-1]) for index in indices}
+        found = [h.size for h in await store.accepted(ORIGIN, indices)]
+        assert found == sorted({*covering, receipted[-1]}), indices
 
 
 async def test_tags_are_found_wherever_they_are_and_as_the_log_grows(store: SqliteCourtStore) -> None:

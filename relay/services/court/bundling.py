@@ -41,7 +41,7 @@ from relay.ports.common import LogFiles, Signer
 from relay.ports.court import HeldCheckpoint
 from relay.ports.statements import KeptStatement
 from relay.services.court.bundle_file import StagedPart, listed
-from relay.services.court.lookup import Found, used_checkpoints
+from relay.services.court.lookup import Found
 
 UNKNOWN_COMMITMENT = bytes(32)
 """Stands for the commitment of a withheld record that no checkpoint covers yet."""
@@ -75,7 +75,7 @@ class Retrieved:
 def make_parts(retrieved: Retrieved, seal: Signer) -> list[StagedPart]:
     """All parts, manifest and seal included. Synchronous; for a worker thread. The same input gives the same bytes."""
     r = retrieved
-    used = used_checkpoints(r.found.checkpoints, [entry.index for entry in r.disclosure.entries])
+    used = r.found.checkpoints
     parts = [
         *r.arrived,
         StagedPart.of(GRANT, r.grant.jws.token.encode("ascii")),

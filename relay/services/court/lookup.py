@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,9 +21,11 @@ ASKED_AT_ONCE: Final = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """Where a dossier is. `positions[seq]` is the first log index of a tag below the last accepted size, None for a hole.
+    """Where a dossier is.
 
-    The last one is no hole; `looked_ahead` tags after it are absent. `doubled[seq]` are further places of a tag.
+    `checkpoints`: the first accepted one that covers each record, and the last. `positions[seq]` is the first log index of a tag below
+    the last one's size, None for a hole; the last position is no hole, and `looked_ahead` tags after it are absent. `doubled[seq]` are
+    further places of a tag.
     """
 
     origin: str
@@ -50,7 +52,8 @@ class DossierLookup:
         for origin in origins:
             if first in await self._store.find_tags(origin, [first]):
                 chosen = origin
-        checkpoints = tuple(await self._store.receipted(chosen))
+        indices = [entry.index for entry in disclosure.entries]
+        checkpoints = tuple(await self._store.accepted(chosen, indices))
         size = checkpoints[-1].size if checkpoints else 0
         places, asked = await self._places(chosen, disclosure, size)
         count = max(places, default=-1) + 1
@@ -80,35 +83,22 @@ class DossierLookup:
             asked = end
         return places, asked
 
-    async def timestamps(self, disclosure: DisclosureManifest, found: Found) -> dict[int, tuple[bytes, ...]]:
+    async def timestamps(self, found: Found) -> dict[int, tuple[bytes, ...]]:
         """By size, the tokens over the checkpoints that a bundle of this dossier holds."""
-        used = used_checkpoints(found.checkpoints, [entry.index for entry in disclosure.entries])
-        return await self._store.timestamps(found.origin, [held.size for held in used])
+        return await self._store.timestamps(found.origin, [held.size for held in found.checkpoints])
 
     async def expectation(self, disclosure: DisclosureManifest, grant: Grant, found: Found, now_ms: int) -> Expectation:
         """What records will be judged against."""
         mirror = await self._store.log(found.origin)
-        used = used_checkpoints(found.checkpoints, [entry.index for entry in disclosure.entries])
         return Expectation(
             disclosure=disclosure,
             grant=grant,
             positions=found.positions,
             accepted=tuple(
-                Accepted(number=i, size=held.size, anchored_ms=held.anchored_ms) for i, held in enumerate(used)
+                Accepted(number=i, size=held.size, anchored_ms=held.anchored_ms)
+                for i, held in enumerate(found.checkpoints)
             ),
             mirror=mirror.files,
             mirror_size=mirror.size,
             now_ms=now_ms,
         )
-
-
-def used_checkpoints(checkpoints: Sequence[HeldCheckpoint], indices: Sequence[int]) -> list[HeldCheckpoint]:
-    """The first checkpoint that covers each index, and the last one, on which completeness rests."""
-    chosen = set()
-    for index in indices:
-        first = next((held.size for held in checkpoints if held.size > index), None)
-        if first is not None:
-            chosen.add(first)
-    if checkpoints:
-        chosen.add(checkpoints[-1].size)
-    return [held for held in checkpoints if held.size in chosen]

@@ -318,8 +318,8 @@ class Retrieval:
             custody_proofs=proofs,
             custody_checkpoint=checkpoint,
             made_at_s=made_at_s,
-            statements=await statements_for(self._store, self._trust, self._identity, found, disclosure),
-            timestamps=await self._lookup.timestamps(disclosure, found),
+            statements=await statements_for(self._store, self._trust, self._identity, found),
+            timestamps=await self._lookup.timestamps(found),
             first=await self._store.first_disclosure(found.origin, under.dossier, size, made_at_s) if size else None,
         )
         bundle_id = self._random(BUNDLE_ID_BYTES).hex()

@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Final
 
 from relay.core.checks import Verifiers
-from relay.core.disclosure import DisclosureManifest
 from relay.core.errors import Conflict, RelayError, Unverified
 from relay.core.jose import verify_jws
 from relay.core.statement import PlatformStatement, PublishedStatement, check_succession, parse_statement, valid_at
@@ -20,7 +19,7 @@ from relay.ports.court import CourtStore
 from relay.ports.custody import LedgerWord
 from relay.ports.statements import KeptStatement, ShownOnLedger, StatementStore
 from relay.services.court.custody import CustodyKeeper
-from relay.services.court.lookup import Found, used_checkpoints
+from relay.services.court.lookup import Found
 from relay.telemetry.events import STATEMENT_TROUBLE, log_event
 
 log = logging.getLogger(__name__)
@@ -136,13 +135,10 @@ def _check_next(statement: PlatformStatement, latest: KeptStatement | None) -> N
         check_succession([parse_statement(latest.token), statement])
 
 
-async def statements_for(
-    store: CourtStore, trust: TrustRoots, court: str, found: Found, disclosure: DisclosureManifest
-) -> list[KeptStatement]:
+async def statements_for(store: CourtStore, trust: TrustRoots, court: str, found: Found) -> list[KeptStatement]:
     """The versions that were valid when the checkpoints of a bundle were anchored and accepted, by ledger and version."""
-    used = used_checkpoints(found.checkpoints, [entry.index for entry in disclosure.entries])
-    times: dict[str, set[int]] = {trust.log(found.origin).ledger: {held.anchored_ms for held in used}}
-    times.setdefault(trust.court(court).ledger, set()).update(held.receipted_ms for held in used)
+    times: dict[str, set[int]] = {trust.log(found.origin).ledger: {held.anchored_ms for held in found.checkpoints}}
+    times.setdefault(trust.court(court).ledger, set()).update(held.receipted_ms for held in found.checkpoints)
     kept = [one for one in await store.shown_statements(list(times)) if _still_believed(one, trust)]
     chosen: list[KeptStatement] = []
     for ledger, moments in sorted(times.items()):
