@@ -26,6 +26,8 @@ LONG = (
     "regression/test_24_sync_error_that_is_retried.py",
 )
 """Files that take minutes each. They come first, so that no worker waits at the end for another's long one."""
+LONG_S = 1800
+"""After which such a test hangs: a busy machine takes three times as long as a free one."""
 
 skipped: list[str] = []
 
@@ -37,12 +39,15 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first, everything else as it was."""
+    """The long ones first and with more time, everything else as it was."""
 
     def place(item: pytest.Item) -> int:
         return next((i for i, name in enumerate(LONG) if item.path.as_posix().endswith(name)), len(LONG))
 
     items.sort(key=place)
+    for item in items:
+        if place(item) < len(LONG):
+            item.add_marker(pytest.mark.timeout(LONG_S))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
