@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,29 @@ async def test_early_answer_of_the_court_that_has_become_old_is_asked_again(way:
     second = await pushed(way, 10)
     await becomes(way, second, ItemState.CONFIRMED)
     assert (await way.registry.latest(way.origin)).size == second
+
+
+async def test_a_receipt_tells_nothing_of_a_checkpoint_whose_note_is_gone(way: Way) -> None:
+    """A relay that was restored confirms an old item; its court is ahead, and the lender offers nothing again that has its receipt."""
+    first = await pushed(way)
+    await becomes(way, first, ItemState.CONFIRMED)
+    known = way.advancer._known
+    second, third = await pushed(way, 2), await pushed(way, 3)
+    await becomes(way, third, ItemState.CONFIRMED)
+
+    def restored(c: sqlite3.Connection) -> None:
+        for sql in (
+            "UPDATE item SET state = 'final', attempt = 0 WHERE size > ?",
+            "DELETE FROM checkpoint WHERE size > ?",
+            "DELETE FROM confirmation WHERE size > ?",
+        ):
+            c.execute(sql, (first,))
+
+    await way.relay_store._database.write(restored)
+    way.advancer._known = known
+    way.advancer._room.wake.set()
+    await becomes(way, second, ItemState.COVERED)
+    await becomes(way, third, ItemState.CONFIRMED)
 
 
 async def test_proof_made_for_the_court_serves_the_ledger_only_from_the_same_size(way: Way) -> None:

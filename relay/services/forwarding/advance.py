@@ -230,6 +230,10 @@ class Advancer:
         if begins is None:
             await self._store_proven(item)  # a refusal below puts it aside from where it stands
             begins = await ask_court(self._court, self._source, item, self._known)
+        if begins.held.size < size and self._known is not None and not self._early.offer.holds(item.id):
+            # a log offers again what has no receipt: without its note, the court may well be past it, whatever the last receipt told
+            self._known = None
+            begins = await ask_court(self._court, self._source, item)
         held = begins.held
         if held.size > size:
             await self._store_proven(item)
