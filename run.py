@@ -79,7 +79,8 @@ LONG_RUNS = {
 }
 
 
-OTHERS = ("PYTHONHOME", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+NOT_KEPT = ("PYTHONHOME", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+"""What the environment of another program says."""
 
 
 def fail(text: str) -> None:
@@ -93,7 +94,7 @@ def environment() -> dict[str, str]:
 
     Compiled code is kept, in `.venv`, wherever the machine would compile anew in every process: that is half of a role's start.
     """
-    kept = {name: value for name, value in os.environ.items() if name not in OTHERS}
+    kept = {name: value for name, value in os.environ.items() if name not in NOT_KEPT}
     path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**kept, "PYTHONPATH": str(ROOT), "PATH": path, "PYTHONPYCACHEPREFIX": str(VENV / "compiled")}
 

@@ -7,16 +7,16 @@ be judged by how much of the line it fills.
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from typing import Final
 
+from bench.process import process, ready
+
 PIECE_BYTES: Final = 256 * 1024
 BURST_S: Final = 0.02
 """So much of what a late wake-up has missed is made good."""
-READY: Final = "line at "
 
 
 class _Way:
@@ -50,7 +50,7 @@ async def serve(port: int, bytes_per_s: int) -> None:
         await asyncio.gather(there.pass_on(reader, far_writer), back.pass_on(far_reader, writer))
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=PIECE_BYTES)
-    print(f"{READY}127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    ready(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 
@@ -60,14 +60,8 @@ async def line(address: str, bytes_per_s: int) -> AsyncIterator[str]:
     if not bytes_per_s:
         yield address
         return
-    command = [sys.executable, "-m", "bench.line", address.rpartition(":")[2], str(bytes_per_s)]
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        yield (await process.stdout.readline()).decode().removeprefix(READY).strip()
-    finally:
-        process.kill()
-        await process.wait()
+    async with process("bench.line", address.rpartition(":")[2], str(bytes_per_s)) as near:
+        yield near
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.line import line
+from bench.process import process, ready
 from bench.table import Row
 from bench.way import peak_rss_mb, receipted
 from relay.app import desk
@@ -46,7 +46,6 @@ PAYLOAD_BYTES: Final = 300_000_000
 RUNS: Final = 3
 SHARE: Final = 60.0
 RELAY_MB: Final = 32.0
-READY: Final = "sending at "
 GIGABIT: Final = 125_000_000
 """Bytes a second."""
 
@@ -109,30 +108,17 @@ async def serve(home: Path, sender: relay_pb2_grpc.CourtPortServicer) -> None:
         tls=read_relay(home / "relay/config.toml").common.tls,
         allow={"/relay.wire.v1.CourtPort/Retrieve": frozenset({Role.COURT})},
     ) as port:
-        print(f"{READY}127.0.0.1:{port}", flush=True)
+        ready(port)
         await asyncio.Event().wait()
-
-
-@asynccontextmanager
-async def _process(home: Path, *arguments: str) -> AsyncIterator[str]:
-    """A sender, or a hop to another one, in a process of its own; its address."""
-    command = [sys.executable, "-m", "bench.stream", str(home), *arguments]
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        yield (await process.stdout.readline()).decode().removeprefix(READY).strip()
-    finally:
-        process.kill()
-        await process.wait()
 
 
 async def bare(home: Path, total: int, *, rate: int = 0, hop: bool = False) -> float:
     """MB a second from a process of its own to this one, perhaps through a third; over lines of `rate` bytes a second."""
     async with AsyncExitStack() as stack:
-        address = await stack.enter_async_context(_process(home, str(total)))
+        address = await stack.enter_async_context(process("bench.stream", str(home), str(total)))
         address = await stack.enter_async_context(line(address, rate))
         if hop:
-            address = await stack.enter_async_context(_process(home, address))
+            address = await stack.enter_async_context(process("bench.stream", str(home), address))
             address = await stack.enter_async_context(line(address, rate))
         async with channel(address, read_court(home / "court/config.toml").common.tls) as opened:
             link = GrpcRetrievalLink(opened)

@@ -226,14 +226,14 @@ class Advancer:
     async def _mirror(self, item: Item) -> ItemState:
         """Bring the court gateway up to this checkpoint; it rebuilds, compares and cosigns."""
         size = item.anchor.size
+        if not self._early.offer.holds(item.id):
+            # a log offers again what has no receipt: a court may be past a checkpoint without a note, whatever was told or asked before
+            await self._store_proven(item)
+            self._forget()
         begins = self._early.at_court.take(item.id)
         if begins is None:
             await self._store_proven(item)  # a refusal below puts it aside from where it stands
             begins = await ask_court(self._court, self._source, item, self._known)
-        if begins.held.size < size and self._known is not None and not self._early.offer.holds(item.id):
-            # a log offers again what has no receipt: without its note, the court may well be past it, whatever the last receipt told
-            self._known = None
-            begins = await ask_court(self._court, self._source, item)
         held = begins.held
         if held.size > size:
             await self._store_proven(item)
