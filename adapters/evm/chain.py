@@ -187,25 +187,30 @@ class Chain:
         )
 
     async def range(self, low: int, high: int, topics: Sequence[bytes | None]) -> tuple[list[Header], list[Event]]:
-        """Headers [low, high] that follow each other, and the events in exactly these blocks, in order. Raises `Unavailable`."""
-        for _ in range(TRIES):
+        """Headers [low, high] that follow each other, and the events in exactly these blocks, in order. Raises `Unavailable`.
+
+        A refusal is asked again like a missing block: while a node takes a block in, it may show what the block did, and refuse
+        the block's logs as out of range.
+        """
+        reason = "do not fit together"
+        for attempt in range(TRIES):
+            if attempt:
+                await asyncio.sleep(PAUSE_S)
             calls: list[Call] = [("eth_getBlockByNumber", (hex(height), False)) for height in range(low, high + 1)]
             if high >= self.config.start_height:
                 calls.append(("eth_getLogs", (self.log_filter(low, high, topics),)))
             answers = await self.endpoints.batch(calls)
-            for answer in answers:
-                if isinstance(answer, RpcError):
-                    raise Unavailable(str(answer))
-            if any(answer is None for answer in answers):
-                await asyncio.sleep(PAUSE_S)
+            refusals = [answer for answer in answers if isinstance(answer, RpcError)]
+            if refusals or any(answer is None for answer in answers):
+                reason = str(refusals[0]) if refusals else "are not all there"
                 continue
             blocks, logs = answers[: high + 1 - low], answers[high + 1 - low :]
             headers = [read_header(block, low + i, qbft=self.qbft) for i, block in enumerate(blocks)]
             events = [e for one in logs for e in map(self.read_event, array(one, "logs")) if e is not None]
             if all(b.parent == a.hash for a, b in pairwise(headers)) and _fit(headers, events):
                 return headers, events
-            await asyncio.sleep(PAUSE_S)
-        raise Unavailable(f"the node's blocks {low} to {high} and their logs do not fit together")
+            reason = "do not fit together"
+        raise Unavailable(f"the node's blocks {low} to {high} and their logs: {reason}")
 
     async def placed(self, height: int, topics: Sequence[bytes | None], **wanted: object) -> Placed | None:
         """The first event in a block whose fact has these members; None when the block has none (any more)."""

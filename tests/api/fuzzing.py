@@ -15,6 +15,8 @@ REAL_VALUES = 0.6
 """How often a value that exists stands in for a drawn one: what is not there has one answer, and it is soon known."""
 ACCEPTED = ["2xx", "401", "403", "404", "409", "416", "422", "429", "503"]
 """Answers to a request that the document allows. 400 is none of them: what the document says is all that is checked there."""
+REFUSED = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "429", "503"]
+"""Answers to a request that the document forbids. 413 is one: a text that is too long may make the body too long before it is read."""
 EXAMPLES = 10_000
 
 
@@ -53,7 +55,8 @@ async def fuzz(
 def _config(token: str, known: Mapping[str, Sequence[str]]) -> str:
     """TOML; JSON strings and arrays are TOML's too."""
     lines = [f'headers = {{ Authorization = "Bearer {token}" }}', "[checks.positive_data_acceptance]"]
-    lines += [f"expected-statuses = {json.dumps(ACCEPTED)}"]
+    lines += [f"expected-statuses = {json.dumps(ACCEPTED)}", "[checks.negative_data_rejection]"]
+    lines += [f"expected-statuses = {json.dumps(REFUSED)}"]
     for number, values in enumerate(known.values()):
         lines += [f"[dictionaries.known{number}]", f"values = {json.dumps(list(values))}"]
     lines += ["[parameters]"]

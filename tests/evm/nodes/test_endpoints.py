@@ -88,6 +88,27 @@ async def test_receipt_that_is_null_at_first_is_waited_for(lender: Lender, liar:
     assert left[0] < 0
 
 
+async def test_logs_that_are_out_of_range_at_first_are_waited_for(lender: Lender, liar: Liar) -> None:
+    """A node that takes a block in shows its state a moment before it has its logs, and refuses them by an error until then."""
+    anchor = await (await lender.source()).anchor(point(1))
+    source = await lender.source([liar.url], account=None)
+    left = [3]
+
+    def ahead(params: list[Any]) -> list[Any]:
+        if not (params and isinstance(params[0], dict) and "fromBlock" in params[0]):
+            return params
+        left[0] -= 1
+        return params if left[0] < 0 else [{**params[0], "fromBlock": "0xffff", "toBlock": "0xffff"}]
+
+    liar.rewrite = ahead
+    assert await source.find(anchor.origin, 1) == anchor
+    left[0] = 3
+    assert (await read(source, 1, anchor.height))[-1].height == anchor.height
+    left[0] = 10**6
+    with pytest.raises(Unavailable, match=r"logs: .+ refuses: "):
+        await source.find(anchor.origin, 1)
+
+
 @pytest.mark.parametrize("lie", ["emitter", "block", "topic", "removed"])
 async def test_log_that_is_not_ours_never_counts(lender: Lender, liar: Liar, lie: str) -> None:
     anchor = await (await lender.source()).anchor(point(1))
