@@ -7,7 +7,10 @@ import asyncio
 import os
 import platform
 import tempfile
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from bench.evm import evm_rows
 from bench.gas import gas_rows
@@ -20,11 +23,11 @@ from bench.tree import SEED, tree_rows
 from bench.way import dossier_way, entries_way
 from relay.sample import heavy_dossier
 
-SECTIONS = ("tree", "way", "latency", "dossier", "stream", "gas", "evm", "pages", "report")
 ENTRIES = 1_000_000
 RECORDS = 250
 PAYLOAD_BYTES = 100_000_000
 RSS_MB = 150.0
+ROOT: Final = Path(__file__).resolve().parent.parent
 
 
 def way_rows(entries: int) -> list[Row]:
@@ -80,42 +83,55 @@ def dossier_rows() -> list[Row]:
     return rows
 
 
+SECTIONS: Final[Mapping[str, Callable[[argparse.Namespace], list[Row]]]] = {
+    "tree": lambda wanted: tree_rows(wanted.leaves_max),
+    "way": lambda wanted: way_rows(wanted.entries),
+    "latency": lambda _: latency_rows(),
+    "dossier": lambda _: dossier_rows(),
+    "stream": lambda _: stream_rows(),
+    "gas": lambda _: gas_rows(),
+    "evm": lambda _: evm_rows(),
+    "pages": lambda _: pages_rows(),
+    "report": lambda _: report_rows(),
+}
+
+
 def main() -> int:
-    """Print the table; 1 when a target is missed."""
+    """Print a table for each section as it ends; 1 when a target is missed or a section failed."""
     parser = argparse.ArgumentParser(prog="run.py bench", description=__doc__)
     parser.add_argument("--only", choices=SECTIONS, action="append")
     parser.add_argument("--leaves-max", type=int, default=10_000_000)
     parser.add_argument("--entries", type=int, default=ENTRIES)
     parser.add_argument("--json", type=Path)
     wanted = parser.parse_args()
-    sections = wanted.only or SECTIONS
     print(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, seed {SEED}")
     rows: list[Row] = []
-    if "tree" in sections:
-        rows += tree_rows(wanted.leaves_max)
-    if "way" in sections:
-        rows += way_rows(wanted.entries)
-    if "latency" in sections:
-        rows += latency_rows()
-    if "dossier" in sections:
-        rows += dossier_rows()
-    if "stream" in sections:
-        rows += stream_rows()
-    if "gas" in sections:
-        rows += gas_rows()
-    if "evm" in sections:
-        rows += evm_rows()
-    if "pages" in sections:
-        rows += pages_rows()
-    if "report" in sections:
-        rows += report_rows()
-    show(rows)
-    if wanted.json:
-        save(rows, wanted.json)
+    failed: list[str] = []
+    for name in (one for one in SECTIONS if one in (wanted.only or SECTIONS)):
+        try:
+            found = SECTIONS[name](wanted)
+        except (Exception, SystemExit) as error:  # what the other sections took an hour to measure is not lost
+            failed.append(f"{name}: {_words(error)}")
+            continue
+        show(found)
+        rows += found
+        if wanted.json:
+            save(rows, wanted.json)
     missed = [row.name for row in rows if row.reached == "NO"]
     for name in missed:
         print(f"missed: {name}")
-    return 1 if missed else 0
+    for line in failed:
+        print(f"not measured: {line}")
+    return 1 if missed or failed else 0
+
+
+def _words(error: BaseException) -> str:
+    """What a failed section came to: the first error of a group, and the last line of this project that it passed."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(ROOT)]
+    place = f" ({Path(frames[-1].filename).relative_to(ROOT)}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import json
 import logging
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay.app.exits import EXIT_OK, exit_code, last_line
+from relay.app.heap import giving_back, keep_few_arenas
 from relay.core.errors import RelayError
 from relay.durable.errors import StorageFailed, storage_failures
 from relay.services.backoff import delays
@@ -28,9 +28,6 @@ from relay.telemetry.trace import current_trace_id
 
 log = logging.getLogger(__name__)
 SWITCH_S: Final = 0.0005
-ARENAS: Final = 2
-_M_ARENA_MAX: Final = -8
-"""From malloc.h."""
 LIBRARY: Final = "library"
 """The event of a line that is none of ours."""
 MESSAGE_CHARS_MAX: Final = 4000
@@ -140,15 +137,6 @@ def announce(role: str, address: str) -> None:
     print(f"{role} ready at {address}", flush=True)
 
 
-def keep_few_arenas() -> None:
-    """Threads share two of the C library's arenas instead of having one each, whose holes add up over hours.
-
-    Only glibc has them; elsewhere there is nothing to do.
-    """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
-
-
 def share_fairly() -> None:
     """The loop gets the interpreter back from a busy worker thread after half a millisecond, not after five."""
     sys.setswitchinterval(SWITCH_S)
@@ -162,7 +150,7 @@ def run_process(main: Coroutine[Any, Any, None], config: Path | None = None) -> 
     keep_few_arenas()
     share_fairly()
     try:
-        asyncio.run(main)
+        asyncio.run(giving_back(main))
     except BaseExceptionGroup as group:
         return _ended(_first(group), config)
     except (RelayError, StorageFailed, Behind, OSError) as error:

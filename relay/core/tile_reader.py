@@ -15,8 +15,8 @@ QUARTER: Final = 64
 QUARTER_HEIGHT: Final = 6
 EDGES_MAX: Final = 1024
 PARTIAL_MAX: Final = 4096
-LEAVES_MAX: Final = 16
-"""Quarters of leaves along a growing edge."""
+EDGE_QUARTERS_MAX: Final = 32
+"""Quarters along a growing edge, at all levels together."""
 
 _sha256 = hashlib.sha256
 Levels = list[list[bytes]]
@@ -34,7 +34,7 @@ class TileHashReader:
         self._size = size
         self._limit = cache_quarters
         self._cache: OrderedDict[tuple[int, int], Levels] = OrderedDict()
-        self._leaves: OrderedDict[tuple[int, int], Levels] = OrderedDict()
+        self._growing: OrderedDict[tuple[int, int], Levels] = OrderedDict()
         self._partial: dict[tuple[int, int], bytes] = {}
         self._edges: dict[tuple[int, int], bytes] = {}
 
@@ -56,8 +56,8 @@ class TileHashReader:
         position = index << height
         if (position // TILE_WIDTH + 1) * TILE_WIDTH <= self._size >> TILE_HEIGHT * tile_level:
             key = (tile_level, position // QUARTER)
-            # a growing edge goes over all leaves and comes back to none: they have a few places of their own
-            kept, limit = (self._cache, self._limit) if tile_level or key in self._cache else (self._leaves, LEAVES_MAX)
+            # a growing edge goes over the whole log and comes back to nothing: what it reads has a few places of its own
+            kept, limit = (self._cache, self._limit) if key in self._cache else (self._growing, EDGE_QUARTERS_MAX)
             return self._quarter(key, kept, min(limit, self._limit))[height][_place(position, height)]
         found = self._partial.get((level, index))
         if found is None:

@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from relay.core.ledgerproof import LedgerProof
 from relay.ports.forwarding import MirrorLog
 from relay.ports.held import HeldCheckpoint
 from relay.ports.statements import StatementStore
 from relay.ports.timestamps import TimestampStore
+
+WAITING_AT_ONCE: Final = 64
 
 __all__ = [
     "CourtCounts",
@@ -92,8 +94,11 @@ class CourtStore(TimestampStore, StatementStore, Protocol):
     async def save_receipt(self, origin: str, size: int, proof: LedgerProof, time_ms: int) -> None:
         """Keep the court ledger's receipt."""
 
-    async def without_receipt(self) -> list[HeldCheckpoint]:
-        """Cosigned checkpoints whose receipt is not yet read, ascending."""
+    async def without_receipt(self, after: tuple[str, int] = ("", 0)) -> list[HeldCheckpoint]:
+        """Cosigned checkpoints whose receipt is not yet read, ascending by (origin, size), those behind `after`.
+
+        At most `WAITING_AT_ONCE`: while a court's ledger is off, any number may wait.
+        """
 
     async def accepted(self, origin: str, indices: Sequence[int]) -> list[HeldCheckpoint]:
         """Of the checkpoints with cosignature and receipt: the first that covers each of these log indices, and the last; ascending.

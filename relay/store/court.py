@@ -22,7 +22,7 @@ from relay.core.notices import OUTCOMES
 from relay.durable.database import Database
 from relay.durable.files import sync_folder
 from relay.durable.packs import Pack
-from relay.ports.court import CourtCounts, HeldCheckpoint, NamedRetrieval
+from relay.ports.court import WAITING_AT_ONCE, CourtCounts, HeldCheckpoint, NamedRetrieval
 from relay.store import named
 from relay.store.court_retrievals import RETRIEVALS, RetrievalRows
 from relay.store.court_statements import STATEMENTS, StatementRows
@@ -236,9 +236,10 @@ class SqliteCourtStore(RetrievalRows, TimestampRows, StatementRows):
             )
         )
 
-    async def without_receipt(self) -> list[HeldCheckpoint]:
+    async def without_receipt(self, after: tuple[str, int] = ("", 0)) -> list[HeldCheckpoint]:
         """See the port."""
-        return await self._select("WHERE receipt IS NULL AND cosigned <> x'' ORDER BY origin, size", ())
+        where = "WHERE receipt IS NULL AND cosigned <> x'' AND (origin, size) > (?, ?) ORDER BY origin, size LIMIT ?"
+        return await self._select(where, (*after, WAITING_AT_ONCE))
 
     async def accepted(self, origin: str, indices: Sequence[int]) -> list[HeldCheckpoint]:
         """See the port."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from relay.core.merkle import range_hash
-from relay.core.tile_reader import TileHashReader
+from relay.core.tile_reader import EDGE_QUARTERS_MAX, TileHashReader
 from relay.core.tiles import TILE_WIDTH
 from tests.support.house import ROOT, sources
 
@@ -156,13 +156,13 @@ def test_cache_of_tiles_keeps_its_limit() -> None:
     assert len(reader._partial) + len(reader._edges) < 5000
 
 
-def test_a_growing_edge_keeps_no_quarter_of_leaves() -> None:
-    """Roots of one older size after another pass every leaf once: none of them is worth a place that proofs could have."""
-    size = 100 * TILE_WIDTH
+def test_a_growing_edge_keeps_a_few_quarters_of_any_level() -> None:
+    """Roots of one older size after another pass the whole log once: none of it is worth a place that proofs could have."""
+    size = 100 * TILE_WIDTH * TILE_WIDTH
     reader = TileHashReader(Zeros(), size, 1000)
-    for older in range(1, size, 77):
+    for older in [*range(1, 100 * TILE_WIDTH, 77), *range(1, size, 50 * TILE_WIDTH + 77)]:
         range_hash(0, older, reader)
-    assert {level for level, _ in reader._cache} <= {1}
-    assert len(reader._leaves) == 16
+    assert not reader._cache
+    assert len(reader._growing) == EDGE_QUARTERS_MAX
     reader.inclusion_proof(5, size)
     assert (0, 0) in reader._cache

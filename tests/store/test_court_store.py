@@ -106,6 +106,9 @@ async def test_lists_ascend_and_keep_origins_apart(store: SqliteCourtStore) -> N
     assert [(h.origin, h.size) for h in await store.without_receipt()] == [
         (o, s) for o in (ORIGIN, OTHER) for s in (2, 10, 300)
     ]
+    assert [(h.origin, h.size) for h in await store.without_receipt((ORIGIN, 10))] == [
+        (ORIGIN, 300), *((OTHER, s) for s in (2, 10, 300))
+    ]  # fmt: skip
     for size in (300, 2):
         await store.save_receipt(ORIGIN, size, RECEIPT, 1)
     assert [h.size for h in await store.accepted(ORIGIN, [0])] == [2, 300]
@@ -178,6 +181,7 @@ async def test_what_an_operator_asks_every_second_reads_no_long_table(store: Sql
     await store._database.read(lambda c: c.set_trace_callback(asked.append))
     await store.counts()
     await store.receipted_size(ORIGIN)
+    await store.without_receipt((ORIGIN, 3))
     await store._database.read(lambda c: c.set_trace_callback(None))
     plans = [
         str(row[3])
@@ -186,6 +190,7 @@ async def test_what_an_operator_asks_every_second_reads_no_long_table(store: Sql
     ]
     assert any("custody_event USING INDEX custody_request" in one for one in plans)
     assert any("SEARCH checkpoint" in one for one in plans)
+    assert any("SEARCH checkpoint USING INDEX checkpoint_waiting" in one for one in plans)
     assert not [one for one in plans if one in ("SCAN custody_event", "SCAN checkpoint")]
 
 

@@ -12,7 +12,7 @@ from relay.core.checkpoint import Checkpoint
 from relay.core.checks import Verifiers, check_receipt
 from relay.core.errors import NotFound, RelayError
 from relay.core.trust import TrustRoots
-from relay.ports.court import CourtStore
+from relay.ports.court import CourtStore, HeldCheckpoint
 from relay.ports.ledgers import CourtRegistry
 from relay.telemetry.counting import proofs_of
 from relay.telemetry.events import COURT_LEDGER_TROUBLE, log_event
@@ -78,20 +78,26 @@ class ReceiptReader:
     async def read(self) -> int:
         """One pass over what is missing; returns how many are still missing."""
         missing = 0
-        for held in await self._store.without_receipt():
-            receipt = await self._registry.find(held.origin, held.size, held.root)
-            if receipt is None:
-                missing += 1
-                continue
-            try:
-                proof = await self._registry.prove(receipt.tx_id)
-            except NotFound:
-                missing += 1
-                continue
-            checkpoint = Checkpoint(origin=held.origin, size=held.size, root=held.root)
-            under = self._trace_of(held.origin, held.size)
-            with span("court.receipt", under=under, origin=held.origin, size=held.size), proofs_of(held.origin):
-                fact = check_receipt(proof, checkpoint, self._identity, self._trust, self._verifiers)
-                await self._store.save_receipt(held.origin, held.size, proof, fact.time_ms)
-            self._was_read()
+        after = ("", 0)
+        while page := await self._store.without_receipt(after):
+            for held in page:
+                missing += not await self._find(held)
+            after = (page[-1].origin, page[-1].size)
         return missing
+
+    async def _find(self, held: HeldCheckpoint) -> bool:
+        """Whether the ledger has the receipt; it is checked and kept then."""
+        receipt = await self._registry.find(held.origin, held.size, held.root)
+        if receipt is None:
+            return False
+        try:
+            proof = await self._registry.prove(receipt.tx_id)
+        except NotFound:
+            return False
+        checkpoint = Checkpoint(origin=held.origin, size=held.size, root=held.root)
+        under = self._trace_of(held.origin, held.size)
+        with span("court.receipt", under=under, origin=held.origin, size=held.size), proofs_of(held.origin):
+            fact = check_receipt(proof, checkpoint, self._identity, self._trust, self._verifiers)
+            await self._store.save_receipt(held.origin, held.size, proof, fact.time_ms)
+        self._was_read()
+        return True
