@@ -72,3 +72,4 @@ async def test_each_waiting_checkpoint_is_asked_for_once_a_pass_and_few_are_held
         await opened.close()
     assert ledger.asked == [(origin, size) for origin in ORIGINS for size in range(1, WAITING + 1)]
     assert max(store.given) == WAITING_AT_ONCE
+    assert sum(store.given) == len(ledger.asked), "each is read once"

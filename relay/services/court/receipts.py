@@ -12,7 +12,7 @@ from relay.core.checkpoint import Checkpoint
 from relay.core.checks import Verifiers, check_receipt
 from relay.core.errors import NotFound, RelayError
 from relay.core.trust import TrustRoots
-from relay.ports.court import CourtStore, HeldCheckpoint
+from relay.ports.court import WAITING_AT_ONCE, CourtStore, HeldCheckpoint
 from relay.ports.ledgers import CourtRegistry
 from relay.telemetry.counting import proofs_of
 from relay.telemetry.events import COURT_LEDGER_TROUBLE, log_event
@@ -79,11 +79,13 @@ class ReceiptReader:
         """One pass over what is missing; returns how many are still missing."""
         missing = 0
         after = ("", 0)
-        while page := await self._store.without_receipt(after):
+        while True:
+            page = await self._store.without_receipt(after)
             for held in page:
                 missing += not await self._find(held)
+            if len(page) < WAITING_AT_ONCE:
+                return missing
             after = (page[-1].origin, page[-1].size)
-        return missing
 
     async def _find(self, held: HeldCheckpoint) -> bool:
         """Whether the ledger has the receipt; it is checked and kept then."""
