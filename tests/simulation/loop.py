@@ -19,13 +19,14 @@ class Deadlock(Exception):
 
 
 class SimTask(asyncio.Task[Any]):
-    """A task whose hash is its serial number, so that sets of tasks have the same order in every run."""
+    """A task whose hash is its serial number in its loop, so that sets of tasks have the same order in every run.
 
-    _serials = itertools.count()
+    A number counted on from loop to loop would give another order to the same run: which place of a set it falls to depends on it.
+    """
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        self._serial = next(SimTask._serials)
-        super().__init__(*arguments, **named)
+    def __init__(self, coro: Coroutine[Any, Any, Any], *, loop: VirtualLoop, **named: Any) -> None:
+        self._serial = next(loop.serials)
+        super().__init__(coro, loop=loop, **named)
 
     def __hash__(self) -> int:
         return self._serial
@@ -43,10 +44,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self, seed: int) -> None:
         super().__init__()
         self._pick = random.Random(seed).random
+        self.serials = itertools.count()
         self._now = 0.0
         self.steps = 0
         self.on_step: Callable[[], None] = lambda: None
-        self.set_task_factory(lambda loop, coro, **named: SimTask(coro, loop=loop, **named))
+        self.set_task_factory(lambda _loop, coro, **named: SimTask(coro, loop=self, **named))
 
     def time(self) -> float:
         """Virtual seconds since the world began."""
