@@ -15,6 +15,7 @@ from relay.ports.statements import StatementStore
 from relay.ports.timestamps import TimestampStore
 
 WAITING_AT_ONCE: Final = 64
+"""Checkpoints without a receipt that are read at a time: some 4 KB each."""
 
 __all__ = [
     "CourtCounts",

@@ -25,9 +25,10 @@ ROW_BYTES: Final = 2 + ENTRY_BYTES
 _PREFIX: Final = ENTRY_BYTES.to_bytes(2, "big")
 _REBUILD_ENTRIES: Final = 65_536
 CACHE_QUARTERS: Final = 1024
-"""For proofs of entries all over a log: up to 11 MB. All quarters above the leaves of 16 million entries find room."""
-EDGE_QUARTERS: Final = 128
-"""For proofs along its growing edge alone, which comes back to few of them: up to 1.4 MB, for a relay may hold many logs."""
+"""For proofs of entries all over a log: up to 11 MB. All quarters above the leaves of 16 million entries find room.
+
+Who proves along a log's growing edge alone, as a relay does, uses none of these places.
+"""
 SYNC_ENTRIES: Final = 65_536
 """Tiles are synced when so many entries have been appended since: what opening makes again takes a fraction of a second."""
 _MARK_BYTES: Final = 8
@@ -45,9 +46,7 @@ class LogPacks:
         folder: Path,
         committed_size: int,
         open_pack: Callable[[Path], Pack] = Pack,
-        cache_quarters: int = CACHE_QUARTERS,
     ) -> None:
-        self._quarters = cache_quarters
         self._entries = open_pack(folder / "entries.pack")
         self._tiles = [open_pack(folder / f"tiles-{level}.pack") for level in range(TILE_LEVEL_MAX + 1)]
         self._upper = [open_pack(folder / f"upper-{level}.pack") for level in range(TILE_LEVEL_MAX + 1)]
@@ -65,7 +64,7 @@ class LogPacks:
         self._synced = self._last_mark()
         self._appender = self._restore(self._synced)
         self._sync_tiles()
-        self._reader = TileHashReader(self, self._size, self._quarters)
+        self._reader = TileHashReader(self, self._size, CACHE_QUARTERS)
 
     @classmethod
     def open(
@@ -73,10 +72,9 @@ class LogPacks:
         directory: Path,
         committed_size: int,
         open_pack: Callable[[Path], Pack] = Pack,
-        cache_quarters: int = CACHE_QUARTERS,
     ) -> LogPacks:
         """Open or create; cut off what was never committed; rebuild tile hashes that are missing. Raises `Malformed`."""
-        return cls(directory, committed_size, open_pack, cache_quarters)
+        return cls(directory, committed_size, open_pack)
 
     def _last_mark(self) -> int:
         """Entries whose tile hashes survive whatever happens; 0 is always safe."""
@@ -206,7 +204,7 @@ class LogPacks:
                 self._entries.truncate(size * ROW_BYTES)
                 self._size = size
                 self._appender = self._restore(size)
-                self._reader = TileHashReader(self, size, self._quarters)
+                self._reader = TileHashReader(self, size, CACHE_QUARTERS)
 
     def close(self) -> None:
         """Close the files. Safe to call twice."""

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from relay.durable.database import Database
 from relay.durable.errors import StorageFailed
 from relay.durable.packs import Pack
-from relay.store.log_files import CACHE_QUARTERS, LogPacks
+from relay.store.log_files import LogPacks
 
 MIRROR_SCHEMA: Final = """
 CREATE TABLE mirror_log (
@@ -45,7 +45,6 @@ class StoredMirrorLog:
         directory: Path,
         origin: str,
         open_pack: Callable[[Path], Pack] = Pack,
-        cache_quarters: int = CACHE_QUARTERS,
     ) -> StoredMirrorLog:
         """Open an origin's log; bytes beyond the committed size are cut off."""
 
@@ -56,7 +55,7 @@ class StoredMirrorLog:
 
         committed = await database.write(ensure)
         folder = directory / hashlib.sha256(origin.encode()).hexdigest()
-        files = await asyncio.to_thread(LogPacks.open, folder, committed, open_pack, cache_quarters)
+        files = await asyncio.to_thread(LogPacks.open, folder, committed, open_pack)
         return cls(database, origin, files)
 
     @property

@@ -15,7 +15,6 @@ from relay.durable.packs import Pack
 from relay.ports.forwarding import Confirmation, Cursor, Exhibit, Item, Waiting
 from relay.ports.ledgers import Anchor, AnchorBlock
 from relay.store.halts import Halts
-from relay.store.log_files import EDGE_QUARTERS
 from relay.store.mirror_log import StoredMirrorLog
 from relay.store.notices import SqliteNotices, Tell, tell, tell_nothing
 from relay.store.relay_schema import APPLICATION, MIGRATIONS, NOW_MS
@@ -336,7 +335,7 @@ class SqliteRelayStore:
         async with self._opening:
             if origin not in self._logs:
                 self._logs[origin] = await StoredMirrorLog.open(
-                    self._database, self._directory, origin, self._open_pack, EDGE_QUARTERS
+                    self._database, self._directory, origin, self._open_pack
                 )
             return self._logs[origin]
 

@@ -12,7 +12,7 @@ from relay.core.limits import ENTRY_BYTES
 from relay.core.merkle import HASH_BYTES
 from relay.core.tile_reader import TileHashReader
 from relay.core.tiles import ENTRY_LENGTH_BYTES, TILE_WIDTH, decode_entries
-from relay.store.log_files import EDGE_QUARTERS
+from relay.store.log_files import CACHE_QUARTERS
 from relay.store.postgres.database import PostgresDatabase
 
 ROW_BYTES: Final = ENTRY_LENGTH_BYTES + ENTRY_BYTES
@@ -28,7 +28,7 @@ class LogRows:
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._size = size
-        self._reader = TileHashReader(self, size, EDGE_QUARTERS)
+        self._reader = TileHashReader(self, size, CACHE_QUARTERS)
 
     @property
     def size(self) -> int:
