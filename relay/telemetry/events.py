@@ -174,6 +174,11 @@ ANCHORS_MISSING: Final = Event(
 LEASE_TAKEN: Final = Event(name="lease_taken", level=logging.INFO, says="{job}: this worker's, number {number}")
 LEASE_LOST: Final = Event(name="lease_lost", level=logging.WARNING, says="{job}: the lease is lost")
 LEASES_TROUBLE: Final = Event(name="leases_trouble", level=logging.WARNING, says="leases: {reason}")
+STANDING_ENDED: Final = Event(
+    name="standing_ended",
+    level=logging.WARNING,
+    says="ended {count} database sessions of a worker that stands still in the middle of a transaction",
+)
 
 # --- court gateway
 COSIGNED: Final = Event(name="cosigned", level=logging.INFO, says="cosigned {origin} at size {size}")

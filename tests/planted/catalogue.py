@@ -178,6 +178,7 @@ PLANTS = (
     Plant("number of a lease not compared", "relay.store.postgres.leases", "WHERE name = $1 AND token = $2 FOR SHARE", "WHERE name = $1 AND token >= $2 * 0 FOR SHARE", "tests/store/test_leases.py"),
     Plant("lease taken in the middle of a transaction", "relay.store.postgres.leases", "AND token = $2 FOR SHARE", "AND token = $2", "tests/store/test_leases.py"),
     Plant("lease taken before it has ended", "relay.store.postgres.leases", "WHERE lease.expires_at < clock_timestamp() RETURNING token", "RETURNING token", "tests/store/test_leases.py"),
+    Plant("a worker that stands in the middle of a transaction keeps its locks", "relay.store.postgres.leases", "await end_standing(self._database)", "pass", "tests/store/test_leases.py"),
     Plant("lost lease's job goes on", "relay.services.forwarding.sharing", "if beat is None or name not in beat.kept:", "if False:", "tests/store/test_leases.py"),
     Plant("append without comparing the size", "relay.store.postgres.mirror_log", "WHERE id = $1 AND size = $2\"", "WHERE id = $1 AND $2 = $2\"", "tests/store/test_postgres.py"),
     Plant("broken commit taken for nothing done", "relay.store.postgres.database", "raise Uncertain(", "raise Unavailable(", "tests/store/test_postgres.py"),

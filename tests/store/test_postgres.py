@@ -12,7 +12,7 @@ import pytest
 
 from relay.core.errors import Conflict, Malformed, Unavailable, Uncertain
 from relay.durable.errors import StorageFailed
-from relay.store.postgres.database import PostgresDatabase, check_url
+from relay.store.postgres.database import CONNECTIONS_MAX, PostgresDatabase, check_url
 from relay.store.postgres.relay import PostgresRelayStore
 from relay.store.postgres.schema import APPLICATION, MIGRATIONS
 from tests.store.relay_items import LEDGER, ORIGIN, anchor, block
@@ -147,6 +147,17 @@ async def test_connection_lost_while_reading_is_made_again(store: PostgresRelayS
     with pytest.raises(Unavailable):
         await store.database.read(read)
     assert await store.database.read(lambda c: c.fetchval("SELECT 1")) == 1
+
+
+async def test_connection_that_breaks_while_it_is_given_back_harms_nobody(store: PostgresRelayStore) -> None:
+    """The pool takes it back by itself and then calls giving it back a mistake of its own; every place of the pool stays usable."""
+
+    async def last_word(c: Any) -> int:
+        asyncio.get_running_loop().call_soon(c.terminate)
+        return 7
+
+    for _ in range(CONNECTIONS_MAX + 1):
+        assert await store.database.read(last_word) == 7
 
 
 async def test_deadlock_is_tried_again(store: PostgresRelayStore) -> None:

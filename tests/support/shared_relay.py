@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 from relay.app.demo.network import Network
 from relay.app.processes import RoleProcess
@@ -15,6 +16,9 @@ from tests.support.postgres import Cluster
 
 LEASE_S = 1.0
 WORKERS = 3
+POLL_S = 0.05
+TAKEN_WITHIN_S = 120.0
+"""Far above what a worker needs to take a free lease: beyond it, nobody ever will."""
 
 
 class SharedRelay:
@@ -51,30 +55,50 @@ class SharedRelay:
         """SIGSTOP whoever holds a job's lease, until another worker has been given it; its name."""
         store = await PostgresRelayStore.open(self.url)
         try:
-            while True:
-                held = await store.database.read(
-                    lambda c: c.fetchrow(
-                        "SELECT holder, token FROM lease WHERE name LIKE $1 ORDER BY name LIMIT 1", job
-                    )
-                )
-                pids = {str(network.roles[name].pid): name for name in self.workers}
-                name = pids.get(held["holder"].split()[1]) if held else None
-                if name is not None:
-                    break
-                await asyncio.sleep(0.05)  # the holder has just been killed, or nobody has begun
+            name, token = await self._holder(store, network, job)
             os.kill(network.roles[name].pid, signal.SIGSTOP)
             try:
-                while True:
-                    now = await store.database.read(
-                        lambda c: c.fetchval("SELECT token FROM lease WHERE name LIKE $1 ORDER BY name LIMIT 1", job)
-                    )
-                    if now > held["token"]:
-                        return name
-                    await asyncio.sleep(0.05)
+                await self._until_taken(store, job, token)
             finally:
                 os.kill(network.roles[name].pid, signal.SIGCONT)
+            return name
         finally:
             await store.close()
+
+    async def _holder(self, store: PostgresRelayStore, network: Network, job: str) -> tuple[str, int]:
+        """A running worker that holds the job; nobody does while one has just been killed, or before any has begun."""
+        try:
+            async with asyncio.timeout(TAKEN_WITHIN_S):
+                while True:
+                    held = await self._lease(store, job)
+                    pids = {str(network.roles[name].pid): name for name in self.workers}
+                    if held and held["holder"].split()[1] in pids:
+                        return pids[held["holder"].split()[1]], held["token"]
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            raise AssertionError(f"no running worker holds {job}: {await self._state(store)}") from None
+
+    async def _until_taken(self, store: PostgresRelayStore, job: str, token: int) -> None:
+        try:
+            async with asyncio.timeout(TAKEN_WITHIN_S):
+                while (await self._lease(store, job))["token"] <= token:
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            raise AssertionError(f"nobody takes {job} from a worker that stands: {await self._state(store)}") from None
+
+    async def _lease(self, store: PostgresRelayStore, job: str) -> Any:
+        sql = "SELECT holder, token FROM lease WHERE name LIKE $1 ORDER BY name LIMIT 1"
+        return await store.database.read(lambda c: c.fetchrow(sql, job))
+
+    async def _state(self, store: PostgresRelayStore) -> str:
+        """What the database shows of leases, workers and connections, for whoever reads that nobody works."""
+        questions = (
+            "SELECT *, expires_at - clock_timestamp() AS left FROM lease",
+            "SELECT *, expires_at - clock_timestamp() AS left FROM worker",
+            "SELECT pid, state, wait_event, now() - xact_start AS since, query FROM pg_stat_activity WHERE datname <> ''",
+        )
+        told = [await store.database.read(lambda c, sql=sql: c.fetch(sql)) for sql in questions]  # type: ignore[misc]
+        return "\n".join(str(row) for rows in told for row in rows)
 
     async def entries(self, origin: str) -> bytes:
         """All entries of a log, as the pack of a SQLite store would hold them."""

@@ -27,10 +27,11 @@ CONNECTIONS_MAX: Final = 8
 CONNECT_S: Final = 5.0
 STATEMENT_S: Final = 30.0
 IDLE_MS: Final = 5000
-"""How long a worker that stands still may hold its locks in the middle of a transaction; the server then ends it."""
+"""How long a worker that stands still may hold its locks in the middle of a transaction; the server, or another worker, then ends it."""
 TRIES: Final = 5
+APPLICATION_NAME: Final = "courtrelay"
 SETTINGS: Final = {
-    "application_name": "courtrelay",
+    "application_name": APPLICATION_NAME,
     "search_path": SCHEMA,
     "synchronous_commit": "on",
     "default_transaction_isolation": "read committed",
@@ -160,7 +161,8 @@ class PostgresDatabase:
         try:
             yield connection
         finally:
-            with suppress(pg.PostgresError, pg.InterfaceError, OSError):
+            # a connection that breaks while it is given back is free already, and the pool calls giving it back its own mistake
+            with suppress(pg.PostgresError, pg.InterfaceError, pg.InternalClientError, OSError):
                 await self._pool.release(connection, timeout=CONNECT_S)
 
     def _told(self, error: Exception, connection: Connection) -> Exception:

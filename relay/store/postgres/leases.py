@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Final
 
-from relay.core.errors import Unavailable
+from relay.core.errors import Unavailable, Uncertain
 from relay.ports.sharing import Beat, Lease
 from relay.store.postgres.database import Connection, PostgresDatabase
+from relay.store.postgres.standing import end_standing
+
+TAKING_MS: Final = 2000
+"""How long a free lease's new worker waits for a transaction of the old one that has not ended."""
 
 
 class Fenced(Unavailable):
@@ -33,7 +37,11 @@ class PostgresLeases:
                 self._worker,
                 self._lease_s,
             )
-            await c.execute("DELETE FROM worker WHERE expires_at < clock_timestamp()")
+            # one that stands still in the middle of its own beat has locked its row, and must not hold up the others
+            await c.execute(
+                "DELETE FROM worker WHERE name IN"
+                " (SELECT name FROM worker WHERE expires_at < clock_timestamp() FOR UPDATE SKIP LOCKED)"
+            )
             rows = await c.fetch(
                 "UPDATE lease SET expires_at = clock_timestamp() + make_interval(secs => $1)"
                 " FROM unnest($2::text[], $3::bigint[]) AS mine (name, token)"
@@ -42,9 +50,10 @@ class PostgresLeases:
                 names,
                 tokens,
             )
-            workers = await c.fetchval("SELECT count(*) FROM worker")
+            workers = await c.fetchval("SELECT count(*) FROM worker WHERE expires_at >= clock_timestamp()")
             return Beat(kept=frozenset(row["name"] for row in rows), workers=workers)
 
+        await end_standing(self._database)  # first: what follows may wait for the locks of one that stands
         return await self._database.write(write)
 
     async def take(self, wanted: Sequence[Lease], limit: int) -> list[Lease]:
@@ -53,7 +62,12 @@ class PostgresLeases:
         for lease in wanted:
             if len(taken) == limit:
                 break
-            token = await self._database.write(lambda c, name=lease.name: self._take(c, name))  # type: ignore[misc]
+            try:
+                token = await self._database.write(lambda c, name=lease.name: self._take(c, name))  # type: ignore[misc]
+            except (Unavailable, Uncertain):
+                if not taken:
+                    raise
+                break  # what has been taken is to be done
             if token:
                 lease.token = token
                 taken.append(lease)
@@ -61,6 +75,7 @@ class PostgresLeases:
 
     async def _take(self, c: Connection, name: str) -> int:
         """The new number, 0 when another worker holds the lease."""
+        await c.execute(f"SET LOCAL lock_timeout = {TAKING_MS}")
         return int(
             await c.fetchval(
                 "INSERT INTO lease VALUES ($1, $2, 1, clock_timestamp() + make_interval(secs => $3))"
