@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from relay.core.identity import parse_identity
 from relay.setup.ca import issue, make_authority, revoke
-from tests.web.browser import Pages, shots_folder
+from tests.web.browser import LANGUAGES, Pages, shots_folder
 from tests.web.client import Client
 from tests.web.gateway import Gateway, made_home, running_gateway, with_pages
 
@@ -119,8 +119,10 @@ def test_a_browser_shows_its_certificate(
     browser: Browser, gateway: Gateway, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     pages = Pages(browser, gateway.url, gateway.home, shots_folder(request, tmp_path), {})
+    for language in LANGUAGES:
+        page = pages.open("/sign-in", certificate=gateway.home / "court-auditor", language=language)
+        pages.shot(page, f"certificate-{language}")
     page = pages.open("/sign-in", certificate=gateway.home / "court-auditor")
-    pages.shot(page, "certificate")
     page.get_by_role("button", name="Sign in with this certificate").click()
     page.get_by_text("court-auditor", exact=True).first.wait_for()
     pages.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -40,7 +41,7 @@ def pages(
 
 def go_through(page: Page, name: str) -> None:
     """The provider's own pages: who, and that it may tell."""
-    page.get_by_role("button", name="Go on to the court's sign-in service").click()
+    page.get_by_role("button", name=re.compile("Go on to the court's sign-in service|前往法院统一登录")).click()
     page.wait_for_url("**/interaction/**")
     page.locator("input[name=login]").fill(name)
     page.locator("input[name=password]").fill("any")
@@ -63,11 +64,16 @@ def test_a_judge_signs_in_and_lands_where_they_were_going(
 
 def test_who_has_no_role_here_is_refused_and_logged(pages: Pages, issuer_and_gateway: tuple[str, Gateway]) -> None:
     _, gateway = issuer_and_gateway
+
+    def refused(page: Page) -> None:
+        page.goto(f"{gateway.url}/sign-in")
+        go_through(page, "nobody")
+        page.get_by_role("alert").wait_for()
+
     page = pages.open("/sign-in")
-    go_through(page, "nobody")
-    page.get_by_role("alert").wait_for()
+    refused(page)
     assert "did not let you in" in page.get_by_role("alert").inner_text()
-    pages.shot(page, "refused")
+    pages.shoot("refused", refused)
     refusals = [e["detail"] for e in gateway.events("sign_in") if e["outcome"] == "refused"]
     assert "oidc: no value of groups gives nobody a role here" in refusals
 
