@@ -11,6 +11,7 @@ import secrets
 import signal
 import sys
 import time
+import tomllib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +28,7 @@ from relay.telemetry.events import WORKER_CRASHED, log_event, printable
 from relay.telemetry.trace import current_trace_id
 
 log = logging.getLogger(__name__)
+PROJECT: Final = Path(__file__).resolve().parents[2] / "pyproject.toml"
 SWITCH_S: Final = 0.0005
 LIBRARY: Final = "library"
 """The event of a line that is none of ours."""
@@ -36,11 +38,16 @@ EXCEPTION_CHARS_MAX: Final = 20_000
 
 
 def program_version() -> str:
-    """Of this program; `unknown` when it runs from a folder that is not installed."""
+    """Of this program. From a folder that is not installed: what its project file says, marked; `unknown` where there is none."""
     try:
         return version("courtrelay")
     except PackageNotFoundError:
+        pass
+    try:
+        project = tomllib.loads(PROJECT.read_text())
+    except OSError:
         return "unknown"
+    return f"{project['project']['version']}+source"
 
 
 class SystemClock:
