@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from relay.core.ledgerproof import LedgerProof
+from relay.core.limits import TREE_SIZE_MAX
 from relay.ports.forwarding import MirrorLog
 from relay.ports.held import HeldCheckpoint
 from relay.ports.statements import StatementStore
@@ -45,6 +46,8 @@ class KeptRetrieval:
     events: tuple[tuple[bytes, int], ...]
     """Custody events of this retrieval so far, with their log indices."""
     begun_ms: int
+    asked_sizes: Mapping[str, int]
+    """Origin → size of the last accepted checkpoint when the request was made; empty when an older version made it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +104,9 @@ class CourtStore(TimestampStore, StatementStore, Protocol):
         At most `WAITING_AT_ONCE`: while a court's ledger is off, any number may wait.
         """
 
-    async def accepted(self, origin: str, indices: Sequence[int]) -> list[HeldCheckpoint]:
-        """Of the checkpoints with cosignature and receipt: the first that covers each of these log indices, and the last; ascending.
+    async def accepted(self, origin: str, indices: Sequence[int], upto: int = TREE_SIZE_MAX) -> list[HeldCheckpoint]:
+        """Of the checkpoints of at most that size with cosignature and receipt: the first that covers each of these log indices, and
+        the last; ascending.
 
         A log may have half a million a year: the others are not read.
         """

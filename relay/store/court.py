@@ -18,13 +18,14 @@ from relay.core.custody import custody_entry
 from relay.core.dossier import RECORD_ENTRY
 from relay.core.errors import Conflict, NotFound
 from relay.core.ledgerproof import LedgerProof
+from relay.core.limits import TREE_SIZE_MAX
 from relay.core.notices import OUTCOMES
 from relay.durable.database import Database
 from relay.durable.files import sync_folder
 from relay.durable.packs import Pack
 from relay.ports.court import WAITING_AT_ONCE, CourtCounts, HeldCheckpoint, NamedRetrieval
 from relay.store import named
-from relay.store.court_retrievals import RETRIEVALS, RetrievalRows
+from relay.store.court_retrievals import ASKED_SIZES, RETRIEVALS, RetrievalRows
 from relay.store.court_statements import STATEMENTS, StatementRows
 from relay.store.court_time import TIMESTAMPS, TimestampRows
 from relay.store.mirror_log import MIRROR_SCHEMA, Also, StoredMirrorLog
@@ -64,7 +65,7 @@ _IS_REQUEST: Final = "CASE WHEN json_valid(CAST(event AS TEXT)) THEN json_extrac
 
 REQUESTS: Final = f"CREATE INDEX custody_request ON custody_event (position) WHERE {_IS_REQUEST};"
 
-MIGRATIONS: Final = (SCHEMA, RETRIEVALS, named.SCHEMA, TIMESTAMPS, STATEMENTS, NOTICES, REQUESTS)
+MIGRATIONS: Final = (SCHEMA, RETRIEVALS, named.SCHEMA, TIMESTAMPS, STATEMENTS, NOTICES, REQUESTS, ASKED_SIZES)
 
 _HELD: Final = (
     "origin, size, root, note, anchor_kind, anchor_ledger, anchor, anchored_ms, cosigned,"
@@ -92,17 +93,19 @@ def _held(
 _ACCEPTED: Final = f"SELECT {_HELD} FROM checkpoint WHERE origin = ? AND receipt IS NOT NULL AND cosigned <> x''"
 
 
-def _last_accepted(c: sqlite3.Connection, origin: str) -> Any:
-    return c.execute(f"{_ACCEPTED} ORDER BY size DESC LIMIT 1", (origin,)).fetchone()
+def _last_accepted(c: sqlite3.Connection, origin: str, upto: int = TREE_SIZE_MAX) -> Any:
+    return c.execute(f"{_ACCEPTED} AND size <= ? ORDER BY size DESC LIMIT 1", (origin, upto)).fetchone()
 
 
-def _accepted(c: sqlite3.Connection, origin: str, indices: Sequence[int]) -> list[Any]:
-    last = _last_accepted(c, origin)
+def _accepted(c: sqlite3.Connection, origin: str, indices: Sequence[int], upto: int) -> list[Any]:
+    last = _last_accepted(c, origin, upto)
     rows: list[Any] = []
     for index in sorted(indices):
         if rows and index < rows[-1][1]:
             continue  # the one before covers it, too
-        row = c.execute(f"{_ACCEPTED} AND size > ? ORDER BY size LIMIT 1", (origin, index)).fetchone()
+        row = c.execute(
+            f"{_ACCEPTED} AND size > ? AND size <= ? ORDER BY size LIMIT 1", (origin, index, upto)
+        ).fetchone()
         if row is None:
             break
         rows.append(row)
@@ -241,9 +244,9 @@ class SqliteCourtStore(RetrievalRows, TimestampRows, StatementRows):
         where = "WHERE receipt IS NULL AND cosigned <> x'' AND (origin, size) > (?, ?) ORDER BY origin, size LIMIT ?"
         return await self._select(where, (*after, WAITING_AT_ONCE))
 
-    async def accepted(self, origin: str, indices: Sequence[int]) -> list[HeldCheckpoint]:
+    async def accepted(self, origin: str, indices: Sequence[int], upto: int = TREE_SIZE_MAX) -> list[HeldCheckpoint]:
         """See the port."""
-        return await self._database.read(lambda c: [_held(row) for row in _accepted(c, origin, indices)])
+        return await self._database.read(lambda c: [_held(row) for row in _accepted(c, origin, indices, upto)])
 
     async def receipted_size(self, origin: str) -> int:
         """See the port."""

@@ -25,8 +25,9 @@ CREATE TABLE first_disclosure (
     PRIMARY KEY (origin, dossier)
 ) STRICT, WITHOUT ROWID;
 """
-_COLUMNS: Final = "request, grant_digest, dossier, officer, purpose, token, key, header, events, begun_ms"
-_Row = tuple[bytes, bytes, str, str, str, bytes, bytes, bytes, str, int]
+ASKED_SIZES: Final = "ALTER TABLE retrieval ADD COLUMN asked_sizes TEXT NOT NULL DEFAULT '{}';"
+_COLUMNS: Final = "request, grant_digest, dossier, officer, purpose, token, key, header, events, begun_ms, asked_sizes"
+_Row = tuple[bytes, bytes, str, str, str, bytes, bytes, bytes, str, int, str]
 
 
 class RetrievalRows:
@@ -40,11 +41,11 @@ class RetrievalRows:
         events = json.dumps([[b64encode(event), index] for event, index in kept.events])
         row = (
             kept.request, kept.grant, kept.dossier, kept.officer, kept.purpose, kept.token, kept.key, kept.header,
-            events, kept.begun_ms,
+            events, kept.begun_ms, json.dumps(dict(kept.asked_sizes)),
         )  # fmt: skip
         await self._database.write(
             lambda c: c.execute(
-                f"INSERT INTO retrieval ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                f"INSERT INTO retrieval ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (request) DO UPDATE SET header = excluded.header, events = excluded.events",
                 row,
             )
@@ -118,4 +119,5 @@ def _kept(row: _Row) -> KeptRetrieval:
         header=row[7],
         events=events,
         begun_ms=row[9],
+        asked_sizes=json.loads(row[10]),
     )

@@ -157,6 +157,68 @@ async def test_record_added_after_the_grant_or_after_the_first_disclosure_is_a_l
         assert verdict["steps"][12]["detail"].endswith(f"; late addition: seq {seq + 1}")
 
 
+async def grown_meanwhile(
+    lender: Lender, patch: pytest.MonkeyPatch, dossier: str, grant: str, count: int
+) -> dict[str, Any]:
+    """The verdict of a retrieval while which the dossier grows: more is accepted once the lender has made its list."""
+    records = lender.way.custodian_store.records
+    grown = False
+
+    async def read(asked: str) -> Any:
+        nonlocal grown
+        listed = await records(asked)
+        if asked == dossier and not grown:
+            grown = True
+            await lender.dossier("loan", count=count)
+            await lender.way.forward()
+        return listed
+
+    with patch.context() as growing:
+        growing.setattr(lender.way.custodian_store, "records", read)
+        verdict = await lender.verdict(dossier, grant)
+    assert grown
+    return verdict
+
+
+async def test_dossier_that_grows_while_it_is_retrieved_is_judged_as_it_stood_when_it_was_asked_for(
+    lender: Lender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dossier = await lender.dossier("loan", count=3)
+    await lender.way.forward()
+    grant = await lender.way.grant(dossier)
+    verdict = await grown_meanwhile(lender, monkeypatch, dossier, grant, 5)
+    assert verdict["verdict"] == "CONSISTENT"
+    assert verdict["steps"][12]["detail"].startswith("all 3 records")
+    verdict = await lender.verdict(dossier, grant)
+    assert verdict["steps"][12]["detail"].startswith("all 5 records")
+    assert verdict["verdict"] == "CONSISTENT"
+
+
+async def test_listed_record_that_is_accepted_only_with_later_ones_waits(
+    lender: Lender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records 3 and 4 are accepted in one checkpoint, after the request; the list has only record 3."""
+    dossier = await lender.dossier("loan", count=3)
+    await lender.way.forward()
+    grant = await lender.way.grant(dossier)
+    await lender.dossier("loan", count=4)
+    verdict = await grown_meanwhile(lender, monkeypatch, dossier, grant, 5)
+    assert [row["verdict"] for row in verdict["records"]] == ["CONSISTENT"] * 3 + ["PENDING_FINALITY"]
+    assert not said(verdict, 13)
+
+
+async def test_record_accepted_before_the_request_is_missed_however_the_dossier_grows(
+    lender: Lender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The growth of a dossier excuses nobody: what the court's ledger had when it was asked for must be in the list."""
+    dossier = await lender.dossier("loan", count=4, unlisted={3})
+    await lender.way.forward()
+    grant = await lender.way.grant(dossier)
+    verdict = await grown_meanwhile(lender, monkeypatch, dossier, grant, 6)
+    assert verdict["verdict"] == "INCONSISTENT"
+    assert said(verdict, 13) == "cut tail: seq 3 missing"
+
+
 async def test_statement_in_the_bundle_says_what_it_does_not_cover(lender: Lender) -> None:
     dossier = await lender.dossier("loan")
     await lender.way.forward()

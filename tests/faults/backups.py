@@ -107,7 +107,7 @@ class BackupRun:
                 verdict = await self._business.retrieve(grant)
                 self._outcome.retrievals += 1
                 if verdict == "INCONSISTENT":
-                    self._outcome.violations.append("a retrieval is INCONSISTENT")
+                    self._outcome.violations.append(f"a retrieval is INCONSISTENT: {self._business.failed_steps}")
                 return
             await asyncio.sleep(0.2)
         self._outcome.violations.append("a retrieval never succeeded")

@@ -140,7 +140,7 @@ class ClockRun:
                 await asyncio.sleep(PAUSE_S)
                 continue
             if verdict == "INCONSISTENT":
-                self._outcome.violations.append("a retrieval is INCONSISTENT")
+                self._outcome.violations.append(f"a retrieval is INCONSISTENT: {self._business.failed_steps}")
             return
         self._outcome.violations.append("retrievals did not come back after the clock was right again")
 

@@ -38,6 +38,8 @@ class Business:
     dossiers: dict[int, str] = field(default_factory=dict)
     retrieved: int = 0
     wait_s: float = 0.0
+    failed_steps: list[str] = field(default_factory=list)
+    """Of the last retrieval."""
 
     def prepare(self) -> None:
         """Make the loans, each in a folder of its own, and the first half of each in another."""
@@ -89,6 +91,7 @@ class Business:
         self.retrieved += 1
         out = self.folder / f"bundle-{self.retrieved}.zip"
         verdict = await desk.retrieve(self.home, wish, out, lambda _d, _t: None, wait_s=self.wait_s)
+        self.failed_steps = [str(step) for step in verdict["steps"] if step["result"] == "failed"]
         return str(verdict["verdict"])
 
     async def refused(self, grant: Issued) -> bool:

@@ -126,7 +126,7 @@ class Rolling:
         verdict = await self._business.retrieve(grant)
         self._outcome.calls["retrievals"] += 1
         if verdict == "INCONSISTENT":
-            self._outcome.violations.append("a retrieval is INCONSISTENT")
+            self._outcome.violations.append(f"a retrieval is INCONSISTENT: {self._business.failed_steps}")
 
 
 async def rolling(rounds: int, seed: int, cluster: Cluster, say: Say = lambda _line: None) -> Outcome:

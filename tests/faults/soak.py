@@ -111,7 +111,7 @@ class Soak:
         while True:
             try:
                 if await self._business.retrieve(grant) == "INCONSISTENT":
-                    self.outcome.violations.append("a retrieval is INCONSISTENT")
+                    self.outcome.violations.append(f"a retrieval is INCONSISTENT: {self._business.failed_steps}")
                 self.outcome.retrieved += 1
             except RelayError as error:
                 if self.outcome.retrieved:  # before the first one the grant may not be registered yet

@@ -138,6 +138,8 @@ PLANTS = (
     Plant("hole in the list passes", "relay.core.verify", "    if holes.missing:\n", "    if False:\n", "tests/evidence/test_completeness.py"),
     Plant("hole in the log passes", "relay.core.verify_completeness", "    if statement.holes:\n", "    if False:\n", "tests/evidence/test_completeness.py"),
     Plant("doubled tag passes", "relay.services.court.lookup", "if len(found) > 1", "if False", "tests/evidence/test_completeness.py"),
+    Plant("dossier that grows while it is retrieved called cut", "relay.services.court.lookup", "        if later:", "        if False:", "tests/evidence/test_completeness.py"),
+    Plant("growth excuses what was accepted before the request", "relay.services.court.lookup", "for i in found if i >= asked_size", "for i in found if i >= 0 * asked_size", "tests/evidence/test_completeness.py"),
     Plant("late addition not noted", "relay.core.verify_completeness", "if e.registered_ms and anchored > e.registered_ms:", "if False:", "tests/evidence/test_completeness.py"),
     Plant("first disclosure forgotten", "relay.core.verify_completeness", "if statement.first_size and state.index >= statement.first_size:", "if False:", "tests/evidence/test_completeness.py"),
     # long backlogs, silent lines

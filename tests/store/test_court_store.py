@@ -21,7 +21,7 @@ from relay.store.court import INDEX_BATCH, SqliteCourtStore
 
 KEPT = KeptRetrieval(
     request=b"r" * 32, grant=b"g" * 32, dossier="d", officer="judge 7", purpose="hearing", token=b"a.b.c",
-    key=b"k" * 32, header=b"{}", events=((b"event", 3), (b"other", 5)), begun_ms=1000,
+    key=b"k" * 32, header=b"{}", events=((b"event", 3), (b"other", 5)), begun_ms=1000, asked_sizes={"a.example/log/1": 7},
 )  # fmt: skip
 ORIGIN, OTHER = "a.example/log/1", "b.example/log/1"
 ANCHOR = LedgerProof(kind="quorum", ledger="embedded:lender-1", body=b"anchor")

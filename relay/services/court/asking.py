@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from relay.core.checks import Verifiers, check_grant, check_registration
@@ -53,6 +53,8 @@ class Under:
     begun_ms: int
     token: bytes
     header: bytes = b""
+    asked_sizes: Mapping[str, int] = field(default_factory=dict)
+    """Origin → size of the last checkpoint accepted before the request was made: the lender's list must have all entries below it."""
     taken_up: bool = False
     """It was begun by an earlier call."""
     request_id: bytes = b""
@@ -120,6 +122,8 @@ class Asking:
         custodian_key = self._trust.newest("sealing", party=grant.iss, at_ms=now_s * 1000).sealing_key
         request_key = self._bound_key(grant)
         key = new_sealing_key(custodian_key.kem, self._random)
+        origins = [log.origin for log in self._trust.logs if log.party == grant.iss]
+        asked_sizes = {origin: await self._store.receipted_size(origin) for origin in origins}
         token = make_request(
             iss=self._identity,
             aud=grant.iss,
@@ -144,6 +148,7 @@ class Asking:
             events=[],
             begun_ms=now_s * 1000,
             token=token.encode("ascii"),
+            asked_sizes=asked_sizes,
         )
         await self._note(under, "request", f"{command.officer}: {command.purpose}")
         return under
@@ -174,6 +179,7 @@ class Asking:
                 begun_ms=kept.begun_ms,
                 token=b"",
                 header=kept.header,
+                asked_sizes=kept.asked_sizes,
                 taken_up=True,
             )
         return None
@@ -230,6 +236,7 @@ class Asking:
                 header=under.header,
                 events=tuple(under.events),
                 begun_ms=under.begun_ms,
+                asked_sizes=under.asked_sizes,
             )
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +11,7 @@ from relay.core.disclosure import DisclosureManifest
 from relay.core.dossier import tag
 from relay.core.errors import Unverified
 from relay.core.grants import Grant
-from relay.core.limits import RECORDS_PER_DOSSIER_MAX
+from relay.core.limits import RECORDS_PER_DOSSIER_MAX, TREE_SIZE_MAX
 from relay.core.trust import TrustRoots
 from relay.ports.court import CourtStore, HeldCheckpoint
 from relay.services.court.arrival import Accepted, Expectation
@@ -42,8 +42,12 @@ class DossierLookup:
         self._store = store
         self._trust = trust
 
-    async def find(self, disclosure: DisclosureManifest) -> Found:
-        """In the lender's log that holds its first tag; the lender's only log when none does. Raises `Unverified`."""
+    async def find(self, disclosure: DisclosureManifest, asked_sizes: Mapping[str, int]) -> Found:
+        """In the lender's log that holds its first tag; the lender's only log when none does. Raises `Unverified`.
+
+        A dossier may grow between the request and now. What was accepted before the request the lender's list must have; where a
+        later entry is not in it, the dossier is judged as it stood before that entry: nobody could have listed it.
+        """
         origins = [log.origin for log in self._trust.logs if log.party == disclosure.iss]
         if not origins:
             raise Unverified("trust roots", f"no log of {disclosure.iss} is pinned here")
@@ -54,8 +58,11 @@ class DossierLookup:
                 chosen = origin
         indices = [entry.index for entry in disclosure.entries]
         checkpoints = tuple(await self._store.accepted(chosen, indices))
-        size = checkpoints[-1].size if checkpoints else 0
-        places, asked = await self._places(chosen, disclosure, size)
+        places, asked = await self._places(chosen, disclosure, _size(checkpoints))
+        later = _unlisted(places, disclosure, asked_sizes.get(chosen, TREE_SIZE_MAX))
+        if later:
+            checkpoints = tuple(await self._store.accepted(chosen, indices, min(later)))
+            places, asked = await self._places(chosen, disclosure, _size(checkpoints))
         count = max(places, default=-1) + 1
         return Found(
             origin=chosen,
@@ -102,3 +109,13 @@ class DossierLookup:
             mirror_size=mirror.size,
             now_ms=now_ms,
         )
+
+
+def _size(checkpoints: Sequence[HeldCheckpoint]) -> int:
+    return checkpoints[-1].size if checkpoints else 0
+
+
+def _unlisted(places: Mapping[int, Sequence[int]], disclosure: DisclosureManifest, asked_size: int) -> list[int]:
+    """Log indices of tags that the lender's list does not have, and that were accepted only after the request."""
+    listed = {entry.seq for entry in disclosure.entries}
+    return [i for seq, found in places.items() if seq not in listed for i in found if i >= asked_size]

@@ -286,7 +286,7 @@ class Retrieval:
         disclosure = parse_manifest(token)
         check_disclosure(disclosure, under.grant, under.request, under.dossier, self._trust)
         content.disclosure = disclosure
-        content.found = await self._lookup.find(disclosure)
+        content.found = await self._lookup.find(disclosure, under.asked_sizes)
         content.records_total = sum(entry.status == "disclosed" for entry in disclosure.entries)
         if content.arrival is None:
             raise RuntimeError("a manifest came before its stream")
