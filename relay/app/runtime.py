@@ -39,15 +39,11 @@ EXCEPTION_CHARS_MAX: Final = 20_000
 
 def program_version() -> str:
     """Of this program. From a folder that is not installed: what its project file says, marked; `unknown` where there is none."""
-    try:
+    with suppress(PackageNotFoundError):
         return version("courtrelay")
-    except PackageNotFoundError:
-        pass
-    try:
-        project = tomllib.loads(PROJECT.read_text())
-    except OSError:
+    if not PROJECT.is_file():
         return "unknown"
-    return f"{project['project']['version']}+source"
+    return f"{tomllib.loads(PROJECT.read_text())['project']['version']}+source"
 
 
 class SystemClock:

@@ -130,7 +130,7 @@ class CustodyAudit:
             same("ledger", "the origin pinned for this court", self._trust.court(keeper).origin, origin)
             ledgers = {self._trust.court(keeper).ledger}
         else:
-            ledgers = {log.ledger for log in self._trust.logs if log.party == keeper}
+            ledgers = {log.ledger for log in self._trust.logs_of(keeper)}
         if self._head.ledger.ledger not in ledgers:
             raise Unpinned("ledger", f"{self._head.ledger.ledger} is not pinned as a ledger of {keeper}")
         wanted = {"type": "custody" if court else "anchor", "origin": origin}

@@ -158,6 +158,10 @@ class TrustRoots:
                 return log
         raise Unpinned(_WHAT, f"log {origin} is not pinned")
 
+    def logs_of(self, party: str) -> tuple[LogRoot, ...]:
+        """The logs of a lender; none where none is pinned."""
+        return tuple(log for log in self.logs if log.party == party)
+
     def ledger_root(self, ledger: str) -> LedgerRoot:
         """Raises `Unpinned`."""
         for root in self.ledgers:

@@ -157,10 +157,17 @@ async def test_record_added_after_the_grant_or_after_the_first_disclosure_is_a_l
         assert verdict["steps"][12]["detail"].endswith(f"; late addition: seq {seq + 1}")
 
 
+async def granted(lender: Lender, count: int, unlisted: set[int] = set()) -> tuple[str, str]:  # noqa: B006  # read only
+    """A dossier that the court's ledger has, and a grant on it."""
+    dossier = await lender.dossier("loan", count=count, unlisted=unlisted)
+    await lender.way.forward()
+    return dossier, await lender.way.grant(dossier)
+
+
 async def grown_meanwhile(
     lender: Lender, patch: pytest.MonkeyPatch, dossier: str, grant: str, count: int
 ) -> dict[str, Any]:
-    """The verdict of a retrieval while which the dossier grows: more is accepted once the lender has made its list."""
+    """The verdict of a retrieval during which the dossier grows: more is accepted once the lender has made its list."""
     records = lender.way.custodian_store.records
     grown = False
 
@@ -183,9 +190,7 @@ async def grown_meanwhile(
 async def test_dossier_that_grows_while_it_is_retrieved_is_judged_as_it_stood_when_it_was_asked_for(
     lender: Lender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dossier = await lender.dossier("loan", count=3)
-    await lender.way.forward()
-    grant = await lender.way.grant(dossier)
+    dossier, grant = await granted(lender, 3)
     verdict = await grown_meanwhile(lender, monkeypatch, dossier, grant, 5)
     assert verdict["verdict"] == "CONSISTENT"
     assert verdict["steps"][12]["detail"].startswith("all 3 records")
@@ -198,9 +203,7 @@ async def test_listed_record_that_is_accepted_only_with_later_ones_waits(
     lender: Lender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Records 3 and 4 are accepted in one checkpoint, after the request; the list has only record 3."""
-    dossier = await lender.dossier("loan", count=3)
-    await lender.way.forward()
-    grant = await lender.way.grant(dossier)
+    dossier, grant = await granted(lender, 3)
     await lender.dossier("loan", count=4)
     verdict = await grown_meanwhile(lender, monkeypatch, dossier, grant, 5)
     assert [row["verdict"] for row in verdict["records"]] == ["CONSISTENT"] * 3 + ["PENDING_FINALITY"]
@@ -211,9 +214,7 @@ async def test_record_accepted_before_the_request_is_missed_however_the_dossier_
     lender: Lender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The growth of a dossier excuses nobody: what the court's ledger had when it was asked for must be in the list."""
-    dossier = await lender.dossier("loan", count=4, unlisted={3})
-    await lender.way.forward()
-    grant = await lender.way.grant(dossier)
+    dossier, grant = await granted(lender, 4, unlisted={3})
     verdict = await grown_meanwhile(lender, monkeypatch, dossier, grant, 6)
     assert verdict["verdict"] == "INCONSISTENT"
     assert said(verdict, 13) == "cut tail: seq 3 missing"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from relay.core.checks import Verifiers, check_grant, check_registration
@@ -53,7 +53,7 @@ class Under:
     begun_ms: int
     token: bytes
     header: bytes = b""
-    asked_sizes: Mapping[str, int] = field(default_factory=dict)
+    asked_sizes: Mapping[str, int]
     """Origin → size of the last checkpoint accepted before the request was made: the lender's list must have all entries below it."""
     taken_up: bool = False
     """It was begun by an earlier call."""
@@ -122,8 +122,8 @@ class Asking:
         custodian_key = self._trust.newest("sealing", party=grant.iss, at_ms=now_s * 1000).sealing_key
         request_key = self._bound_key(grant)
         key = new_sealing_key(custodian_key.kem, self._random)
-        origins = [log.origin for log in self._trust.logs if log.party == grant.iss]
-        asked_sizes = {origin: await self._store.receipted_size(origin) for origin in origins}
+        logs = self._trust.logs_of(grant.iss)
+        asked_sizes = {log.origin: await self._store.receipted_size(log.origin) for log in logs}
         token = make_request(
             iss=self._identity,
             aud=grant.iss,

@@ -48,7 +48,7 @@ class DossierLookup:
         A dossier may grow between the request and now. What was accepted before the request the lender's list must have; where a
         later entry is not in it, the dossier is judged as it stood before that entry: nobody could have listed it.
         """
-        origins = [log.origin for log in self._trust.logs if log.party == disclosure.iss]
+        origins = [log.origin for log in self._trust.logs_of(disclosure.iss)]
         if not origins:
             raise Unverified("trust roots", f"no log of {disclosure.iss} is pinned here")
         first = tag(disclosure.dossier_key, 0)
