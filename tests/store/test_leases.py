@@ -179,6 +179,11 @@ async def test_worker_that_stands_in_the_middle_of_a_transaction_is_put_out(
     mine = Lease("job")
     database = await store.database.read(lambda c: c.fetchval("SELECT current_database()"))
 
+    async def stands() -> bool:
+        # The server answers a moment before it waits again: at that moment it has no wait event yet.
+        sql = "SELECT state FROM pg_stat_activity WHERE wait_event = 'ClientRead' AND datname = $1 AND state <> 'idle'"
+        return bool(await store.database.read(lambda c: c.fetchval(sql, database)) == "active")
+
     async def beat_and_take() -> None:
         for _ in range(20):  # each try waits for a lock, so that this is far above the five seconds a worker may stand
             with suppress(Unavailable, TimeoutError):
@@ -192,8 +197,7 @@ async def test_worker_that_stands_in_the_middle_of_a_transaction_is_put_out(
         session.run("BEGIN")
         session.run(statement)
         session.stand()
-        sql = "SELECT state FROM pg_stat_activity WHERE wait_event = 'ClientRead' AND datname = $1 AND state <> 'idle'"
-        assert await store.database.read(lambda c: c.fetchval(sql, database)) == "active"
+        await settle(stands, "the session waits for its client in the middle of a command")
         await beat_and_take()
         await settle(lambda: session.ended, "the standing session is ended")
     assert mine.token == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,15 @@ def moves(name: str, *, by: float = 1, **labels: str) -> Iterator[None]:
     before = value(name, **labels)
     yield
     assert value(name, **labels) - before == by
+
+
+@asynccontextmanager
+async def moves_after_answer(name: str, **labels: str) -> AsyncIterator[None]:
+    """A call's length is measured when its handler has ended: its caller may have the answer before that."""
+    with moves(name, **labels):
+        before = value(name, **labels)
+        yield
+        await settle(lambda: value(name, **labels) != before, f"{name} moves")
 
 
 async def gauges(way: Way) -> None:
@@ -295,16 +304,16 @@ async def test_calls_that_are_refused_before_their_handler(tmp_path: Path) -> No
                 await ask(target, court)
         async with channel(target, people) as opened:
             denied = {"service": "tests.Echo", "method": "Say", "code": "INVALID_ARGUMENT"}
-            with (
-                moves("rpc_rejected_total", reason="no_deadline"),
-                moves("rpc_server_duration_seconds_count", **denied),
-            ):
-                with pytest.raises(Malformed, match="deadline"):
-                    await say(opened, timeout=None)
+            with moves("rpc_rejected_total", reason="no_deadline"):
+                async with moves_after_answer("rpc_server_duration_seconds_count", **denied):
+                    with pytest.raises(Malformed, match="deadline"):
+                        await say(opened, timeout=None)
             with moves("rpc_rejected_total", reason="too_large"):
                 with pytest.raises(Exception, match="metadata"):
                     await opened.unary_unary(SAY)(b"x", timeout=5, metadata=[("x-a", "y" * 9000), ("x-b", "y" * 9000)])
-            with moves("rpc_server_duration_seconds_count", service="tests.Echo", method="Say", code="OK"):
+            async with moves_after_answer(
+                "rpc_server_duration_seconds_count", service="tests.Echo", method="Say", code="OK"
+            ):
                 await say(opened)
             with pytest.raises(Exception, match=r"(?i)not found|unimplemented"):
                 await opened.unary_unary("/tests.Echo/Canary42")(b"x", timeout=5)
