@@ -85,6 +85,8 @@ PLANTS = (
     Plant("cursor takes any block", STORE, "if block.height != height + 1 or (height and block.parent_hash != last):", "if block.height <= height:", "tests/store/test_relay_store.py"),
     Plant("move without comparing", STORE, "WHERE id = ? AND state = ?\", (new.value, reason, item, old.value)", "WHERE id = ? AND ? <> ''\", (new.value, reason, item, old.value)", "tests/store/test_relay_store.py"),
     Plant("final is what anybody says", WATCH, "await self._settle(head.final_height if recorded == head.block_hash else 0)", "await self._settle(head.final_height)", "tests/services/test_watch.py"),
+    Plant("final block settles nothing below", WATCH, "if self.final_height < height - 1:", "if False:", "tests/services/test_watch.py"),
+    Plant("those below a leap go first", "relay.services.forwarding.leaping", "if under_way := await store.items(UNDER_WAY, origin, 1):", "if under_way := ():", "tests/services/test_leaping.py"),
     Plant("finality never comes", STORE, "SELECT count(*) FROM item WHERE state = ? AND ledger = ? AND height <= ?\"", "SELECT count(*) FROM item WHERE state = ? AND ledger = ? AND height <= ? - 100000\"", "sim 1 10"),
     Plant("reorganisation not followed", WATCH, "if not stands:", "if False:", "sim 1 60"),
     Plant("nobody is woken by entries", "relay.services.forwarding.intake", "room.wake.set()", "pass", "sim 1 60"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -271,3 +272,23 @@ async def test_many_checkpoints_pass_one_after_the_other(way: Way) -> None:
     await settle(lambda: confirmed(way, expected[-1]), "all are confirmed")
     assert sizes(await way.relay_store.confirmations(way.origin, 0, 100)) == expected
     assert registry.calls.count("submit") == len(expected)
+
+
+async def test_newest_of_many_goes_to_its_receipt_before_those_below_it(way: Way) -> None:
+    """The court is past the others as soon as it has the newest: none of them is offered to it before they are covered."""
+    court, registry = stand_between(way)
+    way.advancer._leap = 2
+    all_wait = asyncio.Event()
+
+    async def slow(part: Any, *args: Any) -> Any:
+        await all_wait.wait()
+        return await part.add_entries(*args)
+
+    court.end("add_entries", slow)
+    first, *between, newest = [await pushed(way, 10) for _ in range(5)]
+    all_wait.set()
+    await becomes(way, newest, ItemState.CONFIRMED)
+    await becomes(way, first, ItemState.CONFIRMED)
+    for size in between:
+        await becomes(way, size, ItemState.COVERED)
+    assert (court.calls.count("add_entries"), registry.calls.count("submit")) == (2, 2)

@@ -31,10 +31,10 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await opened.close()
 
 
-async def filled(store: RelayStore, *, wrong: int = 0, late: Collection[int] = ()) -> None:
-    """A log of COUNT entries; an item of every size, FINAL: `wrong` with another root, `late` still SEEN."""
+async def filled(store: RelayStore, *, wrong: int = 0, late: Collection[int] = (), held: int = COUNT) -> None:
+    """A log of COUNT entries, of which the first are held; an item of every size, FINAL: `wrong` with another root, `late` still SEEN."""
     entries = [b"\x01" + index.to_bytes(64, "big") for index in range(COUNT)]
-    await (await store.log(ORIGIN)).append(entries)
+    await (await store.log(ORIGIN)).append(entries[:held])
     tree, early, rest = Frontier.empty(), [], []
     for entry in entries:
         tree.append_leaves([leaf_hash(entry)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from relay.core.lifecycle import ItemState
@@ -84,3 +86,27 @@ async def test_item_that_is_further_on_its_way_is_finished_first(store: RelaySto
     first = await next_item(store)
     await store.move(first.id, ItemState.FINAL, ItemState.PROVEN)
     assert await leap(store, 2) == 1
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+async def test_item_that_has_leapt_goes_its_way_before_those_below_it(store: RelayStore, steps: int) -> None:
+    """The court may hold it already: whatever is below would be refused there."""
+    await filled(store)
+    await store.save_checkpoint(ORIGIN, 20, b"note")
+    await store.save_checkpoint(ORIGIN, 19, b"note")
+    assert await leap(store, 2) == 20
+    newest = (await store.items({ItemState.FINAL}, ORIGIN, 20))[-1]
+    way = [ItemState.FINAL, ItemState.PROVEN, ItemState.MIRRORED, ItemState.SUBMITTED]
+    for old, new in pairwise(way[: steps + 1]):
+        await store.move(newest.id, old, new)
+    assert (await next_item(store)).anchor.size == 1
+    assert await leap(store, 2) == 20
+
+
+async def test_nothing_leaps_to_entries_that_are_not_held(store: RelayStore) -> None:
+    await filled(store, held=9)
+    for size in (5, 9, 20):
+        await store.save_checkpoint(ORIGIN, size, b"note")
+    assert await leap(store, 2) == 9
+    assert await leap(store, 9) == 9
+    assert await leap(store, 10) == 1

@@ -79,6 +79,20 @@ async def test_anchor_is_seen_then_final_and_wakes_its_origin(tmp_path: Path) ->
         await settle(watch.origins.room(ORIGIN).wake.is_set, "the origin is woken")
 
 
+async def test_block_that_comes_as_final_settles_those_before_it(tmp_path: Path) -> None:
+    """Nobody says so but the block itself; the next one finds nothing left to settle."""
+    async with watching(tmp_path) as watch:
+        for size in (1, 2):
+            await watch.chain.grow(size)
+        await watch.become({1: SEEN, 2: SEEN})
+        watch.chain.head_error = Unavailable("no head")
+        watch.chain.deliver = lambda block: [replace(block, final_height=block.height)]
+        await watch.chain.grow(3)
+        await watch.become({1: FINAL, 2: FINAL, 3: FINAL})
+        await watch.chain.grow(4)
+        await watch.become({1: FINAL, 2: FINAL, 3: FINAL, 4: FINAL})
+
+
 @pytest.mark.parametrize("depth", [1, 2, 5])
 async def test_reorganised_anchor_is_orphaned_and_its_return_is_seen(tmp_path: Path, depth: int) -> None:
     async with watching(tmp_path) as watch:

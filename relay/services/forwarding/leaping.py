@@ -12,19 +12,26 @@ from relay.services.forwarding.covering import AT_ONCE, with_true_root
 
 FAR: Final = 4096
 """Items looked at for the one to go on with; what is beyond has its turn afterwards."""
+UNDER_WAY: Final = OPEN_STATES - {ItemState.SEEN, ItemState.FINAL}
 
 
 async def leap_from(store: RelayStore, item: Item, at_least: int) -> Item:
     """The item to go on with: the given one, the origin's next, or when at least so many wait (0: never) the largest that is ready.
 
-    Ready are the next FINAL items, one after the other, whose roots our copy of the log has: none is passed over unproven. The court
-    is past the smaller ones afterwards, and covers them.
+    One that is under way has leapt, and goes its way to the end first: the court may be past all below it already, and would refuse
+    them. Ready are the next FINAL items, one after the other, whose roots our copy of the log has: none is passed over unproven. The
+    court is past the smaller ones afterwards, and covers them.
     """
     if not at_least or item.state is not ItemState.FINAL:
         return item
     origin = item.anchor.origin
+    if under_way := await store.items(UNDER_WAY, origin, 1):
+        return under_way[0]
     log = await store.log(origin)
-    waiting = await store.items(OPEN_STATES, origin, FAR)
+    held = log.size - item.anchor.size + 1  # an item may be of each size that the entries reach
+    if held < at_least:
+        return item
+    waiting = await store.items(OPEN_STATES, origin, min(held, FAR))
     ready = [*takewhile(lambda one: one.state is ItemState.FINAL and one.anchor.size <= log.size, waiting)]
     if len(ready) < at_least:
         return item

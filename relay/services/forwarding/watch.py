@@ -122,7 +122,7 @@ class Watcher:
         if block.final_height >= block.height:  # said of this very chain, and its items are FINAL already
             add(metrics.commitments_finalized, new)
             self._wake(new.total())
-            await self._settle(block.height)
+            await self._settle_with(block.height)
         elif new:
             await self._judge(await self._source.head())
 
@@ -156,6 +156,13 @@ class Watcher:
         final = await self._store.mark_final(self._source.ledger, self.final_height)
         add(metrics.commitments_finalized, final)
         self._wake(final.total())
+
+    async def _settle_with(self, height: int) -> None:
+        """A block came as final: all below it is final with it, and mostly is so already (else the next look at the head settles it)."""
+        if self.final_height < height - 1:
+            await self._settle(height)
+        else:
+            self.final_height = max(self.final_height, height)
 
     async def _resolve(self) -> None:
         """A block does not fit what was recorded: either the feed left out or repeated one, or the chain at the node changed."""
