@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,20 +51,14 @@ def value(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(f"courtrelay_{name}", labels) or 0.0
 
 
-@contextmanager
-def moves(name: str, *, by: float = 1, **labels: str) -> Iterator[None]:
+@asynccontextmanager
+async def moves(name: str, *, by: float = 1, **labels: str) -> AsyncIterator[None]:
+    """What is counted is counted after it was stored or answered, so that who sees that may be early."""
     before = value(name, **labels)
     yield
+    if by:
+        await settle(lambda: value(name, **labels) - before >= by, f"{name} moves by {by:g}")
     assert value(name, **labels) - before == by
-
-
-@asynccontextmanager
-async def moves_after_answer(name: str, **labels: str) -> AsyncIterator[None]:
-    """A call's length is measured when its handler has ended: its caller may have the answer before that."""
-    with moves(name, **labels):
-        before = value(name, **labels)
-        yield
-        await settle(lambda: value(name, **labels) != before, f"{name} moves")
 
 
 async def gauges(way: Way) -> None:
@@ -73,11 +67,11 @@ async def gauges(way: Way) -> None:
 
 
 async def test_reorganised_anchor(tmp_path: Path) -> None:
-    with moves("commitments_orphaned_total", origin=ORIGIN, by=2):
-        async with watching(tmp_path) as watch:
-            for size in (1, 2, 3):
-                await watch.chain.grow(size)
-            await watch.become({1: SEEN, 2: SEEN, 3: SEEN})
+    async with watching(tmp_path) as watch:
+        for size in (1, 2, 3):
+            await watch.chain.grow(size)
+        await watch.become({1: SEEN, 2: SEEN, 3: SEEN})
+        async with moves("commitments_orphaned_total", origin=ORIGIN, by=2):
             await watch.chain.reorganise(2, [], [], [])
             await watch.become({1: SEEN, 2: ORPHANED, 3: ORPHANED})
 
@@ -86,14 +80,14 @@ async def test_anchor_that_only_a_rescan_finds_is_told_apart(tmp_path: Path) -> 
     stream, rescan = {"source": "stream", "origin": ORIGIN}, {"source": "rescan", "origin": ORIGIN}
     async with watching(tmp_path) as watch:
         watch.chain.deliver = lambda block: [replace(block, anchors=())]
-        with moves("commitments_observed_total", **stream, by=0), moves("commitments_observed_total", **rescan):
+        async with moves("commitments_observed_total", **stream, by=0), moves("commitments_observed_total", **rescan):
             await watch.chain.grow(3)
             await watch.caught_up()
             watch.chain.deliver = lambda block: [block]
             watch.chain.final_height = 1
             again = Rescan(watch.chain, watch.store, watch.origins, sleep=asyncio.sleep)
             assert (await again.now()).missing == 1
-        with moves("commitments_finalized_total", origin=ORIGIN):
+        async with moves("commitments_finalized_total", origin=ORIGIN):
             await watch.become({3: FINAL})
         await sample_relay(watch.store, watch.origins, [watch.watcher], "embedded:court-1")
     heights = ("proven_contiguous_height", "sequence_gaps")
@@ -105,7 +99,7 @@ async def test_checkpoint_of_a_stranger(way: Way, tmp_path: Path) -> None:
     await way.deposit("loan", small_dossier(2))
     stranger = make_signing_key(tmp_path / "stranger.pem")
     forged = note_of(way, Checkpoint(origin=way.origin, size=2, root=way.custodian_store.files.root(2)), stranger)
-    with moves("proof_verify_failures_total", origin=way.origin, reason="log_signature"):
+    async with moves("proof_verify_failures_total", origin=way.origin, reason="log_signature"):
         with pytest.raises(Unverified):
             await push(way, forged, [])
 
@@ -138,7 +132,7 @@ async def test_entries_without_the_anchored_root(way: Way) -> None:
     await way.source.anchor(Checkpoint(origin=way.origin, size=2, root=bytes(range(32))))
     await settle(lambda: way.relay_store.find_item(way.origin, 2), "the relay sees the anchor")
     note = await grown(way, 3)
-    with moves("root_mismatch_total", origin=way.origin):
+    async with moves("root_mismatch_total", origin=way.origin):
         await push(way, note, packages(way, 0, 5))
         await settle(lambda: way.relay_store.halted(way.origin), "the origin is halted")
         await settle(lambda: "root mismatch" in way.advancer.problem, "the advancer has come to rest")
@@ -152,7 +146,7 @@ async def test_two_roots_of_one_size(way: Way) -> None:
     await way.source.anchor(Checkpoint(origin=way.origin, size=2, root=bytes(range(32))))
     await settle(lambda: way.relay_store.find_item(way.origin, 2), "the relay sees the anchor")
     honest = note_of(way, Checkpoint(origin=way.origin, size=2, root=way.custodian_store.files.root(2)))
-    with moves("equivocations_total", origin=way.origin):
+    async with moves("equivocations_total", origin=way.origin):
         with pytest.raises(Unverified, match="different roots"):
             await push(way, honest, packages(way, 0, 2))
 
@@ -169,7 +163,7 @@ async def test_reply_that_another_attempt_has_overtaken(way: Way) -> None:
         return told
 
     registry.end("submit", overtaken)
-    with moves("stale_replies_ignored_total", court=way.registry.ledger):
+    async with moves("stale_replies_ignored_total", court=way.registry.ledger):
         size = await pushed(way, 3)
         await becomes(way, size, ItemState.CONFIRMED)
 
@@ -177,7 +171,7 @@ async def test_reply_that_another_attempt_has_overtaken(way: Way) -> None:
 async def test_refused_again_and_again(way: Way) -> None:
     _, registry = stand_between(way)
     registry.end("submit", *[Denied("no")] * REFUSALS_MAX)
-    with moves("submit_attempts_total", court=way.registry.ledger, outcome="rejected", by=REFUSALS_MAX):
+    async with moves("submit_attempts_total", court=way.registry.ledger, outcome="rejected", by=REFUSALS_MAX):
         size = await pushed(way, 3)
         await becomes(way, size, ItemState.QUARANTINED)
     await settle(lambda: way.relay_store.halted(way.origin), "the origin is halted")
@@ -190,9 +184,9 @@ async def test_answers_that_do_not_come_are_told_apart(way: Way) -> None:
     _, registry = stand_between(way)
     registry.end("submit", Uncertain("no answer"), Unavailable("gone"))
     court = way.registry.ledger
-    with moves("submit_attempts_total", court=court, outcome="unknown"):
-        with moves("submit_attempts_total", court=court, outcome="timeout"):
-            with moves("submit_attempts_total", court=court, outcome="ok"):
+    async with moves("submit_attempts_total", court=court, outcome="unknown"):
+        async with moves("submit_attempts_total", court=court, outcome="timeout"):
+            async with moves("submit_attempts_total", court=court, outcome="ok"):
                 size = await pushed(way, 3)
                 await becomes(way, size, ItemState.CONFIRMED)
 
@@ -206,8 +200,8 @@ async def test_answer_that_was_lost_counts_as_already_there(way: Way) -> None:
 
     registry.end("submit", lost)
     labels = {"origin": way.origin, "court": way.registry.ledger}
-    with moves("commitments_forwarded_total", **labels, outcome="already_present"):
-        with moves("forward_duration_seconds_count", **labels):
+    async with moves("commitments_forwarded_total", **labels, outcome="already_present"):
+        async with moves("forward_duration_seconds_count", **labels):
             size = await pushed(way, 3)
             await becomes(way, size, ItemState.CONFIRMED)
 
@@ -221,7 +215,7 @@ async def test_court_ledger_that_holds_something_else(way: Way) -> None:
         return None
 
     registry.end("find", nothing, nothing)
-    with moves("reconcile_discrepancies_total", court=court, kind="missing", by=2):
+    async with moves("reconcile_discrepancies_total", court=court, kind="missing", by=2):
         first = await pushed(way, 3)
         await becomes(way, first, ItemState.CONFIRMED)
     for task in way.relay_workers:
@@ -234,11 +228,12 @@ async def test_court_ledger_that_holds_something_else(way: Way) -> None:
     found = await item(way, second)
     await way.relay_store.move(found.id, ItemState.FINAL, ItemState.PROVEN)
     proven = replace(found, state=ItemState.PROVEN)
-    with moves("reconcile_discrepancies_total", court=court, kind="differs"), pytest.raises(Conflict):
-        await way.advancer._cover(proven, second, bytes(32))
+    async with moves("reconcile_discrepancies_total", court=court, kind="differs"):
+        with pytest.raises(Conflict):
+            await way.advancer._cover(proven, second, bytes(32))
     root = (await way.relay_store.log(way.origin)).files.root(second - 1)
-    with moves("reconcile_discrepancies_total", court=court, kind="extra"):
-        with moves("commitments_forwarded_total", origin=way.origin, court=court, outcome="covered"):
+    async with moves("reconcile_discrepancies_total", court=court, kind="extra"):
+        async with moves("commitments_forwarded_total", origin=way.origin, court=court, outcome="covered"):
             await way.advancer._cover(proven, second - 1, root)
 
 
@@ -247,18 +242,21 @@ async def test_custody_event_that_cannot_be_kept(way: Way, monkeypatch: pytest.M
         raise OSError("no space left on the device")
 
     monkeypatch.setattr(way.custodian_store._custody, "append", fails)
-    with moves("audit_append_failures_total", sink="custody"), pytest.raises(OSError):
-        await way.custodian_store.append_custody(b"event")
+    async with moves("audit_append_failures_total", sink="custody"):
+        with pytest.raises(OSError):
+            await way.custodian_store.append_custody(b"event")
     monkeypatch.setattr(way.court_store, "append_custody", fails)
-    with moves("audit_append_failures_total", sink="custody"), pytest.raises(OSError):
-        await way.custody.note("view", {}, "permitted", "")
+    async with moves("audit_append_failures_total", sink="custody"):
+        with pytest.raises(OSError):
+            await way.custody.note("view", {}, "permitted", "")
 
 
 async def test_what_a_store_refuses_by_its_rules_is_no_failure_to_keep() -> None:
     for refusal in (Denied("the nonce was used"), Conflict("erased meanwhile")):
-        with moves("audit_append_failures_total", sink="custody", by=0), pytest.raises(RelayError):
-            with keeping("custody"):
-                raise refusal
+        async with moves("audit_append_failures_total", sink="custody", by=0):
+            with pytest.raises(RelayError):
+                with keeping("custody"):
+                    raise refusal
 
 
 async def test_refusals_are_counted_by_what_they_are_about(way: Way) -> None:
@@ -266,10 +264,10 @@ async def test_refusals_are_counted_by_what_they_are_about(way: Way) -> None:
     await way.forward()
     grant = await way.grant(stored.dossier, uses=1)
     await way.retrieve(grant)
-    with moves("disclosure_requests_total", court=way.registry.ledger, decision="deny", reason_class="uses"):
+    async with moves("disclosure_requests_total", court=way.registry.ledger, decision="deny", reason_class="uses"):
         with pytest.raises(Denied):
             await way.retrieve(grant)
-    with moves("disclosure_requests_total", court=way.registry.ledger, decision="deny", reason_class="request"):
+    async with moves("disclosure_requests_total", court=way.registry.ledger, decision="deny", reason_class="request"):
         with pytest.raises(Malformed):
             await way.retrieve("nothing that is a grant")
     assert await way.custodian_store.active_grants(way.clock.ms // 1000) == 0
@@ -299,25 +297,24 @@ async def test_calls_that_are_refused_before_their_handler(tmp_path: Path) -> No
     court = issued(authority, tmp_path / "court", Role.COURT)
     limits = Limits(default=Rate(0.001, 4))
     async with served(authority, Echo(), tmp_path, limits=limits) as target:
-        with moves("rpc_rejected_total", reason="role"):
+        async with moves("rpc_rejected_total", reason="role"):
             with pytest.raises(Denied):
                 await ask(target, court)
         async with channel(target, people) as opened:
             denied = {"service": "tests.Echo", "method": "Say", "code": "INVALID_ARGUMENT"}
-            with moves("rpc_rejected_total", reason="no_deadline"):
-                async with moves_after_answer("rpc_server_duration_seconds_count", **denied):
+            async with moves("rpc_rejected_total", reason="no_deadline"):
+                async with moves("rpc_server_duration_seconds_count", **denied):
                     with pytest.raises(Malformed, match="deadline"):
                         await say(opened, timeout=None)
-            with moves("rpc_rejected_total", reason="too_large"):
+            async with moves("rpc_rejected_total", reason="too_large"):
                 with pytest.raises(Exception, match="metadata"):
                     await opened.unary_unary(SAY)(b"x", timeout=5, metadata=[("x-a", "y" * 9000), ("x-b", "y" * 9000)])
-            async with moves_after_answer(
-                "rpc_server_duration_seconds_count", service="tests.Echo", method="Say", code="OK"
-            ):
+            async with moves("rpc_server_duration_seconds_count", service="tests.Echo", method="Say", code="OK"):
                 await say(opened)
             with pytest.raises(Exception, match=r"(?i)not found|unimplemented"):
                 await opened.unary_unary("/tests.Echo/Canary42")(b"x", timeout=5)
             await say(opened)
-            with moves("rpc_rejected_total", reason="rate"), pytest.raises(Busy):
-                await say(opened)
+            async with moves("rpc_rejected_total", reason="rate"):
+                with pytest.raises(Busy):
+                    await say(opened)
     assert "Canary42" not in {sample.labels.get("method") for one in REGISTRY.collect() for sample in one.samples}
