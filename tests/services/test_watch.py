@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -79,8 +80,10 @@ async def test_anchor_is_seen_then_final_and_wakes_its_origin(tmp_path: Path) ->
         await settle(watch.origins.room(ORIGIN).wake.is_set, "the origin is woken")
 
 
-async def test_block_that_comes_as_final_settles_those_before_it(tmp_path: Path) -> None:
-    """Nobody says so but the block itself; the next one finds nothing left to settle."""
+async def test_block_that_comes_as_final_settles_those_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody says so but the block itself; for the next ones the store is not asked, as nothing is left to settle."""
     async with watching(tmp_path) as watch:
         for size in (1, 2):
             await watch.chain.grow(size)
@@ -89,8 +92,17 @@ async def test_block_that_comes_as_final_settles_those_before_it(tmp_path: Path)
         watch.chain.deliver = lambda block: [replace(block, final_height=block.height)]
         await watch.chain.grow(3)
         await watch.become({1: FINAL, 2: FINAL, 3: FINAL})
-        await watch.chain.grow(4)
-        await watch.become({1: FINAL, 2: FINAL, 3: FINAL, 4: FINAL})
+        asked: list[int] = []
+
+        async def mark_final(_ledger: str, height: int) -> Counter[str]:
+            asked.append(height)
+            return Counter()
+
+        monkeypatch.setattr(watch.store, "mark_final", mark_final)
+        for size in (4, 5):
+            await watch.chain.grow(size)
+            await watch.become(dict.fromkeys(range(1, size + 1), FINAL))
+        assert asked == []
 
 
 @pytest.mark.parametrize("depth", [1, 2, 5])

@@ -13,6 +13,7 @@ from relay.services.forwarding.covering import AT_ONCE, with_true_root
 FAR: Final = 4096
 """Items looked at for the one to go on with; what is beyond has its turn afterwards."""
 UNDER_WAY: Final = OPEN_STATES - {ItemState.SEEN, ItemState.FINAL}
+"""Proven, and maybe at the court already."""
 
 
 async def leap_from(store: RelayStore, item: Item, at_least: int) -> Item:
