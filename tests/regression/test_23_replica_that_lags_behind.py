@@ -5,6 +5,7 @@ A real standby that follows a real primary, its replay paused so that it shows w
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,12 +31,21 @@ def primary_and_replica() -> Iterator[tuple[Cluster, Cluster]]:
                 replica.stop("immediate")
 
 
+async def caught_up(replica: Cluster, primary: Cluster) -> None:
+    """Until the replica has replayed what the primary has written by now: before, it may lack the database itself."""
+    written = primary.sql("SELECT pg_current_wal_lsn()")
+    async with asyncio.timeout(60):
+        while replica.sql(f"SELECT pg_last_wal_replay_lsn() >= '{written}'") != "t":
+            await asyncio.sleep(0.05)
+
+
 async def test_replica_is_refused_whatever_it_shows(postgres: Cluster) -> None:
     with primary_and_replica() as (primary, replica):
         url = primary.new_database()
         store = await PostgresRelayStore.open(url)
         await store.take_block(LEDGER, block(1, anchor(1, 1)))
         await store.close()
+        await caught_up(replica, primary)
         for _ in range(2):  # while it follows, and while it stands still
             with pytest.raises(Malformed, match=r"is a replica: .* use the primary's address"):
                 await PostgresRelayStore.open(url.replace(str(primary.folder), str(replica.folder)))
