@@ -66,7 +66,7 @@ def rpc() -> Iterator[Rpc]:
         yield call
     finally:
         node.terminate()
-        node.wait(timeout=10)
+        node.wait(timeout=60)
         assert node.stdout is not None
         node.stdout.close()
 

@@ -56,7 +56,7 @@ async def asking(tmp_path: Path, **options: Any) -> AsyncIterator[grpc.aio.Chann
 
 async def check(opened: grpc.aio.Channel, service: str) -> Any:
     stub: Any = health_pb2_grpc.HealthStub(opened)
-    return (await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)).status
+    return (await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=30)).status
 
 
 def watch(opened: grpc.aio.Channel, service: str) -> Any:

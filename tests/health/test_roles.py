@@ -258,7 +258,7 @@ def test_deposit_under_way_at_sigterm_is_stored_and_the_role_ends_in_time(roles:
         until("not serving", lambda: seen[-1] == Status.NOT_SERVING)
         go_on.set()
         assert [one.stored.reference for one in outcomes] == ["under way"]
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
     roles.end("custodian")
 
 

@@ -192,7 +192,7 @@ async def test_caller_without_a_role_for_it_is_denied(home: Path) -> None:
     async with scripted(home, Script({"CourtRegistry/Submit": RECEIPT})) as port, client(home, "court", port) as reader:
         submit = reader._link.court.Submit
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
-            await submit(pb.SubmitRequest(), timeout=5)
+            await submit(pb.SubmitRequest(), timeout=30)
         assert refusal.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert not chain.blocks_held
 
@@ -219,13 +219,13 @@ async def test_request_beyond_any_bound_never_reaches_the_ledger(home: Path) -> 
     ):
         stub, mine = c._link.source, {"ledger": LENDER_LEDGER}
         calls = [
-            stub.Find(pb.FindAnchorRequest(**mine, origin=ORIGIN, size=2**63), timeout=5),
-            stub.Find(pb.FindAnchorRequest(**mine, origin="x" * 5000, size=1), timeout=5),
-            stub.Find(pb.FindAnchorRequest(**mine, origin="a b", size=1), timeout=5),
-            stub.Prove(pb.ProveAnchorRequest(**mine), timeout=5),
-            stub.Prove(pb.ProveAnchorRequest(**mine, anchor=changed(GOOD, ledger="other")), timeout=5),
-            stub.Anchor(pb.AnchorRequest(**mine, origin=ORIGIN, size=0, root=ROOT), timeout=5),
-            stub.Anchor(pb.AnchorRequest(**mine, origin=ORIGIN, size=1, root=b"x"), timeout=5),
+            stub.Find(pb.FindAnchorRequest(**mine, origin=ORIGIN, size=2**63), timeout=30),
+            stub.Find(pb.FindAnchorRequest(**mine, origin="x" * 5000, size=1), timeout=30),
+            stub.Find(pb.FindAnchorRequest(**mine, origin="a b", size=1), timeout=30),
+            stub.Prove(pb.ProveAnchorRequest(**mine), timeout=30),
+            stub.Prove(pb.ProveAnchorRequest(**mine, anchor=changed(GOOD, ledger="other")), timeout=30),
+            stub.Anchor(pb.AnchorRequest(**mine, origin=ORIGIN, size=0, root=ROOT), timeout=30),
+            stub.Anchor(pb.AnchorRequest(**mine, origin=ORIGIN, size=1, root=b"x"), timeout=30),
         ]
         for calling in calls:
             with pytest.raises(grpc.aio.AioRpcError) as refusal:

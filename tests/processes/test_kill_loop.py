@@ -1,4 +1,4 @@
-"""A hundred SIGKILLs under load with SQLite, sixty with three relay workers on PostgreSQL, and controls that the comparison can fail."""
+"""A hundred SIGKILLs under load with SQLite, forty-five with three workers on PostgreSQL, and controls that the comparison can fail."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_comparison_sees_one_changed_entry(tmp_path: Path, role: str, word
 async def test_three_workers_on_one_database_killed_and_paused_violate_nothing(postgres: Cluster) -> None:
     """Each pause of a lease's holder lasts until another worker has its job; then both go on, and one is refused."""
     said: list[str] = []
-    outcome = await kill_loop(60, SEED, said.append, postgres)
+    outcome = await kill_loop(45, SEED, said.append, postgres)
     assert outcome.violations == [], said
     assert outcome.kills.total() - outcome.kills[DATABASE] >= 30
     assert set(outcome.kills) == {"relay", "relay-2", "relay-3", "court", "custodian", DATABASE}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -20,22 +21,27 @@ def line(seq: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-@pytest.fixture
-def stopped(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def confirmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose relay has confirmed three entries and is stopped again."""
-    home = tmp_path / "home"
+    folder = tmp_path_factory.mktemp("confirmed")
+    home = folder / "home"
     assert courtrelay("init", home, "--base-port", base_port()).code == 0
     with serving(home):
         assert courtrelay("relay", "backlog", "--home", home).out == "nothing is under way\n"
-        assert (
-            courtrelay("deposit", write_folder(tmp_path / "f", [line(i) for i in range(3)]), "--home", home).code == 0
-        )
+        assert courtrelay("deposit", write_folder(folder / "f", [line(i) for i in range(3)]), "--home", home).code == 0
         await_status(home, "confirmed", all_confirmed(3))
         rescanned = courtrelay("relay", "rescan", "--from-start", "--home", home, "--json").json()
         assert [row["missing"] for row in rescanned] == [0]
         busy = courtrelay("relay", "fsck", "--home", home)
         assert (busy.code, "in use by process" in busy.err) == (1, True)
     return home
+
+
+@pytest.fixture
+def stopped(confirmed: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be damaged."""
+    return shutil.copytree(confirmed, tmp_path / "home")
 
 
 def test_tools_say_what_they_did_and_refuse_what_is_not_there(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ async def test_resume_that_was_checked_before_the_erasure_began_does_not_begin_a
         await take_up(way, grant)
     way.custodian_store.records = honest  # type: ignore[method-assign]
     assert "resume" not in [e.action for e in await events(way)]
-    await asyncio.wait_for(way.disclosures.quiet(dossier), 10)  # the refused one is not waited for
+    await asyncio.wait_for(way.disclosures.quiet(dossier), 60)  # the refused one is not waited for
 
 
 async def test_erasure_waits_for_an_answer_that_was_taken_up(way: Way) -> None:

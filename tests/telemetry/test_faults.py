@@ -308,11 +308,11 @@ async def test_calls_that_are_refused_before_their_handler(tmp_path: Path) -> No
                         await say(opened, timeout=None)
             async with moves("rpc_rejected_total", reason="too_large"):
                 with pytest.raises(Exception, match="metadata"):
-                    await opened.unary_unary(SAY)(b"x", timeout=5, metadata=[("x-a", "y" * 9000), ("x-b", "y" * 9000)])
+                    await opened.unary_unary(SAY)(b"x", timeout=30, metadata=[("x-a", "y" * 9000), ("x-b", "y" * 9000)])
             async with moves("rpc_server_duration_seconds_count", service="tests.Echo", method="Say", code="OK"):
                 await say(opened)
             with pytest.raises(Exception, match=r"(?i)not found|unimplemented"):
-                await opened.unary_unary("/tests.Echo/Canary42")(b"x", timeout=5)
+                await opened.unary_unary("/tests.Echo/Canary42")(b"x", timeout=30)
             await say(opened)
             async with moves("rpc_rejected_total", reason="rate"):
                 with pytest.raises(Busy):

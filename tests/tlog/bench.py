@@ -62,7 +62,7 @@ async def opened(url: str | Path, data: Path, **changes: Any) -> AsyncIterator[T
 async def first_blocks(source: TlogSource, count: int, start: int = 1) -> list[AnchorBlock]:
     """The next `count` blocks; what is not there now is asked for again, as a relay does."""
     seen: list[AnchorBlock] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             with suppress(Unavailable):
                 async for block in source.blocks(start + len(seen)):

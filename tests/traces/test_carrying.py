@@ -61,11 +61,11 @@ async def test_context_reaches_the_handler_and_each_call_its_own(
     files = issued(authority, tmp_path / "operator", Role.OPERATOR)
     async with served(authority, echo, tmp_path) as target, channel(target, files) as opened:
         take_up(CALLER)
-        await call(opened.unary_unary(SAY)(b"x", timeout=5.0, metadata=outgoing()))
-        async for _ in stream(opened.unary_stream(COUNT)(b"xy", timeout=5.0, metadata=outgoing())):
+        await call(opened.unary_unary(SAY)(b"x", timeout=30, metadata=outgoing()))
+        async for _ in stream(opened.unary_stream(COUNT)(b"xy", timeout=30, metadata=outgoing())):
             pass
         take_up(None)
-        await call(opened.unary_unary(SAY)(b"x", timeout=5.0, metadata=outgoing()))
+        await call(opened.unary_unary(SAY)(b"x", timeout=30, metadata=outgoing()))
     assert [one[3:35] for one in echo.under] == [TRACE_ID, TRACE_ID, ""]
     assert [(one.name, str(one.parent)) for one in kept] == [("Echo/Say", CALLER), ("Echo/Count", CALLER)]
 
@@ -86,7 +86,7 @@ async def test_context_that_is_none_is_ignored_and_the_call_answered(
     echo = Listening()
     files = issued(authority, tmp_path / "operator", Role.OPERATOR)
     async with served(authority, echo, tmp_path) as target, channel(target, files) as opened:
-        assert await call(opened.unary_unary(SAY)(b"x", timeout=5.0, metadata=said)) == b"x"
+        assert await call(opened.unary_unary(SAY)(b"x", timeout=30, metadata=said)) == b"x"
     assert echo.under == [""]
     assert kept == []
 
@@ -97,7 +97,7 @@ async def test_refused_caller_begins_no_span_here(authority: Path, tmp_path: Pat
     files = issued(authority, tmp_path / "court", Role.COURT)
     async with served(authority, echo, tmp_path) as target, channel(target, files) as opened:
         with pytest.raises(Denied):
-            await call(opened.unary_unary(SAY)(b"x", timeout=5.0, metadata=(("traceparent", CALLER),)))
+            await call(opened.unary_unary(SAY)(b"x", timeout=30, metadata=(("traceparent", CALLER),)))
     assert kept == []
 
 

@@ -45,7 +45,7 @@ def operator(authority: Path, tmp_path: Path) -> TlsFiles:
 async def every_shape(opened: Any) -> list[list[bytes]]:
     """One call of each shape: their replies."""
     async with sending([b"a", b"b"], held=False) as requests:
-        gathered = await call(opened.stream_unary(GATHER)(requests, timeout=5))
+        gathered = await call(opened.stream_unary(GATHER)(requests, timeout=30))
     return [
         [await say(opened, b"ab")],
         [reply async for reply in streamed(opened, COUNT, [b"ab"])],
@@ -148,7 +148,7 @@ async def test_method_nobody_wrote_is_not_there(authority: Path, tmp_path: Path,
     async with served(authority, Echo(), tmp_path) as target, channel(target, operator) as opened:
         unknown: Any = opened.unary_unary("/tests.Echo/Shout")
         with pytest.raises(RelayError):
-            await call(unknown(b"", timeout=5))
+            await call(unknown(b"", timeout=30))
 
 
 async def test_method_without_roles_is_a_mistake_of_ours(authority: Path, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ async def test_anyone_with_a_certificate_may_ask_for_health(authority: Path, tmp
     async with served(authority, Echo(), tmp_path) as target:
         async with channel(target, issued(authority, tmp_path / "c", Role.COURT)) as opened:
             stub: Any = health_pb2_grpc.HealthStub(opened)
-            reply = await call(stub.Check(health_pb2.HealthCheckRequest(service=""), timeout=5))
+            reply = await call(stub.Check(health_pb2.HealthCheckRequest(service=""), timeout=30))
     assert reply.status == health_pb2.HealthCheckResponse.SERVING
 
 

@@ -106,7 +106,7 @@ async def test_greedy_caller_is_told_when_to_come_again_and_nobody_else_feels_it
                 async for _ in streamed(opened, TALK, [b"a"]):
                     pass
             assert [await say(other) for _ in range(3)] == [b"hello"] * 3
-            status: Any = opened.unary_unary(SAY)(b"x", timeout=5)
+            status: Any = opened.unary_unary(SAY)(b"x", timeout=30)
             assert await status.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             assert int(dict(await status.trailing_metadata())["grpc-retry-pushback-ms"]) > 0
     assert echo.calls == 6
@@ -201,7 +201,7 @@ OFF = (
 async def test_reflection_and_channelz_are_off(authority: Path, tmp_path: Path, method: str) -> None:
     files = issued(authority, tmp_path / "o", Role.OPERATOR)
     async with served(authority, Echo(), tmp_path) as target, channel(target, files) as opened:
-        calling: Any = opened.unary_unary(method)(b"", timeout=5)
+        calling: Any = opened.unary_unary(method)(b"", timeout=30)
         assert await calling.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
@@ -232,7 +232,7 @@ async def test_compressed_message_is_refused_packed(authority: Path, tmp_path: P
     files = issued(authority, tmp_path / "o", Role.OPERATOR)
     async with served(authority, echo, tmp_path) as target:
         async with grpc.aio.secure_channel(target, channel_credentials(files)) as opened:
-            packed: Any = opened.unary_unary(SAY)(bytes(100_000), timeout=5, compression=grpc.Compression.Gzip)
+            packed: Any = opened.unary_unary(SAY)(bytes(100_000), timeout=30, compression=grpc.Compression.Gzip)
             assert await packed.code() is grpc.StatusCode.UNIMPLEMENTED
     assert echo.calls == 0
 

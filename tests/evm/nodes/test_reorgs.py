@@ -31,7 +31,7 @@ class Follower:
 
     async def to(self, height: int, block_hash: bytes) -> None:
         """Read until this very block has come."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while height not in self.chain or self.chain[height].block_hash != block_hash:
                 block = await anext(self._feed)
                 newest = max(self.chain, default=0)

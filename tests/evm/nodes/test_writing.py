@@ -45,7 +45,7 @@ async def pool(lender: Lender) -> dict[str, Any]:
 
 
 async def until(condition: Any) -> Any:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (value := await condition()):
             await asyncio.sleep(0.02)
         return value
