@@ -18,18 +18,22 @@ PARTIAL_MAX: Final = 4096
 EDGE_QUARTERS_MAX: Final = 32
 """Quarters along a growing edge, at all levels together."""
 
+_FOUR: Final = 4 * HASH_BYTES
 _sha256 = hashlib.sha256
-Levels = list[list[bytes]]
-"""Hashes by height: of a quarter at heights 0 to 5, of its whole tile at heights 6 and 7."""
+Levels = tuple[bytes, ...]
+"""Hashes by height, one after the other: of a quarter at heights 0 to 5, of its whole tile at heights 6 and 7.
+
+Eight long strings, not hundreds of short ones: those stay scattered over the heap of a process that lives long, and hold it.
+"""
 
 
 class TileHashReader:
     """A `HashReader` over tiles; safe to share between threads that read.
 
-    `cache_quarters` bounds the memory: about 9 kB each. With 0 nothing is kept between calls.
+    `cache_quarters` bounds the memory: about 5 kB each. With 0 nothing is kept between calls.
     """
 
-    def __init__(self, source: TileSource, size: int, cache_quarters: int = 2048) -> None:
+    def __init__(self, source: TileSource, size: int, cache_quarters: int = 4096) -> None:
         self._source = source
         self._size = size
         self._limit = cache_quarters
@@ -58,7 +62,7 @@ class TileHashReader:
             key = (tile_level, position // QUARTER)
             # a growing edge goes over the whole log and comes back to nothing: what it reads has a few places of its own
             kept, limit = (self._cache, self._limit) if key in self._cache else (self._growing, EDGE_QUARTERS_MAX)
-            return self._quarter(key, kept, min(limit, self._limit))[height][_place(position, height)]
+            return _hash(self._quarter(key, kept, min(limit, self._limit)), height, _place(position, height))
         found = self._partial.get((level, index))
         if found is None:
             found = fold(self._source.read_hashes(tile_level, position, 1 << height), 1 << height)
@@ -107,7 +111,7 @@ class TileHashReader:
         quarter = position // QUARTER
         if level or len(self._cache) < self._limit or (level, quarter) in self._cache:
             levels = self._quarter((level, quarter), self._cache, self._limit)
-            return [levels[h][_place(position, h) ^ 1] for h in range(TILE_HEIGHT)]
+            return [_hash(levels, h, _place(position, h) ^ 1) for h in range(TILE_HEIGHT)]
         data = self._source.read_hashes(level, quarter * QUARTER, QUARTER)
         upper = self._upper(level, quarter // 4)
         made = []
@@ -135,9 +139,7 @@ class TileHashReader:
         level, quarter = key
         data = self._source.read_hashes(level, quarter * QUARTER, QUARTER)
         upper = self._upper(level, quarter // 4)
-        levels = expand(data)
-        crown = [upper[i : i + HASH_BYTES] for i in range(0, UPPER_BYTES, HASH_BYTES)]
-        levels += [crown[:4], crown[4:]]
+        levels = (*expand(data), upper[:_FOUR], upper[_FOUR:])
         if limit:
             kept[key] = levels
             while len(kept) > limit:
@@ -146,10 +148,14 @@ class TileHashReader:
 
 
 def _place(position: int, height: int) -> int:
-    """Where the node over `position` stands in its list of `Levels`."""
+    """Where the node over `position` stands at its height in `Levels`."""
     if height < QUARTER_HEIGHT:
         return position % QUARTER >> height
     return position % TILE_WIDTH >> height
+
+
+def _hash(levels: Levels, height: int, place: int) -> bytes:
+    return levels[height][place * HASH_BYTES : (place + 1) * HASH_BYTES]
 
 
 def expand(data: bytes) -> Levels:
@@ -157,14 +163,11 @@ def expand(data: bytes) -> Levels:
     if len(data) != QUARTER * HASH_BYTES:
         raise Unverified("tile", f"{len(data)} bytes where {QUARTER} hashes should be")
     sha = _sha256
-    levels = [[data[i : i + HASH_BYTES] for i in range(0, len(data), HASH_BYTES)]]
-    level = [sha(b"\x01" + data[i : i + 64]).digest() for i in range(0, len(data), 64)]
-    levels.append(level)
-    while len(level) > 2:
-        pairs = iter(level)
-        level = [sha(b"\x01" + a + b).digest() for a, b in zip(pairs, pairs, strict=True)]
-        levels.append(level)
-    return levels
+    levels = [data]
+    while len(data) > 2 * HASH_BYTES:
+        data = b"".join([sha(b"\x01" + data[i : i + 64]).digest() for i in range(0, len(data), 64)])
+        levels.append(data)
+    return tuple(levels)
 
 
 def fold(data: bytes, count: int) -> bytes:
