@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from relay.core.checkpoint import Checkpoint
@@ -18,6 +19,15 @@ from relay.ports.common import LogFiles
 from relay.ports.forwarding import MirrorLog
 
 GROUP_PACKAGES_MAX: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A group whose proofs were checked: the entries that go on from where the log stood then, and why no more of them are good."""
+
+    size: int
+    entries: Sequence[bytes]
+    failure: Exception | None = None
 
 
 class PackageIntake:
@@ -42,15 +52,28 @@ class PackageIntake:
         Packages that lie wholly below the log's size are skipped (a repeated push). Raises `Malformed` or `Unverified`
         at the first bad package, after the good ones before it are stored.
         """
+        return await self.append(await self.check(packages))
+
+    async def check(self, packages: Sequence[Package]) -> Checked:
+        """Check a group and store nothing. What is wrong with it is told by `append`."""
         # one without whole entries ends nowhere: it is not skipped but refused for its shape
-        fresh = [p for p in packages if p.end > self._log.size or not p.whole]
+        size = self._log.size
+        fresh = [p for p in packages if p.end > size or not p.whole]
         if not fresh:
-            return self._log.size
-        entries, failure = await asyncio.to_thread(self._check, fresh)
-        if entries:
-            await self._append(entries)
-        if failure is not None:
-            raise failure
+            return Checked(size, ())
+        return Checked(size, *await asyncio.to_thread(self._check, fresh))
+
+    async def append(self, checked: Checked) -> int:
+        """Durably append what `check` found good; returns the next index wanted.
+
+        Raises what it found bad, and `Conflict` if the log has grown since.
+        """
+        if checked.size != self._log.size:
+            raise Conflict(f"the log has grown from {checked.size} to {self._log.size} entries meanwhile")
+        if checked.entries:
+            await self._append(checked.entries)
+        if checked.failure is not None:
+            raise checked.failure
         return self._log.size
 
     def _check(self, packages: Sequence[Package]) -> tuple[list[bytes], Exception | None]:

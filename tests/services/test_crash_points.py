@@ -12,7 +12,7 @@ from relay.services.forwarding.intake import FEED_SOON_S
 from tests.ledgers.bench import open_bench
 from tests.support.crashing import CrashLab, Points
 
-TRIES = 20
+TRIES = 60
 IN_A_ROW = 5
 """Relays that outlive the chosen point, one after the other: then every point was exercised."""
 

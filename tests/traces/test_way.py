@@ -14,7 +14,7 @@ from tests.traces.test_trace import recorder
 
 ORDER = ["custodian.anchor", "custodian.push", "relay.observe", "relay.prove", "relay.mirror", "relay.submit", "relay.confirm",
          "custodian.receipt"]  # fmt: skip
-STEPS, SEED = 4_000, 4
+STEPS, SEED = 4_000, 5
 
 
 async def test_each_checkpoint_has_a_trace_of_its_own_and_a_retrieval_another(tmp_path: Path) -> None:

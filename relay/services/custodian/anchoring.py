@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -19,6 +20,8 @@ from relay.telemetry.trace import span, traceparent
 
 log = logging.getLogger(__name__)
 
+QUICK_S: Final = 0.25
+"""A ledger that took less time for the last anchor is worth pushing the next one beside it: a relay waits for it about twice as long."""
 LOOK_AGAIN_S: Final = 5.0
 """How often the newest anchor is looked for while it has no receipt."""
 
@@ -49,6 +52,8 @@ class Anchored(asyncio.Event):
     def __init__(self) -> None:
         super().__init__()
         self.newest: Newest | None = None
+        self.coming: Newest | None = None
+        """Signed, stored and on its way to the ledger: a relay that has its entries already waits for nothing but the anchor."""
         self.lost: frozenset[int] = frozenset()
         """Sizes whose anchors the ledger had no more when it was last asked: a larger one that it has covers them."""
 
@@ -76,6 +81,7 @@ class Anchoring:
         self._backoff = backoff
         self._anchoring = asyncio.Lock()
         self._signed_open = False
+        self._took_s = math.inf
         self._last: LogCheckpoint | None = None
         """The last checkpoint as far as it is known. Only here are any made: a caller that hung up may have left one more, no less."""
         self.anchored = Anchored()
@@ -132,7 +138,16 @@ class Anchoring:
                 return await self._anchor(last, before)
 
     async def _anchor(self, last: LogCheckpoint, before: int) -> tuple[LogCheckpoint, Anchor]:
-        anchor = await self._write(last)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        if before and self._took_s < QUICK_S:
+            self.anchored.coming = Newest(before=before, checkpoint=last)
+            self.anchored.set()
+        try:
+            anchor = await self._write(last)
+        finally:
+            self.anchored.coming = None
+            self._took_s = loop.time() - began
         if before:
             self.anchored.newest = Newest(before=before, checkpoint=last)
             self.anchored.set()

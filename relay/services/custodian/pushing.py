@@ -88,7 +88,15 @@ class Pusher:
 
     async def push_all(self) -> None:
         """One pass over what has no receipt yet; only what was anchored a moment ago, when all before it is at the relay."""
+        coming, self._anchored.coming = self._anchored.coming, None
+        if coming is not None and self.connected and self.pushed_size == coming.before:
+            with suppress(Unavailable):  # the anchor did not come, or came late: it has its turn when it is there
+                await self._push(coming.checkpoint)
+                self.pushed_size = coming.checkpoint.size
+            return
         newest, self._anchored.newest = self._anchored.newest, None
+        if newest is not None and self.connected and self.pushed_size == newest.checkpoint.size:
+            return
         if newest is not None and self.connected and self.pushed_size == newest.before:
             await self._push(newest.checkpoint)
             self.pushed_size = newest.checkpoint.size

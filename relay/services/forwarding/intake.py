@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final
 
 from relay.core.bundle import ledger_proof_bytes
@@ -18,7 +18,7 @@ from relay.ports.ledgers import Anchor, AnchorSource
 from relay.services.forwarding.beside import both
 from relay.services.forwarding.origins import OriginRoom, Origins
 from relay.services.forwarding.tracing import observed
-from relay.services.mirroring import PackageIntake
+from relay.services.mirroring import Checked, PackageIntake
 from relay.telemetry import metrics
 from relay.telemetry.counting import proofs_of
 from relay.telemetry.events import ANCHOR_LEFT_OUT, ENTRIES_HELD, EXHIBIT_WITHOUT_PROOF, log_event
@@ -62,6 +62,33 @@ class LogIntake:
         halted = await self._store.halted(checkpoint.origin)
         if halted:
             raise Conflict(f"origin {checkpoint.origin} is halted: {halted}")
+        if room.pushing.locked():
+            raise Unavailable(f"another push of {checkpoint.origin} is running")
+        async with room.pushing:
+            intake = PackageIntake(await self._store.log(checkpoint.origin), checkpoint)
+            async with _first_of(intake, groups) as first:
+                trace = await self._seen(room, note, checkpoint)
+                yield await intake.take([])
+                checked = None if intake.done else await first
+                saving = self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note, trace)
+                # an index above the first answer is given only when the checkpoint is stored too
+                _, next_index = await both(saving, intake.append(checked) if checked else intake.take([]))
+                if intake.done:
+                    _all_held(room, checkpoint)
+                if checked:
+                    yield next_index
+                if intake.done:
+                    return
+                async for group in groups:
+                    next_index = await intake.take(group)
+                    if intake.done:
+                        _all_held(room, checkpoint)
+                    yield next_index
+                    if intake.done:
+                        return
+
+    async def _seen(self, room: OriginRoom, note: bytes, checkpoint: Checkpoint) -> str:
+        """The trace of the checkpoint's item, once the ledger shows its anchor. Halts the origin when that has another root."""
         item = await self._item_of(room, checkpoint)
         room.check_period(note, item.anchor.time_ms)
         trace = observed(room, item)
@@ -74,29 +101,7 @@ class LogIntake:
             )
             metrics.equivocations.labels(checkpoint.origin).inc()
             raise Unverified("root", reason)
-        if room.pushing.locked():
-            raise Unavailable(f"another push of {checkpoint.origin} is running")
-        async with room.pushing:
-            intake = PackageIntake(await self._store.log(checkpoint.origin), checkpoint)
-            yield await intake.take([])
-            saved = False
-            if not intake.done:
-                async for group in groups:
-                    if saved:
-                        next_index = await intake.take(group)
-                    else:  # an index above the first answer is given only when the checkpoint is stored too
-                        saving = self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note, trace)
-                        _, next_index = await both(saving, intake.take(group))
-                        saved = True
-                    if intake.done:
-                        _all_held(room, checkpoint)
-                    yield next_index
-                    if intake.done:
-                        break
-            if not saved:
-                await self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note, trace)
-                if intake.done:
-                    _all_held(room, checkpoint)
+        return trace
 
     async def entries(self, caller: str, origin: str, start: int, end: int) -> AsyncIterator[list[bytes]]:
         """What is held of a log, for its owner, in groups. Raises `Denied` (not the owner), `Malformed`, `NotFound` (not held)."""
@@ -174,6 +179,27 @@ class LogIntake:
         """The room by the note's first line; the signature is checked before anything else of it is believed."""
         origin = note[: ORIGIN_CHARS_MAX * 4].split(b"\n", 1)[0].decode("utf-8", "replace")
         return self._origins.owned(origin, caller)
+
+
+@asynccontextmanager
+async def _first_of(
+    intake: PackageIntake, groups: AsyncIterator[Sequence[Package]]
+) -> AsyncIterator[Awaitable[Checked | None]]:
+    """The first group, read and checked while its anchor is waited for. Nothing of it is stored here."""
+
+    async def one() -> Checked | None:
+        group = await anext(groups, None)
+        return None if group is None else await intake.check(group)
+
+    first = asyncio.create_task(one(), name="first group")
+    try:
+        yield first
+    finally:
+        if not first.done():
+            first.cancel()
+            await asyncio.wait({first})
+        if not first.cancelled():
+            first.exception()
 
 
 def _all_held(room: OriginRoom, checkpoint: Checkpoint) -> None:
