@@ -23,7 +23,7 @@ _sha256 = hashlib.sha256
 Levels = tuple[bytes, ...]
 """Hashes by height, one after the other: of a quarter at heights 0 to 5, of its whole tile at heights 6 and 7.
 
-Eight long strings, not hundreds of short ones: those stay scattered over the heap of a process that lives long, and hold it.
+Eight long strings take half the memory of some hundred and thirty short ones.
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
@@ -26,12 +26,16 @@ async def _ahead(make: Callable[[], Awaitable[object]]) -> AsyncIterator[object]
             ahead = asyncio.create_task(one())
             yield item
     finally:
-        if not ahead.done():
-            # a thread cannot be stopped half way: let it end, so that nobody uses the iterator twice
-            ahead.cancel()
-            await asyncio.wait({ahead})
-        if not ahead.cancelled():
-            ahead.exception()
+        await given_up(ahead)
+
+
+async def given_up(task: asyncio.Task[Any]) -> None:
+    """Return when it has ended, and let nobody miss what it raised: its outcome is not wanted any more."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()
 
 
 async def from_thread(items: Iterator[T]) -> AsyncIterator[T]:
@@ -47,6 +51,7 @@ async def from_thread(items: Iterator[T]) -> AsyncIterator[T]:
         async for item in _ahead(make):
             yield item  # type: ignore[misc]
     finally:
+        # a thread cannot be stopped half way: let it end, so that nobody uses the iterator twice
         if finished and not finished[0].done():
             await asyncio.wait(finished)
 

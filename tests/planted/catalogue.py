@@ -273,6 +273,10 @@ PLANTS = (
     Plant("proof from the court's size for the ledger", ADVANCE, "if offer is not None and offer.old_size == old_size:", "if offer is not None:", "tests/services/test_early_answers.py"),
     Plant("memory kept after trouble", ADVANCE, "                self._forget()\n                await", "                await", "tests/services/test_early_answers.py"),
     Plant("final height of another block", "relay.store.rows", "if block.final_height >= block.height", "if block.final_height", "tests/store/test_relay_store.py"),
+    Plant("pushed early beside a slow ledger", "relay.services.custodian.anchoring", "if before and self._took_s < QUICK_S:", "if before:", "tests/services/test_early_pushes.py"),
+    Plant("anchor no longer awaited is still pushed early", "relay.services.custodian.anchoring", "            self.anchored.coming = None\n        self._took_s", "            pass\n        self._took_s", "tests/services/test_early_pushes.py"),
+    Plant("early push that was refused is not made again", "relay.services.custodian.pushing", "                await self._push(coming.checkpoint)\n                self.pushed_size = coming.checkpoint.size", "                self.pushed_size = coming.checkpoint.size\n                await self._push(coming.checkpoint)", "tests/services/test_early_pushes.py"),
+    Plant("entries stored before the anchor is seen", "relay.services.forwarding.intake", "return None if group is None else await intake.check(group)", "return None if group is None else await intake.check([]) if await intake.take(group) else None", "tests/services/test_early_pushes.py"),
     Plant("relay believed to be where it was after trouble", "relay.services.custodian.pushing", "self.pushed_size if self.connected and self.pushed_size and not self._left_out else None", "self.pushed_size or None", "tests/services/test_pushes.py"),
     Plant("bundle taken without a line", "relay.services.court.fetching", "        await self._custody.note(\"fetch\", subject, \"permitted\", \"\", actor=operator)\n", "", "tests/custody/test_fetching.py"),
     # proofs of an EVM's events

@@ -296,15 +296,21 @@ async def test_lender_goes_on_where_the_relay_is_known_to_be_and_asks_after_trou
     assert relay.pushes == [(2, None), (3, 2), (4, None), (4, None), (5, 4)]
 
 
-async def test_what_is_anchored_is_pushed_before_it_is_recorded_as_anchored(
-    way: Way, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And once more is nothing: the recording wakes the pusher again."""
+async def pushed_once(way: Way) -> Listening:
+    """A relay that has what was anchored so far, two records."""
     relay = Listening()
     way.pusher._relay = relay  # type: ignore[assignment]
     await way.deposit("loan", small_dossier(2))
     await way.anchoring.now()
     await way.pusher.push_all()
+    return relay
+
+
+async def test_what_is_anchored_is_pushed_before_it_is_recorded_as_anchored(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And once more is nothing: the recording wakes the pusher again."""
+    relay = await pushed_once(way)
     recording = asyncio.Event()
     save = way.custodian_store.save_anchored
 
@@ -325,53 +331,3 @@ async def test_what_is_anchored_is_pushed_before_it_is_recorded_as_anchored(
     await anchoring
     await way.pusher.push_all()
     assert relay.pushes == [(2, None), (3, 2)]
-
-
-async def test_push_of_what_is_on_its_way_to_the_ledger_stores_nothing_before_the_anchor_is_seen(way: Way) -> None:
-    """Entries are read and checked meanwhile; whether they count is the ledger's word alone."""
-    await grown(way, 300)
-    start = (await way.relay_store.log(way.origin)).size
-    await way.custodian_store.append_entries([b"\x01" + n.to_bytes(4, "big") * 16 for n in range(300, 600)])
-    signed = await way.anchoring._sign()
-    with pytest.raises(Unavailable, match="no anchor"):
-        await push(way, signed.note, packages(way, start, 600))
-    assert (await way.relay_store.log(way.origin)).size == start
-    assert await way.relay_store.checkpoint(way.origin, 600) is None
-    pushing = asyncio.create_task(push(way, signed.note, packages(way, start, 600)))
-    await asyncio.sleep(0)
-    assert await way.anchoring.now() is not None
-    assert (await pushing)[-1] == 600
-    assert (await way.relay_store.log(way.origin)).size == 600
-
-
-@pytest.mark.parametrize("fails", [False, True])
-async def test_after_a_quick_anchor_the_next_is_pushed_beside_its_writing(
-    way: Way, monkeypatch: pytest.MonkeyPatch, fails: bool
-) -> None:
-    """A relay that does not see it in time is told again when it is there, and that is no trouble."""
-    relay = Listening()
-    way.pusher._relay = relay  # type: ignore[assignment]
-    await way.deposit("loan", small_dossier(2))
-    await way.anchoring.now()
-    await way.pusher.push_all()
-    writing = asyncio.Event()
-    write = way.anchoring._source.anchor
-
-    async def later(checkpoint: Any) -> Any:
-        await writing.wait()
-        return await write(checkpoint)
-
-    monkeypatch.setattr(way.anchoring._source, "anchor", later)
-    way.anchoring.anchored.clear()
-    await way.deposit("loan", small_dossier(3))
-    anchoring = asyncio.create_task(way.anchoring.now())
-    async with asyncio.timeout(30):
-        await way.anchoring.anchored.wait()
-    relay.ends = [Unavailable("no anchor is seen yet")] if fails else []
-    await way.pusher.push_all()
-    assert relay.pushes == [(2, None), (3, 2)]
-    writing.set()
-    await anchoring
-    await way.pusher.push_all()
-    await way.pusher.push_all()
-    assert relay.pushes == [(2, None), (3, 2), *([(3, 2)] if fails else [])]

@@ -138,16 +138,18 @@ class Anchoring:
                 return await self._anchor(last, before)
 
     async def _anchor(self, last: LogCheckpoint, before: int) -> tuple[LogCheckpoint, Anchor]:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         if before and self._took_s < QUICK_S:
             self.anchored.coming = Newest(before=before, checkpoint=last)
             self.anchored.set()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             anchor = await self._write(last)
         finally:
             self.anchored.coming = None
-            self._took_s = loop.time() - began
+        self._took_s = (
+            loop.time() - began
+        )  # one that fails says nothing: what failed is written again, and not pushed early
         if before:
             self.anchored.newest = Newest(before=before, checkpoint=last)
             self.anchored.set()

@@ -15,6 +15,7 @@ from relay.core.limits import ORIGIN_CHARS_MAX
 from relay.core.package import Package
 from relay.ports.forwarding import Item, RelayStore
 from relay.ports.ledgers import Anchor, AnchorSource
+from relay.services.ahead import given_up
 from relay.services.forwarding.beside import both
 from relay.services.forwarding.origins import OriginRoom, Origins
 from relay.services.forwarding.tracing import observed
@@ -26,7 +27,7 @@ from relay.telemetry.events import ANCHOR_LEFT_OUT, ENTRIES_HELD, EXHIBIT_WITHOU
 log = logging.getLogger(__name__)
 
 FEED_WAIT_S: Final = 0.5
-"""How long a pusher waits for the feed that is about to bring its anchor: it often learns of the anchor a moment before the relay does."""
+"""How long a pusher waits for the feed to bring its anchor: it pushes while that is being written, or hears of it a moment earlier."""
 FEED_SOON_S: Final = 0.02
 """How long before the node is asked for the anchor by name."""
 READ_ENTRIES: Final = 4096
@@ -72,10 +73,10 @@ class LogIntake:
                 checked = None if intake.done else await first
                 saving = self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note, trace)
                 # an index above the first answer is given only when the checkpoint is stored too
-                _, next_index = await both(saving, intake.append(checked) if checked else intake.take([]))
+                _, next_index = await both(saving, intake.append(checked) if checked is not None else intake.take([]))
                 if intake.done:
                     _all_held(room, checkpoint)
-                if checked:
+                if checked is not None:
                     yield next_index
                 if intake.done:
                     return
@@ -195,11 +196,7 @@ async def _first_of(
     try:
         yield first
     finally:
-        if not first.done():
-            first.cancel()
-            await asyncio.wait({first})
-        if not first.cancelled():
-            first.exception()
+        await given_up(first)
 
 
 def _all_held(room: OriginRoom, checkpoint: Checkpoint) -> None:
