@@ -11,6 +11,12 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
+ONE_ALLOCATOR: Final = {"PYTHONMALLOC": "malloc"}
+"""Environment a role is started with: the interpreter takes its objects from the C library, like all else in the process.
+
+Its own allocator takes a MiB at a time and keeps each as long as one object lies in it; `give_back` cannot reach inside. It has to
+stand in the environment: the interpreter decides before it runs anything. Source: Python/C API, "Memory Management".
+"""
 ARENAS: Final = 2
 GIVE_BACK_S: Final = 60.0
 _M_ARENA_MAX: Final = -8

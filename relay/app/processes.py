@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Final
 
+from relay.app.heap import ONE_ALLOCATOR
 from relay.core.errors import Unavailable
 
 READY_WITHIN_S: Final = 30.0
@@ -44,7 +45,7 @@ class RoleProcess:
                 *[sys.executable, "-m", "relay.cli", *self._arguments()],
                 stdout=asyncio.subprocess.PIPE,
                 stderr=sink,
-                env={**os.environ, **self._env, "PYTHONPATH": _root()},
+                env={**ONE_ALLOCATOR, **os.environ, **self._env, "PYTHONPATH": _root()},
             )
         finally:
             if sink is not None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from relay.app import heap
+from relay.app.heap import ONE_ALLOCATOR
+from relay.app.initialise import initialise
+from relay.app.processes import RoleProcess
+from tests.deploy.manifests import DEPLOY
 
 HOLES = """
 from relay.app.heap import give_back
@@ -29,6 +36,46 @@ def test_holes_go_back_to_the_system() -> None:
     full, before, after = (float(word) for word in done.stdout.split())
     assert before > full - 20, "the C library kept the holes: otherwise there is nothing to show"
     assert after < full - 50
+
+
+SMALL_HOLES = """
+from relay.app.heap import give_back
+from tests.load.resident import resident_mb
+import os
+objects = [bytes(40) + bytes([n % 256]) for n in range(1_000_000)]
+full = resident_mb(os.getpid())
+kept = objects[::5_000]  # one or more in every MiB
+del objects
+give_back()
+print(full - resident_mb(os.getpid()))
+"""
+
+
+def given_back_of_small_objects(environment: dict[str, str]) -> float:
+    """MiB."""
+    command = [sys.executable, "-c", SMALL_HOLES]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
+
+
+def test_holes_among_small_objects_go_back_too() -> None:
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONMALLOC"}
+    assert given_back_of_small_objects(bare) < 30, "the interpreter kept the holes: otherwise there is nothing to show"
+    assert given_back_of_small_objects({**bare, **ONE_ALLOCATOR}) > 50
+
+
+async def test_every_role_is_started_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ((name, value),) = ONE_ALLOCATOR.items()
+    image = (DEPLOY / "Dockerfile").read_text().rpartition("\nFROM ")[2]
+    assert f" {name}={value} " in re.sub(r"\\\n", " ", image)
+    assert f" {name}={value} " in (DEPLOY / "systemd/courtrelay@.service").read_text()
+    monkeypatch.delenv(name, raising=False)
+    process = RoleProcess("court-ledger", initialise(tmp_path / "home", base_port=0, validators=4, threshold=3).home)
+    await process.start()
+    try:
+        started = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
+    finally:
+        await process.end()
+    assert f"{name}={value}".encode() in started
 
 
 async def test_it_is_done_again_and_again_while_the_role_runs_and_not_after(monkeypatch: pytest.MonkeyPatch) -> None:

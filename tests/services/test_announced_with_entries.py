@@ -13,7 +13,7 @@ from relay.core.errors import Conflict, Denied, Malformed, RelayError, Unavailab
 from relay.core.ledgerproof import LedgerProof
 from relay.core.package import Package
 from relay.ports.forwarding import Announcement, CourtState
-from tests.services.test_forwarding import anchored, note_of, packages
+from tests.services.test_forwarding import anchored, note_of, packages, spoiled
 from tests.services.test_forwarding import way as way
 from tests.support.links import announced
 from tests.support.way import Way
@@ -65,12 +65,12 @@ async def test_stream_that_ends_early_leaves_the_announcement_and_what_came(way:
 async def test_wrong_entries_leave_nothing(way: Way) -> None:
     given = await offer(way, 300)
     one, two = packages(way, 0, 300)
-    for wrong in ([replace(one, entries=one.entries[:-1] + b"?"), two], [two], [replace(one, proof=()), two]):
+    for wrong in ([spoiled(one), two], [two], [replace(one, proof=()), two]):
         with pytest.raises((Unverified, Malformed)):
             await send(way, 300, given, wrong)
         await nothing_is_held(way)
     with pytest.raises(Unverified):  # the good ones before a bad one are kept, as ever
-        await send(way, 300, given, [one, replace(two, entries=two.entries[:-1] + b"?")])
+        await send(way, 300, given, [one, spoiled(two)])
     assert await way.mirror.latest(way.origin) == CourtState(size=300, next_index=256, cosigned=b"")
 
 

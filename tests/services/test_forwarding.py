@@ -70,6 +70,11 @@ def packages(way: Way, start: int, size: int) -> list[Package]:
     return make_packages(way.custodian_store.files, package_borders(start, size), size)
 
 
+def spoiled(package: Package) -> Package:
+    """The same with another last bit, so that it is never what it was."""
+    return replace(package, entries=package.entries[:-1] + bytes([package.entries[-1] ^ 1]))
+
+
 async def test_anchor_is_confirmed_exactly_once(way: Way) -> None:
     await way.deposit("loan", small_dossier(3))
     await way.forward()
@@ -116,7 +121,7 @@ async def test_garbage_instead_of_a_checkpoint_is_an_error_of_the_contract(way: 
 async def test_entries_with_another_root_than_the_anchor_are_never_stored(way: Way) -> None:
     note = await anchored(way, 3)
     (good,) = packages(way, 0, 3)
-    forged = replace(good, entries=good.entries[:-1] + bytes([good.entries[-1] ^ 1]))
+    forged = spoiled(good)
     with pytest.raises(Unverified):
         await push(way, note, [forged])
     assert (await way.relay_store.log(way.origin)).size == 0

@@ -18,7 +18,7 @@ from relay.core.package import Package, package_borders
 from relay.services.mirroring import PackageIntake, make_packages, packages_of
 from relay.store.log_files import LogPacks
 from relay.store.relay import SqliteRelayStore
-from tests.services.test_forwarding import LENDER, link, packages, push
+from tests.services.test_forwarding import LENDER, link, packages, push, spoiled
 from tests.support.bundles import make_home, noon_of
 from tests.support.frozen import settle
 from tests.support.lines import small_dossier
@@ -88,7 +88,7 @@ async def test_every_order_but_the_right_one_is_refused_at_the_first_wrong_place
 
 async def test_good_packages_before_a_bad_one_are_kept(pushed: Pushed) -> None:
     made = pushed.made()
-    forged = replace(made[2], entries=made[2].entries[:-1] + bytes([made[2].entries[-1] ^ 1]))
+    forged = spoiled(made[2])
     intake = await pushed.intake()
     with pytest.raises(Unverified):
         await intake.take([made[0], made[1], forged, made[3]])
