@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,24 @@ def test_holes_among_small_objects_go_back_too() -> None:
     bare = {name: value for name, value in os.environ.items() if name != "PYTHONMALLOC"}
     assert given_back_of_small_objects(bare) < 30, "the interpreter kept the holes: otherwise there is nothing to show"
     assert given_back_of_small_objects({**bare, **ONE_ALLOCATOR}) > 50
+
+
+class Pair:
+    """Holds itself: only the collector frees it."""
+
+    def __init__(self) -> None:
+        self.other = self
+
+
+def test_what_holds_itself_is_freed_before() -> None:
+    gc.disable()
+    try:
+        gone = weakref.ref(Pair())
+        assert gone() is not None
+        give_back()
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 async def test_every_role_is_started_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
