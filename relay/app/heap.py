@@ -33,9 +33,9 @@ def keep_few_arenas() -> None:
 def give_back() -> None:
     """Pages that hold nothing any more go back to the system, also those in the middle.
 
-    Objects that hold each other are freed before: the collector comes to them when enough others were made, and what is left between
-    them until then keeps its page. That takes a millisecond or two, what was there at the start being frozen; the rest a few more, without the
-    interpreter's lock.
+    Objects that hold each other are freed before: the collector comes to them when enough others were made, and what is left of them until
+    then keeps its page. That takes a millisecond or two, for what was there at the start is frozen; the rest takes a few more, without
+    the interpreter's lock.
     """
     gc.collect()
     with suppress(OSError, AttributeError):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from relay.app import heap
-from relay.app.heap import ONE_ALLOCATOR
+from relay.app.heap import ONE_ALLOCATOR, give_back
 from relay.app.initialise import initialise
 from relay.app.processes import RoleProcess
 from tests.deploy.manifests import DEPLOY
