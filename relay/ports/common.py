@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from relay.core.kinds import KindInfo
@@ -65,6 +65,9 @@ class LogFiles(Protocol):
 
     def consistency_proof(self, size1: int, size2: int) -> list[bytes]:
         """RFC 6962 consistency proof."""
+
+    def extension_proof(self, size: int, entries: Sequence[bytes]) -> list[bytes]:
+        """RFC 6962 consistency proof from the first `size` entries to those and `entries` after them, which need not be held."""
 
     def subtree_proof(self, start: int, end: int, size: int) -> list[bytes]:
         """Subtree consistency proof of [start, end) to the tree of `size`."""

@@ -28,6 +28,8 @@ class Checked:
     size: int
     entries: Sequence[bytes]
     failure: Exception | None = None
+    extension: Sequence[bytes] = ()
+    """Consistency proof from `size` to the checkpoint, where it was asked for and these are all the entries up to it."""
 
 
 class PackageIntake:
@@ -54,14 +56,14 @@ class PackageIntake:
         """
         return await self.append(await self.check(packages))
 
-    async def check(self, packages: Sequence[Package]) -> Checked:
+    async def check(self, packages: Sequence[Package], *, extending: bool = False) -> Checked:
         """Check a group and store nothing. What is wrong with it is told by `append`."""
         # one without whole entries ends nowhere: it is not skipped but refused for its shape
         size = self._log.size
         fresh = [p for p in packages if p.end > size or not p.whole]
         if not fresh:
             return Checked(size, ())
-        return Checked(size, *await asyncio.to_thread(self._check, fresh))
+        return await asyncio.to_thread(self._check, size, fresh, extending)
 
     async def append(self, checked: Checked) -> int:
         """Durably append what `check` found good; returns the next index wanted.
@@ -76,10 +78,10 @@ class PackageIntake:
             raise checked.failure
         return self._log.size
 
-    def _check(self, packages: Sequence[Package]) -> tuple[list[bytes], Exception | None]:
-        size = self._log.size
+    def _check(self, size: int, packages: Sequence[Package], extending: bool) -> Checked:
         rounded = size - size % PACKAGE_ENTRIES_MAX
-        before = self._log.files.entries(rounded, size)
+        files = self._log.files
+        before = files.entries(rounded, size)
         good: list[bytes] = []
         for package in packages:
             try:
@@ -87,10 +89,11 @@ class PackageIntake:
                 entries = package.split()
                 check_proof(package, entries, before, self._target)
             except Exception as failure:
-                return good, failure
+                return Checked(size, good, failure)
             good.extend(entries)
             before = []
-        return good, None
+        whole = size + len(good) == self._target.size
+        return Checked(size, good, None, files.extension_proof(size, good) if extending and whole else ())
 
     def check_done(self) -> None:
         """Raises `Conflict` while entries are missing."""

@@ -40,7 +40,10 @@ def check(log: LogPacks, size: int) -> None:
     for smaller in {1, size // 2, size - 1} & set(range(1, size)):
         assert log.root(smaller) == expected.root(smaller)
         assert log.consistency_proof(smaller, size) == expected.consistency_proof(smaller, size)
+        assert log.extension_proof(smaller, entries(size)[smaller:]) == expected.consistency_proof(smaller, size)
         assert log.inclusion_proof(smaller, size) == expected.inclusion_proof(smaller, size)
+    more = tree(size + 300)
+    assert log.extension_proof(size, entries(size + 300)[size:]) == more.consistency_proof(size, size + 300)
 
 
 def test_every_file_cut_anywhere_is_made_whole_from_the_entries(tmp_path: Path) -> None:

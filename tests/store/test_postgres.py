@@ -228,6 +228,11 @@ async def test_of_two_workers_that_append_at_once_one_wins_and_the_other_goes_on
     assert await (await other.log(ORIGIN)).append([ENTRY]) == 311
     held = [await store.log(ORIGIN) for store in (one, other)]
     assert len({await asyncio.to_thread(log.files.root, 311) for log in held}) == 1
+    files = held[0].files
+    proof = await asyncio.to_thread(files.consistency_proof, 310, 311)
+    assert await asyncio.to_thread(files.extension_proof, 310, [ENTRY]) == proof, (
+        "as it was before the last one was stored"
+    )
     await asyncio.gather(one.close(), other.close())
 
 

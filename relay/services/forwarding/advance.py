@@ -35,8 +35,9 @@ from relay.services.forwarding.asking import (
     consistency,
     read_receipt,
 )
-from relay.services.forwarding.beside import Ahead, both
+from relay.services.forwarding.beside import Ahead, Begun, both
 from relay.services.forwarding.covering import cover_below
+from relay.services.forwarding.early_mirror import fits, offer_of, send
 from relay.services.forwarding.leaping import leap_from
 from relay.services.forwarding.origins import OriginRoom
 from relay.services.forwarding.tracing import ItemSpans
@@ -64,6 +65,7 @@ class Early:
     at_court: Ahead[AtCourt] = field(default_factory=Ahead)
     accepted: Ahead[LedgerProof] = field(default_factory=Ahead)
     offer: Ahead[Offer] = field(default_factory=Ahead)
+    mirroring: Begun[bytes] = field(default_factory=Begun)
     at_ledger: Ahead[AtLedger] = field(default_factory=Ahead)
     attempt: Ahead[int] = field(default_factory=Ahead)
     note: Ahead[bytes] = field(default_factory=Ahead)
@@ -109,9 +111,15 @@ class Advancer:
 
     async def run(self) -> None:
         """Advance until nothing is left, then wait for a wake-up; after trouble, wait a growing while and try again."""
+        try:
+            await self._run()
+        finally:
+            await self._early.mirroring.give_up()
+
+    async def _run(self) -> None:
         waits = self._backoff()
         self._refusals.clear()
-        self._forget()  # another worker may have gone on meanwhile
+        await self._forget()  # another worker may have gone on meanwhile
         while True:
             self._room.wake.clear()
             try:
@@ -124,12 +132,13 @@ class Advancer:
             except (Unavailable, Uncertain) as error:
                 self.problem = f"{self._origin}: {error}"
                 log_event(log, ADVANCING_TROUBLE, origin=self._origin, reason=error)
-                self._forget()
+                await self._forget()
                 await self._sleep(next(waits))
                 continue
             await self._room.wake.wait()
 
-    def _forget(self) -> None:
+    async def _forget(self) -> None:
+        await self._early.mirroring.give_up()
         self._early = Early()
         self._known = None
         self._proven = b""
@@ -183,13 +192,15 @@ class Advancer:
                 self._early.at_court.ask_once(item.id, ask_court, self._court, self._source, item, self._known),
                 self._early.at_ledger.ask_once(item.id, ask_ledger, self._registry, item, self._known),
             )
-            if mirror.size < item.anchor.size:
-                raise Waiting
+        await self._begin_mirroring(item)
+        if mirror.size < item.anchor.size:
+            raise Waiting
         begins = self._early.at_court.look(item.id)
-        offering = self._early.offer.ask(item.id, self._offered, item, begins.held.size if begins else 0)
+        offering = self._early.offer.ask_once(item.id, self._offered, item, begins.held.size if begins else 0)
         with metrics.proof_build_duration.labels(self._origin).time():
             root, _ = await both(asyncio.to_thread(mirror.files.root, item.anchor.size), offering)
         if root != item.anchor.root:
+            await self._early.mirroring.give_up()
             note = await self._store.checkpoint(self._origin, item.anchor.size) or b""
             proof = await self._source.prove(item.anchor)
             reason = (
@@ -203,6 +214,21 @@ class Advancer:
             raise Waiting
         self._proven = item.id
         return ItemState.PROVEN
+
+    async def _begin_mirroring(self, item: Item) -> None:
+        """Where all of it came in one group and goes on where the court stands, it is sent while it is stored here."""
+        whole, begins = self._room.whole, self._early.at_court.look(item.id)
+        if (
+            whole is None
+            or begins is None
+            or self._early.mirroring.holds(item.id)
+            or not fits(whole, item, begins.held)
+        ):
+            return
+        self._room.whole = None
+        self._early.offer.keep(item.id, offer_of(whole))
+        call = send(self._court, self._origin, whole, begins.anchor, self._spans.trace_of(item))
+        await self._early.mirroring.begin(item.id, call, "mirroring")
 
     async def _store_proven(self, item: Item) -> None:
         """Beside the mirroring, which changes nothing if it is repeated."""
@@ -229,7 +255,7 @@ class Advancer:
         if not self._early.offer.holds(item.id):
             # a log offers again what has no receipt: a court may be past a checkpoint without a note, whatever was told or asked before
             await self._store_proven(item)
-            self._forget()
+            await self._forget()
         begins = self._early.at_court.take(item.id)
         if begins is None:
             await self._store_proven(item)  # a refusal below puts it aside from where it stands
@@ -252,6 +278,9 @@ class Advancer:
     async def _bring_up(self, item: Item, begins: AtCourt) -> bytes:
         """Announce the checkpoint and send its entries, as far as the court has neither; the cosigned note."""
         size, held = item.anchor.size, begins.held
+        begun = await self._early.mirroring.answer(item.id)
+        if begun is not None:
+            return begun
         mirror = await self._store.log(self._origin)
         announced = None
         if held.size < size:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Generic, ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from relay.core.errors import RelayError
+from relay.services.ahead import given_up
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -64,3 +65,37 @@ class Ahead(Generic[A]):
         """The answer, if there is one for this item; it is given away."""
         held, self._held = self._held, None
         return held[1] if held is not None and held[0] == item else None
+
+
+class Begun(Generic[A]):
+    """A call that was begun before its step, and may still be under way. It serves the item that it was begun for."""
+
+    def __init__(self) -> None:
+        self._held: tuple[bytes, asyncio.Task[A]] | None = None
+
+    async def begin(self, item: bytes, call: Coroutine[Any, Any, A], name: str) -> None:
+        """One at a time: what was begun for another item is given up."""
+        await self.give_up()
+        self._held = (item, asyncio.create_task(call, name=name))
+
+    def holds(self, item: bytes) -> bool:
+        """Whether it was begun for this item, and nobody has its answer yet."""
+        return self._held is not None and self._held[0] == item
+
+    async def answer(self, item: bytes) -> A | None:
+        """Its answer, or what it raises; None unless it was begun for this item."""
+        if not self.holds(item):
+            return None
+        assert self._held is not None
+        call = self._held[1]
+        try:
+            return await call
+        finally:
+            if call.done():  # else the caller is being cancelled, and who gives up waits for the rest
+                self._held = None
+
+    async def give_up(self) -> None:
+        """Ended when this returns; what it was told or raised is not wanted any more."""
+        held, self._held = self._held, None
+        if held is not None:
+            await given_up(held[1])

@@ -17,7 +17,7 @@ from relay.ports.forwarding import Item, RelayStore
 from relay.ports.ledgers import Anchor, AnchorSource
 from relay.services.ahead import given_up
 from relay.services.forwarding.beside import both
-from relay.services.forwarding.origins import OriginRoom, Origins
+from relay.services.forwarding.origins import OriginRoom, Origins, Whole
 from relay.services.forwarding.tracing import observed
 from relay.services.mirroring import Checked, PackageIntake
 from relay.telemetry import metrics
@@ -67,10 +67,10 @@ class LogIntake:
             raise Unavailable(f"another push of {checkpoint.origin} is running")
         async with room.pushing:
             intake = PackageIntake(await self._store.log(checkpoint.origin), checkpoint)
-            async with _first_of(intake, groups) as first:
+            async with _first_of(intake, groups, note, checkpoint) as first:
                 trace = await self._seen(room, note, checkpoint)
                 yield await intake.take([])
-                checked = None if intake.done else await first
+                checked, room.whole = (None, None) if intake.done else await first
                 saving = self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note, trace)
                 # an index above the first answer is given only when the checkpoint is stored too
                 _, next_index = await both(saving, intake.append(checked) if checked is not None else intake.take([]))
@@ -118,16 +118,14 @@ class LogIntake:
     async def _item_of(self, room: OriginRoom, checkpoint: Checkpoint) -> Item:
         """The item of a checkpoint that its log has signed. Raises `Unavailable` while the ledger does not show its anchor."""
         item = await self._store.find_item(checkpoint.origin, checkpoint.size)
-        if item is None and (
-            await self._brought(room, checkpoint, FEED_SOON_S) or await self._left_out(room, checkpoint)
-        ):
-            item = await self._store.find_item(checkpoint.origin, checkpoint.size)
+        if item is None:
+            item = await self._brought(room, checkpoint, FEED_SOON_S) or await self._left_out(room, checkpoint)
         if item is None:
             raise Unavailable(f"no anchor of {checkpoint.origin} at size {checkpoint.size} is seen on the ledger yet")
         return item
 
-    async def _left_out(self, room: OriginRoom, checkpoint: Checkpoint) -> bool:
-        """The third detector: an anchor in a final block that the feed has passed without showing it. True when it is recorded now.
+    async def _left_out(self, room: OriginRoom, checkpoint: Checkpoint) -> Item | None:
+        """The third detector: an anchor in a final block that the feed has passed without showing it. The item if it is recorded now.
 
         The node is asked for it by name. Whatever it answers is worth no more than what its feed gives: the entries
         must have the anchor's root, and the court checks the ledger's proof.
@@ -140,33 +138,34 @@ class LogIntake:
             checkpoint.origin,
             checkpoint.size,
         ):
-            return False
+            return None
         if anchor.height > (await self._store.cursor(ledger)).height:
             return await self._brought(room, checkpoint, FEED_WAIT_S)  # the feed has not come so far: it will bring it
-        if await self._store.find_item(checkpoint.origin, checkpoint.size) is not None:
-            return True  # the feed has brought it meanwhile, in the transaction that moved the cursor
+        item = await self._store.find_item(checkpoint.origin, checkpoint.size)
+        if item is not None:
+            return item  # the feed has brought it meanwhile, in the transaction that moved the cursor
         try:
             await source.prove(anchor)
         except NotFound:
-            return False  # its block is not final, and may leave the chain
-        found = await self._store.save_found(anchor)
-        if found:
+            return None  # its block is not final, and may leave the chain
+        if await self._store.save_found(anchor):
             metrics.commitments_observed.labels(anchor.origin, "rescan").inc()
             log_event(log, ANCHOR_LEFT_OUT, ledger=ledger, origin=anchor.origin, size=anchor.size)
-        return found
+        return await self._store.find_item(checkpoint.origin, checkpoint.size)
 
-    async def _brought(self, room: OriginRoom, checkpoint: Checkpoint, wait_s: float) -> bool:
-        """Wait a moment for the feed. True when it has brought the anchor."""
+    async def _brought(self, room: OriginRoom, checkpoint: Checkpoint, wait_s: float) -> Item | None:
+        """Wait a moment for the feed. The item when it has brought the anchor."""
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 while True:
                     room.seen.clear()
-                    if await self._store.find_item(checkpoint.origin, checkpoint.size) is not None:
-                        return True
+                    item = await self._store.find_item(checkpoint.origin, checkpoint.size)
+                    if item is not None:
+                        return item
                     with suppress(TimeoutError):
                         async with asyncio.timeout(LOOK_AGAIN_S):
                             await room.seen.wait()
-        return False
+        return None
 
     async def _anchor_piece(self, anchor: Anchor) -> dict[str, bytes]:
         """The ledger's own proof of what it holds, where the anchor is final already."""
@@ -184,19 +183,36 @@ class LogIntake:
 
 @asynccontextmanager
 async def _first_of(
-    intake: PackageIntake, groups: AsyncIterator[Sequence[Package]]
-) -> AsyncIterator[Awaitable[Checked | None]]:
-    """The first group, read and checked while its anchor is waited for. Nothing of it is stored here."""
+    intake: PackageIntake, groups: AsyncIterator[Sequence[Package]], note: bytes, checkpoint: Checkpoint
+) -> AsyncIterator[Awaitable[tuple[Checked | None, Whole | None]]]:
+    """The first group, read and checked while its anchor is waited for; if it holds all entries, what the court will ask, too.
 
-    async def one() -> Checked | None:
+    Nothing of it is stored here.
+    """
+
+    async def one() -> tuple[Checked | None, Whole | None]:
         group = await anext(groups, None)
-        return None if group is None else await intake.check(group)
+        if group is None:
+            return None, None
+        checked = await intake.check(group, extending=True)
+        return checked, _whole(note, checkpoint, checked, group) if checked.extension else None
 
     first = asyncio.create_task(one(), name="first group")
     try:
         yield first
     finally:
         await given_up(first)
+
+
+def _whole(note: bytes, checkpoint: Checkpoint, checked: Checked, group: Sequence[Package]) -> Whole:
+    return Whole(
+        size=checkpoint.size,
+        root=checkpoint.root,
+        note=note,
+        old_size=checked.size,
+        consistency=checked.extension,
+        packages=[package for package in group if package.end > checked.size],
+    )
 
 
 def _all_held(room: OriginRoom, checkpoint: Checkpoint) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from relay.core.checkpoint import Checkpoint, verify_checkpoint
 from relay.core.checks import signed_when_valid
 from relay.core.errors import Denied, NotFound, Unverified
 from relay.core.note import VerifierKey
+from relay.core.package import Package
 from relay.core.trust import TrustedKey
 
 
@@ -25,6 +26,20 @@ class OriginConfig:
     ledger: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """All new entries of an anchored checkpoint, checked against its root and about to be stored: the court may have them meanwhile."""
+
+    size: int
+    root: bytes
+    note: bytes
+    old_size: int
+    """What was held before them."""
+    consistency: Sequence[bytes]
+    """From `old_size` to `size`."""
+    packages: Sequence[Package]
+
+
 @dataclass(slots=True)
 class OriginRoom:
     """What concerns one origin in memory: two wake-ups and the lock of its mirror log."""
@@ -37,6 +52,8 @@ class OriginRoom:
     pushing: asyncio.Lock = field(default_factory=asyncio.Lock)
     trace: tuple[int, str] = (0, "")
     """Size and trace of what was pushed last: the item that waits for it may have been read before."""
+    whole: Whole | None = None
+    """What is being stored now, or was stored last, where it came in one group."""
 
     def verify_checkpoint(self, note: bytes) -> Checkpoint:
         """The checkpoint if a key of the log signed it, of whatever period. Raises `Malformed`, `Unverified`."""

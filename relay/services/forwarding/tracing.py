@@ -51,10 +51,14 @@ class ItemSpans:
         """When a step begins whose trace is not known yet."""
         return now_ns()
 
-    def step(self, item: Item, start_ns: int | None = None) -> AbstractContextManager[None]:
-        """Around the step from the item's state. The trace may have come after the item was read, with the entries it waits for."""
+    def trace_of(self, item: Item) -> str:
+        """The trace may have come after the item was read, with the entries it waits for."""
         size, pushed = self._room.trace
-        trace = item.trace or (pushed if size == item.anchor.size else "")
+        return item.trace or (pushed if size == item.anchor.size else "")
+
+    def step(self, item: Item, start_ns: int | None = None) -> AbstractContextManager[None]:
+        """Around the step from the item's state."""
+        trace = self.trace_of(item)
         again = item.state is not ItemState.FINAL and self._begun != item.id
         self._begun = item.id
         return span(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from relay.core import merkle
 from relay.core.errors import Malformed, NotFound
+from relay.core.grown import extension_proof
 from relay.core.limits import ENTRY_BYTES
 from relay.core.merkle import HASH_BYTES
 from relay.core.tile_reader import TileHashReader
@@ -100,6 +101,11 @@ class LogRows:
         """See the port."""
         self._check_size(size2)
         return merkle.consistency_proof(size1, size2, self._reader)
+
+    def extension_proof(self, size: int, entries: Sequence[bytes]) -> list[bytes]:
+        """See the port."""
+        self._check_size(size)
+        return extension_proof(size, entries, self._reader)
 
     def subtree_proof(self, start: int, end: int, size: int) -> list[bytes]:
         """See the port."""
