@@ -16,7 +16,7 @@ from relay.ports.forwarding import CourtState
 from relay.services.forwarding.beside import Begun
 from relay.services.forwarding.early_mirror import fits
 from relay.services.forwarding.origins import Whole
-from tests.services.test_advance import Between, becomes, item, pushed, stand_between
+from tests.services.test_advance import becomes, item, pushed, stand_between
 from tests.services.test_advance import way as way
 from tests.services.test_forwarding import packages, push
 from tests.services.test_pushes import grown
@@ -25,25 +25,17 @@ from tests.support.way import Way
 
 
 class Held:
-    """The relay's next write of entries is held up, and the ledger's proof of its anchor comes only when that has begun."""
+    """The relay's next write of entries is held up."""
 
-    def __init__(self, way: Way, log: Any) -> None:
-        self.go_on, self.begun = asyncio.Event(), asyncio.Event()
+    def __init__(self, log: Any) -> None:
+        self.go_on = asyncio.Event()
         append, self._log = log.append, log
-        advancer: Any = way.advancer
-        advancer._source = Between(advancer._source)
-        advancer._source.end("prove", self._prove)
 
         async def later(entries: Sequence[bytes]) -> int:
-            self.begun.set()
             await self.go_on.wait()
             return int(await append(entries))
 
         log.append = later
-
-    async def _prove(self, part: Any, anchor: Any) -> Any:
-        await self.begun.wait()
-        return await part.prove(anchor)
 
     def lifted(self) -> None:
         """From now on as ever."""
@@ -55,7 +47,7 @@ async def held_up(way: Way) -> tuple[Held, int, asyncio.Task[list[int]]]:
     await becomes(way, await pushed(way), ItemState.CONFIRMED)
     log = await way.relay_store.log(way.origin)
     start = log.size
-    held = Held(way, log)
+    held = Held(log)
     note = await grown(way, 100)
     return held, start + 100, asyncio.create_task(push(way, note, packages(way, start, start + 100)))
 

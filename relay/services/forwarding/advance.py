@@ -14,20 +14,20 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from relay.core.bundle import ledger_proof_bytes
 from relay.core.checkpoint import parse_checkpoint
 from relay.core.errors import Conflict, Denied, Malformed, NotFound, RelayError, Unavailable, Uncertain, Unverified
-from relay.core.ledgerproof import LedgerProof
 from relay.core.lifecycle import ItemState
 from relay.core.limits import PACKAGE_ENTRIES_MAX
 from relay.ports.forwarding import Confirmation, CourtLink, CourtState, Item, RelayStore
 from relay.ports.ledgers import AnchorSource, CourtRegistry, Receipt, Submission
 from relay.services.forwarding.asking import (
+    AnchorProofs,
     AtCourt,
-    AtLedger,
+    Early,
     Known,
     Offer,
     ask_court,
@@ -35,7 +35,7 @@ from relay.services.forwarding.asking import (
     consistency,
     read_receipt,
 )
-from relay.services.forwarding.beside import Ahead, Begun, both
+from relay.services.forwarding.beside import both
 from relay.services.forwarding.covering import cover_below
 from relay.services.forwarding.early_mirror import fits, offer_of, send
 from relay.services.forwarding.leaping import leap_from
@@ -56,20 +56,6 @@ GOES_ON: Final = (ItemState.PROVEN, ItemState.SUBMITTED)
 """The step that leads here and the one that follows are taken in one go: between them nobody is asked whether the origin is halted."""
 REFUSALS_MAX: Final = 5
 """Refusals in a row after which an item is put aside."""
-
-
-@dataclass(frozen=True, slots=True)
-class Early:
-    """What was asked, or is known, before the step that needs it. A new one is to have asked nothing."""
-
-    at_court: Ahead[AtCourt] = field(default_factory=Ahead)
-    accepted: Ahead[LedgerProof] = field(default_factory=Ahead)
-    offer: Ahead[Offer] = field(default_factory=Ahead)
-    mirroring: Begun[bytes] = field(default_factory=Begun)
-    at_ledger: Ahead[AtLedger] = field(default_factory=Ahead)
-    attempt: Ahead[int] = field(default_factory=Ahead)
-    note: Ahead[bytes] = field(default_factory=Ahead)
-    receipt: Ahead[tuple[Receipt, LedgerProof]] = field(default_factory=Ahead)
 
 
 class Waiting(Exception):
@@ -97,6 +83,7 @@ class Advancer:
         self._origin = room.config.origin
         self._store = store
         self._source = sources[room.config.ledger]
+        self._proof = AnchorProofs(self._source, room.proving)
         self._court = court
         self._registry = registry
         self._sleep = sleep
@@ -189,7 +176,7 @@ class Advancer:
         mirror = await self._store.log(self._origin)
         if mirror.size < item.anchor.size:
             await both(
-                self._early.at_court.ask_once(item.id, ask_court, self._court, self._source, item, self._known),
+                self._early.at_court.ask_once(item.id, ask_court, self._court, self._proof, item, self._known),
                 self._early.at_ledger.ask_once(item.id, ask_ledger, self._registry, item, self._known),
             )
         await self._begin_mirroring(item)
@@ -259,7 +246,7 @@ class Advancer:
         begins = self._early.at_court.take(item.id)
         if begins is None:
             await self._store_proven(item)  # a refusal below puts it aside from where it stands
-            begins = await ask_court(self._court, self._source, item, self._known)
+            begins = await ask_court(self._court, self._proof, item, self._known)
         held = begins.held
         if held.size > size:
             await self._store_proven(item)

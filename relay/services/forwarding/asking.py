@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from relay.core.errors import Unavailable
 from relay.core.ledgerproof import LedgerProof
 from relay.ports.common import LogFiles
 from relay.ports.forwarding import Announcement, CourtLink, CourtState, Item
 from relay.ports.ledgers import AnchorSource, CourtRegistry, Receipt
-from relay.services.forwarding.beside import both
+from relay.services.forwarding.beside import Ahead, Begun, both
 from relay.telemetry import metrics
 
 
@@ -62,11 +62,40 @@ class Offer:
         )
 
 
-async def ask_court(court: CourtLink, source: AnchorSource, item: Item, known: Known | None = None) -> AtCourt:
+@dataclass(frozen=True, slots=True)
+class Early:
+    """What was asked, or is known, before the step that needs it. A new one is to have asked nothing."""
+
+    at_court: Ahead[AtCourt] = field(default_factory=Ahead)
+    accepted: Ahead[LedgerProof] = field(default_factory=Ahead)
+    offer: Ahead[Offer] = field(default_factory=Ahead)
+    mirroring: Begun[bytes] = field(default_factory=Begun)
+    at_ledger: Ahead[AtLedger] = field(default_factory=Ahead)
+    attempt: Ahead[int] = field(default_factory=Ahead)
+    note: Ahead[bytes] = field(default_factory=Ahead)
+    receipt: Ahead[tuple[Receipt, LedgerProof]] = field(default_factory=Ahead)
+
+
+class AnchorProofs:
+    """The ledger's proofs of items' anchors, of which one may have been asked for when its block came."""
+
+    def __init__(self, source: AnchorSource, early: Begun[LedgerProof]) -> None:
+        self._source = source
+        self._early = early
+
+    async def of(self, item: Item) -> LedgerProof:
+        """Raises what the ledger's node answers, once; then it is asked anew."""
+        early = await self._early.answer(item.id)
+        if early is None:
+            await self._early.give_up()  # of an item that went another way
+        return early or await self._source.prove(item.anchor)
+
+
+async def ask_court(court: CourtLink, proofs: AnchorProofs, item: Item, known: Known | None = None) -> AtCourt:
     """Both at once. Raises what they raise."""
     if known is not None and known.before(item):
-        return AtCourt(held=known.held, anchor=await source.prove(item.anchor))
-    held, anchor = await both(court.latest(item.anchor.origin), source.prove(item.anchor))
+        return AtCourt(held=known.held, anchor=await proofs.of(item))
+    held, anchor = await both(court.latest(item.anchor.origin), proofs.of(item))
     return AtCourt(held=held, anchor=anchor)
 
 

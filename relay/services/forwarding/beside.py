@@ -76,7 +76,14 @@ class Begun(Generic[A]):
     async def begin(self, item: bytes, call: Coroutine[Any, Any, A], name: str) -> None:
         """One at a time: what was begun for another item is given up."""
         await self.give_up()
-        self._held = (item, asyncio.create_task(call, name=name))
+        task = asyncio.create_task(call, name=name)
+        task.add_done_callback(_heard)
+        self._held = (item, task)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something was begun whose answer nobody has yet."""
+        return self._held is not None
 
     def holds(self, item: bytes) -> bool:
         """Whether it was begun for this item, and nobody has its answer yet."""
@@ -99,3 +106,9 @@ class Begun(Generic[A]):
         held, self._held = self._held, None
         if held is not None:
             await given_up(held[1])
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """What it raised is no news to anybody if nobody asks."""
+    if not task.cancelled():
+        task.exception()

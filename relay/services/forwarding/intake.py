@@ -71,6 +71,8 @@ class LogIntake:
                 trace = await self._seen(room, note, checkpoint)
                 yield await intake.take([])
                 checked, room.whole = (None, None) if intake.done else await first
+                if room.whole is not None:
+                    room.wake.set()
                 saving = self._store.save_checkpoint(checkpoint.origin, checkpoint.size, note, trace)
                 # an index above the first answer is given only when the checkpoint is stored too
                 _, next_index = await both(saving, intake.append(checked) if checked is not None else intake.take([]))

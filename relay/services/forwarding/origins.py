@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from relay.core.checkpoint import Checkpoint, verify_checkpoint
 from relay.core.checks import signed_when_valid
 from relay.core.errors import Denied, NotFound, Unverified
+from relay.core.ledgerproof import LedgerProof
 from relay.core.note import VerifierKey
 from relay.core.package import Package
 from relay.core.trust import TrustedKey
+from relay.services.forwarding.beside import Begun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class OriginRoom:
     pushing: asyncio.Lock = field(default_factory=asyncio.Lock)
     trace: tuple[int, str] = (0, "")
     """Size and trace of what was pushed last: the item that waits for it may have been read before."""
+    proving: Begun[LedgerProof] = field(default_factory=Begun)
+    """The ledger's proof of an anchor that has just come with a final block, asked for while it is being recorded."""
     whole: Whole | None = None
     """What is being stored now, or was stored last, where it came in one group."""
 

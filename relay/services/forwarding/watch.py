@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 from relay.core.bundle import ledger_proof_bytes
 from relay.core.errors import Conflict, Contradicted, RelayError, Unavailable
 from relay.core.exhibit import ANCHOR, CHECKPOINT
+from relay.core.lifecycle import item_id
 from relay.ports.forwarding import Cursor, Item, RelayStore
-from relay.ports.ledgers import AnchorBlock, AnchorSource, LedgerHead
+from relay.ports.ledgers import Anchor, AnchorBlock, AnchorSource, LedgerHead
 from relay.services.forwarding.feed import live_blocks
 from relay.services.forwarding.origins import OriginRoom, Origins
 from relay.telemetry import metrics
@@ -76,6 +77,8 @@ class Watcher:
                 group.create_task(self._follow_head(), name=f"head {self._source.ledger}")
         finally:
             self.head = None
+            for room in self._rooms():
+                await room.proving.give_up()
 
     async def _follow_feed(self) -> None:
         waits = self._backoff()
@@ -110,6 +113,8 @@ class Watcher:
 
     async def _take(self, block: AnchorBlock) -> None:
         ours = tuple(anchor for anchor in block.anchors if self._origins.serves(anchor.origin, anchor.ledger))
+        if block.final_height >= block.height:
+            await self._begin_proving(ours)
         new = await self._store.take_block(self._source.ledger, replace(block, anchors=ours))
         add(metrics.commitments_observed, new, "stream")
         head = self._heads.get(block.height)
@@ -125,6 +130,14 @@ class Watcher:
             await self._settle_with(block.height)
         elif new:
             await self._judge(await self._source.head())
+
+    async def _begin_proving(self, anchors: Iterable[Anchor]) -> None:
+        """What is final with its block will be asked for at once: one an origin is, while the block is being recorded."""
+        for anchor in anchors:
+            proving = self._origins.room(anchor.origin).proving
+            if not proving.waits:
+                item = item_id(anchor.ledger, anchor.origin, anchor.size, anchor.root)
+                await proving.begin(item, self._source.prove(anchor), f"proof {anchor.origin}")
 
     def _wake(self, count: int) -> None:
         if count:
