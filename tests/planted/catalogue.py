@@ -89,7 +89,7 @@ PLANTS = (
     Plant("those below a leap go first", "relay.services.forwarding.leaping", "if under_way := await store.items(UNDER_WAY, origin, 1):", "if under_way := ():", "tests/services/test_leaping.py"),
     Plant("finality never comes", STORE, "SELECT count(*) FROM item WHERE state = ? AND ledger = ? AND height <= ?\"", "SELECT count(*) FROM item WHERE state = ? AND ledger = ? AND height <= ? - 100000\"", "sim 1 10"),
     Plant("reorganisation not followed", WATCH, "if not stands:", "if False:", "sim 1 60"),
-    Plant("nobody is woken by entries", "relay.services.forwarding.intake", "room.wake.set()", "pass", "sim 1 60"),
+    Plant("nobody is woken by entries", "relay.services.forwarding.intake", "size=checkpoint.size)\n    room.wake.set()", "size=checkpoint.size)", "sim 1 60"),
     Plant("nobody asks for a left-out anchor", "relay.services.forwarding.intake", "anchor = await source.find(checkpoint.origin, checkpoint.size)", "anchor = None", "tests/simulation/test_left_out.py"),
     Plant("left-out anchor taken before it is final", "relay.services.forwarding.intake", "return None  # its block is not final, and may leave the chain", "pass", "tests/services/test_left_out.py"),
     Plant("silent feed taken for an idle ledger", "relay.services.forwarding.feed", "if head.height > upto and not step.done():", "if False:", "sim 1 60"),
