@@ -13,6 +13,7 @@ from relay.core.checkpoint import parse_checkpoint
 from relay.core.errors import Conflict, RelayError, Unavailable
 from relay.core.lifecycle import ItemState
 from relay.ports.forwarding import CourtState
+from relay.services.forwarding.asking import AnchorProofs, Offer
 from relay.services.forwarding.beside import Begun
 from relay.services.forwarding.early_mirror import fits
 from relay.services.forwarding.origins import Whole
@@ -162,11 +163,12 @@ async def test_only_what_is_anchored_and_goes_on_where_the_court_stands_is_sent(
     size = await pushed(way)
     one = await becomes(way, size, ItemState.CONFIRMED)
     there = CourtState(size=200, next_index=200, cosigned=b"note")
-    whole = Whole(size=size, root=one.anchor.root, note=b"note", old_size=200, consistency=[bytes(32)], packages=[])
+    offer = Offer(checkpoint=b"note", old_size=200, consistency=[bytes(32)])
+    whole = Whole(size=size, root=one.anchor.root, offer=offer, packages=[])
     assert fits(whole, one, there)
     assert not fits(replace(whole, root=bytes(32)), one, there)
     assert not fits(replace(whole, size=size + 1), one, there)
-    assert not fits(replace(whole, old_size=199), one, there)
+    assert not fits(replace(whole, offer=replace(offer, old_size=199)), one, there)
     assert not fits(whole, one, replace(there, next_index=199)), "an earlier checkpoint's entries are still missing"
     assert not fits(whole, one, replace(there, size=199))
     assert not fits(whole, one, replace(there, cosigned=b""))
@@ -192,6 +194,102 @@ async def test_call_begun_early_serves_its_own_item_once() -> None:
     await begun.begin(b"b", _give(8), "eight")
     assert ended == [True], "one at a time"
     assert await begun.answer(b"b") == 8
+
+
+async def test_who_waits_for_a_call_that_another_gives_up_goes_on() -> None:
+    begun = Begun[int]()
+    await begun.begin(b"a", _until_cancelled([]), "waits")
+    waiting = asyncio.create_task(begun.answer(b"a"))
+    await asyncio.sleep(0)
+    await begun.give_up()
+    assert await waiting is None
+    await begun.begin(b"a", _until_cancelled([]), "waits")
+    waiting = asyncio.create_task(begun.answer(b"a"))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert waiting.cancelled()
+    assert begun.holds(b"a"), "and is there to be given up"
+    await begun.give_up()
+
+
+class Proofs:
+    """What the ledger is asked to prove; the first questions end as told."""
+
+    def __init__(self, way: Way, monkeypatch: pytest.MonkeyPatch, *ends: Exception | asyncio.Event) -> None:
+        advancer: Any = way.advancer
+        prove = advancer._source.prove
+        self.asked: list[int] = []
+        left = list(ends)
+
+        async def asked(anchor: Any) -> Any:
+            self.asked.append(anchor.size)
+            end = left.pop(0) if left else None
+            if isinstance(end, Exception):
+                raise end
+            if end is not None:
+                await end.wait()
+            return await prove(anchor)
+
+        monkeypatch.setattr(advancer._source, "prove", asked)
+
+
+async def test_proof_of_a_final_anchor_is_asked_for_once_and_while_its_block_is_recorded(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proofs = Proofs(way, monkeypatch)
+    record, seen = way.relay_store.take_block, []
+
+    async def recorded(ledger: str, block: Any) -> Any:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        seen.append((len(block.anchors), list(proofs.asked)))
+        return await record(ledger, block)
+
+    monkeypatch.setattr(way.relay_store, "take_block", recorded)
+    size = await pushed(way)
+    await becomes(way, size, ItemState.CONFIRMED)
+    assert (1, [size]) in seen
+    assert proofs.asked == [size]
+
+
+async def test_early_proof_that_fails_is_asked_again_without_trouble(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    proofs = Proofs(way, monkeypatch, Unavailable("away"))
+    size = await pushed(way)
+    await becomes(way, size, ItemState.CONFIRMED)
+    assert proofs.asked == [size, size]
+    assert way.advancer.problem == ""
+
+
+async def test_advancer_goes_on_when_the_watcher_that_asked_for_its_proof_has_ended(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker has the feed now, and this one still has the origin."""
+    proofs = Proofs(way, monkeypatch, asyncio.Event())
+    note = await grown(way, 100)
+
+    async def asked() -> bool:
+        return proofs.asked == [100] and (await item(way, 100)).state is ItemState.FINAL
+
+    await settle(asked, "the proof is waited for")
+    way.relay_workers[0].cancel()
+    await asyncio.gather(way.relay_workers[0], return_exceptions=True)
+    await push(way, note, packages(way, 0, 100))
+    await becomes(way, 100, ItemState.CONFIRMED)
+    assert proofs.asked == [100, 100]
+    assert not way.relay_workers[1].done()
+
+
+async def test_early_proof_of_another_item_or_with_an_error_is_no_answer(way: Way) -> None:
+    one = await becomes(way, await pushed(way), ItemState.CONFIRMED)
+    advancer: Any = way.advancer
+    early = Begun[Any]()
+    await early.begin(b"another", _give(7), "proof")
+    proof = await AnchorProofs(advancer._source, early).of(one)
+    assert proof == await advancer._source.prove(one.anchor)
+    assert not early.waits
+    await early.begin(one.id, _fail(), "proof")
+    assert await AnchorProofs(advancer._source, early).of(one) == proof
 
 
 async def _give(value: int) -> int:

@@ -1,6 +1,7 @@
 """Take one origin's items, smallest first, from FINAL to CONFIRMED: prove, mirror, submit, confirm.
 
-Each step stores its outcome before the next changes anything (PROVEN beside the mirroring, which repeated changes nothing), and
+Each step stores its outcome before the next changes anything, but for the mirroring, which repeated changes nothing: it may begin while
+entries are still being stored here (relay.services.forwarding.early_mirror), and PROVEN is stored beside it. And
 each begins by asking what is already there, or with what the last receipt told, so that a step repeated after a crash changes
 nothing. What a later step will ask is asked early, while something else is waited for: entries, the court, a commit. An early
 answer is used once, and whatever is written on the strength of one that has become old is refused by court and court ledger,
@@ -37,7 +38,7 @@ from relay.services.forwarding.asking import (
 )
 from relay.services.forwarding.beside import both
 from relay.services.forwarding.covering import cover_below
-from relay.services.forwarding.early_mirror import fits, offer_of, send
+from relay.services.forwarding.early_mirror import fits, send
 from relay.services.forwarding.leaping import leap_from
 from relay.services.forwarding.origins import OriginRoom
 from relay.services.forwarding.tracing import ItemSpans
@@ -213,7 +214,7 @@ class Advancer:
         ):
             return
         self._room.whole = None
-        self._early.offer.keep(item.id, offer_of(whole))
+        self._early.offer.keep(item.id, whole.offer)
         call = send(self._court, self._origin, whole, begins.anchor, self._spans.trace_of(item))
         await self._early.mirroring.begin(item.id, call, "mirroring")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from relay.core.errors import Unavailable
+from relay.core.errors import RelayError, Unavailable
 from relay.core.ledgerproof import LedgerProof
 from relay.ports.common import LogFiles
 from relay.ports.forwarding import Announcement, CourtLink, CourtState, Item
@@ -84,8 +85,10 @@ class AnchorProofs:
         self._early = early
 
     async def of(self, item: Item) -> LedgerProof:
-        """Raises what the ledger's node answers, once; then it is asked anew."""
-        early = await self._early.answer(item.id)
+        """What was answered early with an error is asked again. Raises what the ledger's node answers."""
+        early: LedgerProof | None = None
+        with suppress(RelayError):
+            early = await self._early.answer(item.id)
         if early is None:
             await self._early.give_up()  # of an item that went another way
         return early or await self._source.prove(item.anchor)

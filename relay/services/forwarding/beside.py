@@ -90,16 +90,18 @@ class Begun(Generic[A]):
         return self._held is not None and self._held[0] == item
 
     async def answer(self, item: bytes) -> A | None:
-        """Its answer, or what it raises; None unless it was begun for this item."""
-        if not self.holds(item):
+        """Its answer, or what it raises; None unless it was begun for this item, and when it was given up meanwhile.
+
+        Who waits here is not ended by somebody else's giving up. When the caller is cancelled, the call goes on until it is given up.
+        """
+        held = self._held
+        if held is None or held[0] != item:
             return None
-        assert self._held is not None
-        call = self._held[1]
-        try:
-            return await call
-        finally:
-            if call.done():  # else the caller is being cancelled, and who gives up waits for the rest
-                self._held = None
+        call = held[1]
+        await asyncio.wait({call})
+        if self._held is held:
+            self._held = None
+        return None if call.cancelled() else call.result()
 
     async def give_up(self) -> None:
         """Ended when this returns; what it was told or raised is not wanted any more."""

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterable
 from relay.core.ledgerproof import LedgerProof
 from relay.core.package import Package
 from relay.ports.forwarding import CourtLink, CourtState, Item
-from relay.services.forwarding.asking import Offer
 from relay.services.forwarding.origins import Whole
 from relay.telemetry.trace import take_up
 
@@ -21,20 +20,15 @@ def fits(whole: Whole, item: Item, held: CourtState) -> bool:
     """It is this item's, with the anchored root, and begins where the court stands with nothing left to do."""
     return (
         (whole.size, whole.root) == (item.anchor.size, item.anchor.root)
-        and held.size == held.next_index == whole.old_size
+        and held.size == held.next_index == whole.offer.old_size
         and bool(held.cosigned)
     )
-
-
-def offer_of(whole: Whole) -> Offer:
-    """As one that is made from what is stored."""
-    return Offer(checkpoint=whole.note, old_size=whole.old_size, consistency=whole.consistency)
 
 
 async def send(court: CourtLink, origin: str, whole: Whole, anchor: LedgerProof, trace: str) -> bytes:
     """Announcement and entries in one call, in a task of its own; the cosigned note. Raises what the court answers."""
     take_up(trace)
-    return await court.add_entries(origin, whole.size, _each(whole.packages), offer_of(whole).announced(anchor))
+    return await court.add_entries(origin, whole.size, _each(whole.packages), whole.offer.announced(anchor))
 
 
 async def _each(packages: Iterable[Package]) -> AsyncIterator[Package]:

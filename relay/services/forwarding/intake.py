@@ -16,6 +16,7 @@ from relay.core.package import Package
 from relay.ports.forwarding import Item, RelayStore
 from relay.ports.ledgers import Anchor, AnchorSource
 from relay.services.ahead import given_up
+from relay.services.forwarding.asking import Offer
 from relay.services.forwarding.beside import both
 from relay.services.forwarding.origins import OriginRoom, Origins, Whole
 from relay.services.forwarding.tracing import observed
@@ -210,9 +211,7 @@ def _whole(note: bytes, checkpoint: Checkpoint, checked: Checked, group: Sequenc
     return Whole(
         size=checkpoint.size,
         root=checkpoint.root,
-        note=note,
-        old_size=checked.size,
-        consistency=checked.extension,
+        offer=Offer(checkpoint=note, old_size=checked.size, consistency=checked.extension),
         packages=[package for package in group if package.end > checked.size],
     )
 

@@ -13,6 +13,7 @@ from relay.core.ledgerproof import LedgerProof
 from relay.core.note import VerifierKey
 from relay.core.package import Package
 from relay.core.trust import TrustedKey
+from relay.services.forwarding.asking import Offer
 from relay.services.forwarding.beside import Begun
 
 
@@ -34,11 +35,8 @@ class Whole:
 
     size: int
     root: bytes
-    note: bytes
-    old_size: int
-    """What was held before them."""
-    consistency: Sequence[bytes]
-    """From `old_size` to `size`."""
+    offer: Offer
+    """From the size that was held before them."""
     packages: Sequence[Package]
 
 
