@@ -46,10 +46,13 @@ class GrpcCourtLink:
             async for package in packages:
                 yield court_pb2.AddEntriesRequest(package=package_to(package))
 
+        cosigned = b""
+        # read to its end: who leaves at the last reply cancels a call that the court is about to end well
         async for reply in stream(self._stub.AddEntries(requests(), timeout=STREAM_DEADLINE_S, metadata=outgoing())):
-            if reply.cosigned:
-                return bytes(reply.cosigned)
-        raise Unavailable("the court gateway ended the stream without a cosignature")
+            cosigned = cosigned or reply.cosigned
+        if not cosigned:
+            raise Unavailable("the court gateway ended the stream without a cosignature")
+        return bytes(cosigned)
 
 
 def _announcement(announced: Announcement) -> court_pb2.AddCheckpointRequest:

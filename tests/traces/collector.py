@@ -62,7 +62,8 @@ class Collector:
                 while not done():
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise AssertionError(f"never came: {what}; there are {sorted({s.name for s in self.spans})}") from None
+            there = sorted({f"{one.name} ({one.error or 'no error'})" for one in self.spans})
+            raise AssertionError(f"never came: {what}; there are {there}") from None
 
 
 def decoded(body: bytes) -> list[Got]:
