@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import os
+import threading
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final
 
@@ -18,16 +21,39 @@ ONE_ALLOCATOR: Final = {"PYTHONMALLOC": "malloc"}
 Its own allocator takes a MiB at a time and keeps each as long as one object lies in it; `give_back` cannot reach inside. It has to
 stand in the environment: the interpreter decides before it runs anything. Source: Python/C API, "Memory Management".
 """
-ARENAS: Final = 2
+ARENAS: Final = 1
+"""Each has holes of its own. Most of what a role allocates it allocates under the interpreter's lock, so threads seldom wait for one."""
+OWN_PAGES_BYTES: Final = 64 * 1024
+"""From this size on a block has pages of its own, which go when it is freed. Left alone the C library raises the limit, up to 32 MiB,
+whenever a larger block is freed; then bundles and packages lie among small objects that stay. Source: mallopt(3), M_MMAP_THRESHOLD.
+"""
 GIVE_BACK_S: Final = 15.0
+STARTED_WITHIN_S: Final = 10.0
+_M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 """From malloc.h."""
 
 
-def keep_few_arenas() -> None:
-    """Threads share two arenas instead of having one each."""
+def keep_few_holes() -> None:
+    """Threads share one arena instead of having one each, and large blocks lie outside of it. For the start of a process."""
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_ARENA_MAX, ARENAS)
+        library.mallopt(_M_MMAP_THRESHOLD, OWN_PAGES_BYTES)
+
+
+def all_workers() -> ThreadPoolExecutor:
+    """As many worker threads as the loop would take by and by, all of them started.
+
+    Each has a stack and a cache of its own. Made when so many calls are under way at once for the first time, the last of them would
+    come hours after the start and look like a leak.
+    """
+    count = min(32, (os.cpu_count() or 1) + 4)
+    pool = ThreadPoolExecutor(max_workers=count, thread_name_prefix="worker")
+    together = threading.Barrier(count)
+    for _ in range(count):
+        pool.submit(together.wait, STARTED_WITHIN_S)  # an idle thread would be taken again
+    return pool
 
 
 def give_back() -> None:
@@ -43,7 +69,8 @@ def give_back() -> None:
 
 
 async def giving_back(main: Coroutine[Any, Any, None]) -> None:
-    """Run `main`; four times a minute what was freed is given back."""
+    """Run `main` on `all_workers`; four times a minute what was freed is given back."""
+    asyncio.get_running_loop().set_default_executor(all_workers())
 
     async def now_and_then() -> None:
         while True:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from relay.app.exits import EXIT_OK, exit_code, last_line
-from relay.app.heap import giving_back, keep_few_arenas
+from relay.app.heap import giving_back, keep_few_holes
 from relay.core.errors import RelayError
 from relay.durable.errors import StorageFailed, storage_failures
 from relay.services.backoff import delays
@@ -150,7 +150,7 @@ def run_process(main: Coroutine[Any, Any, None], config: Path | None = None) -> 
 
     `config` is the file to name for an error of a part that does not know it.
     """
-    keep_few_arenas()
+    keep_few_holes()
     share_fairly()
     try:
         asyncio.run(giving_back(main))

@@ -8,6 +8,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 import weakref
 from pathlib import Path
 
@@ -65,6 +67,69 @@ def test_holes_among_small_objects_go_back_too() -> None:
     assert given_back_of_small_objects({**bare, **ONE_ALLOCATOR}) > 50
 
 
+LARGE_AMONG_SMALL = """
+import sys
+from relay.app.heap import keep_few_holes
+from tests.load.resident import resident_mb
+import os
+if sys.argv[1] == "kept":
+    keep_few_holes()
+large = b"x" * 10_000_000
+del large  # what makes the C library take later large blocks from the heap
+kept = []
+blocks = []
+for n in range(100):
+    blocks.append(b"x" * (300_000 + n))
+    kept.append(b"y" * 1000)
+full = resident_mb(os.getpid())
+del blocks
+print(full - resident_mb(os.getpid()))
+"""
+
+
+def gone_at_once(how: str) -> float:
+    """MiB that the system has again without `give_back`."""
+    command = [sys.executable, "-c", LARGE_AMONG_SMALL, how]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def test_large_blocks_leave_no_holes_among_small_ones() -> None:
+    assert gone_at_once("bare") < 5, "the C library kept them: otherwise there is nothing to show"
+    assert gone_at_once("kept") > 25
+
+
+ARENAS_OF_THREADS = """
+import ctypes, os, sys, tempfile, threading
+from pathlib import Path
+from relay.app.heap import keep_few_holes
+if sys.argv[1] == "kept":
+    keep_few_holes()
+threads = [threading.Thread(target=lambda: bytes(50_000)) for _ in range(4)]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+library = ctypes.CDLL(None)
+library.fopen.restype = ctypes.c_void_p
+said = Path(sys.argv[2])
+file = ctypes.c_void_p(library.fopen(os.fsencode(said), b"w"))
+library.malloc_info(0, file)
+library.fclose(file)
+print(said.read_text().count("<heap "))
+"""
+
+
+def arenas(how: str, folder: Path) -> int:
+    """How many a process has after four threads took memory, as the C library says (malloc_info(3))."""
+    command = [sys.executable, "-c", ARENAS_OF_THREADS, how, str(folder / how)]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def test_threads_share_one_arena(tmp_path: Path) -> None:
+    assert arenas("bare", tmp_path) > 1, "otherwise there is nothing to show"
+    assert arenas("kept", tmp_path) == 1
+
+
 class Pair:
     """Holds itself: only the collector frees it."""
 
@@ -96,6 +161,22 @@ async def test_every_role_is_started_so(tmp_path: Path, monkeypatch: pytest.Monk
     finally:
         await process.end()
     assert f"{name}={value}".encode() in started
+
+
+async def test_all_worker_threads_are_there_before_the_role_begins() -> None:
+    def workers() -> int:
+        return sum(thread.name.startswith("worker") for thread in threading.enumerate())
+
+    before, seen = workers(), 0
+
+    async def main() -> None:
+        nonlocal seen
+        seen = workers() - before
+        await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.01) for _ in range(100)))
+        assert workers() - before == seen
+
+    await heap.giving_back(main())
+    assert seen == min(32, (os.cpu_count() or 1) + 4)
 
 
 async def test_it_is_done_again_and_again_while_the_role_runs_and_not_after(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -53,6 +54,8 @@ def simulate(seed: int, fault_steps: int) -> tuple[Outcome, Counter[str]]:
 
 
 def _one(task: tuple[int, int]) -> tuple[int, Outcome, Counter[str]]:
+    # a process that is killed leaves work that never began
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     seed, steps = task
     outcome, counts = simulate(seed, steps)
     return seed, outcome, counts
