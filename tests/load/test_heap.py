@@ -130,6 +130,39 @@ def test_threads_share_one_arena(tmp_path: Path) -> None:
     assert arenas("kept", tmp_path) == 1
 
 
+PASSING = """
+import ctypes, sys
+from relay.app import heap
+class Info(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()]
+library = ctypes.CDLL(None)
+library.mallinfo2.restype = Info
+def used():
+    told = library.mallinfo2()
+    return told.hblkhd + told.uordblks
+kept = [sys.intern(f"kept {n}") for n in range(60_000)]  # with what is there already, most of the places of a table of 2**17
+if sys.argv[1] == "settled":
+    heap.settle_names()
+before = used()
+for n in range(150_000):
+    sys.intern(f"gone {n}")
+print((used() - before) / 2**20)
+"""
+
+
+def taken_by_passing_names(how: str) -> float:
+    """MiB in use more after names that nobody keeps; objects from the C library, which counts them."""
+    command = [sys.executable, "-c", PASSING, how]
+    environment = {**os.environ, **ONE_ALLOCATOR}
+    return float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="names that were put in may stay for ever there")
+def test_table_of_names_grows_at_the_start_and_not_later() -> None:
+    assert taken_by_passing_names("bare") > 1, "otherwise there is nothing to show"
+    assert abs(taken_by_passing_names("settled")) < 0.2
+
+
 class Pair:
     """Holds itself: only the collector frees it."""
 
