@@ -62,7 +62,7 @@ def settle_names() -> None:
     """The interpreter's table of names takes its last step now.
 
     Every part of a path is put into it (interned). What is gone leaves its place used, and when the places are spent, after half an hour or
-    after a day, the table is made anew for thrice the names that are alive: a MiB more at once, and never again. From Python 3.12 on a name
+    after a day, the table is made anew for thrice the names that are alive: a MiB more at once. From Python 3.12 on a name
     that was put in may stay for ever; there is nothing to spend.
     """
     if sys.version_info < (3, 12):
