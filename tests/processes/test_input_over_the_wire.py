@@ -1,5 +1,5 @@
-"""What no client library sends, to a real role's process: each is refused, for at most 50 ms of CPU and 32 MiB of memory, and
-who behaves is served.
+"""What no client library sends, to a real role's process: each is refused, for at most 50 ms of CPU (on a slow machine:
+what 25 well-made calls cost) and 32 MiB of memory, and who behaves is served.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ from tests.support.raw_http2 import (
 )
 
 CPU_S_MAX = 0.05
+WELL_MADE_CALLS = 25
+"""Where the machine is slow and 50 ms are less than that: what so many calls cost just then, each on a connection of its own."""
+MEASURED_CALLS = 10
 TRIES = 3
 GIB_10 = 10 * 1024**3
 LEDGER = "/adapters.embedded.v1.Ledger/"
@@ -75,6 +78,14 @@ def role(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Role]:
         assert running.answers()
         yield running
         assert process.poll() is None
+
+
+def allowed_s(role: Role) -> float:
+    """What an attack may cost at the machine's pace of this moment."""
+    with costing(role.pid) as cost:
+        for _ in range(MEASURED_CALLS):
+            assert role.answers()
+    return max(CPU_S_MAX, cost.cpu_s / MEASURED_CALLS * WELL_MADE_CALLS)
 
 
 def headers(
@@ -129,8 +140,9 @@ ATTACKS = {
 @pytest.mark.parametrize("name", ATTACKS)
 def test_it_is_refused_cheaply(role: Role, name: str) -> None:
     """The cheapest of up to three: a busy machine adds to what is measured and never takes away."""
-    costs = []
-    while len(costs) < TRIES and min(costs, default=CPU_S_MAX) >= CPU_S_MAX:
+    costs: list[float] = []
+    limits = [CPU_S_MAX]
+    while len(costs) < TRIES and min(costs, default=CPU_S_MAX) >= max(limits):
         with costing(role.pid) as cost, connected(role.address, role.files) as secure:
             with suppress(OSError):  # refused before all of it was sent
                 secure.sendall(ATTACKS[name])
@@ -138,7 +150,9 @@ def test_it_is_refused_cheaply(role: Role, name: str) -> None:
         assert outcome
         assert cost.bytes < MEMORY_MAX
         costs.append(cost.cpu_s)
-    assert min(costs) < CPU_S_MAX, costs
+        if cost.cpu_s >= CPU_S_MAX:
+            limits.append(allowed_s(role))
+    assert min(costs) < max(limits), (costs, limits)
     assert role.answers()
 
 
