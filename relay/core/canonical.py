@@ -20,6 +20,13 @@ from relay.core.limits import JSON_DEPTH_MAX, JSON_INT_MAX
 __all__ = ["Fields", "dumps", "loads", "loads_canonical", "loads_strict"]
 
 _INT_CHARS_MAX: Final = 17
+_WRITER: Final = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
+"""Writes what RFC 8785 wants of everything but two: floats, which are refused before, and the order of names beyond ASCII.
+
+Its escapes are those of section 3.2.2.2: two characters where JSON has them, else four lower-case hex digits, and nothing above U+001F.
+"""
 
 
 class _Refused(ValueError):
@@ -32,9 +39,8 @@ def dumps(value: object) -> bytes:
     RuntimeError for anything else: our own code must not try to sign what no reader accepts.
     """
     try:
-        _check_tree(value)
-        return rfc8785.dumps(value)  # type: ignore[arg-type]  # the tree was checked above
-    except (_Refused, rfc8785.CanonicalizationError) as error:
+        return _write(value, names_ascii=_check_tree(value))
+    except _Refused as error:
         raise RuntimeError(f"not a value that can be written canonically: {error}") from None
 
 
@@ -48,14 +54,19 @@ def loads(data: bytes, *, what: str, bytes_max: int) -> dict[str, object]:
 
 def loads_canonical(data: bytes, *, what: str, bytes_max: int) -> object:
     """Any JSON value in its canonical spelling. Raises `Malformed`."""
-    value = loads_strict(data, what=what, bytes_max=bytes_max)
-    if rfc8785.dumps(value) != data:  # type: ignore[arg-type]  # loads_strict yields nothing else
+    value, names_ascii = _read(data, what=what, bytes_max=bytes_max)
+    if _write(value, names_ascii=names_ascii) != data:
         raise Malformed(what, "", "is not in canonical form (RFC 8785): sorted members, no spaces, shortest escapes")
     return value
 
 
 def loads_strict(data: bytes, *, what: str, bytes_max: int) -> object:
     """Any JSON value in any spacing. Raises `Malformed` for what two readers might understand differently."""
+    return _read(data, what=what, bytes_max=bytes_max)[0]
+
+
+def _read(data: bytes, *, what: str, bytes_max: int) -> tuple[object, bool]:
+    """The value, and whether all its names are ASCII."""
     if len(data) > bytes_max:
         raise Malformed(what, "", f"{len(data)} bytes; at most {bytes_max}")
     try:
@@ -63,7 +74,7 @@ def loads_strict(data: bytes, *, what: str, bytes_max: int) -> object:
         value: object = json.loads(
             text, object_pairs_hook=_object, parse_float=_no_float, parse_int=_integer, parse_constant=_no_constant
         )
-        _check_tree(value)
+        return value, _check_tree(value)
     except UnicodeDecodeError as error:
         raise Malformed(what, f"byte {error.start}", "is not UTF-8") from None
     except json.JSONDecodeError as error:
@@ -72,7 +83,13 @@ def loads_strict(data: bytes, *, what: str, bytes_max: int) -> object:
         raise Malformed(what, "", f"is nested deeper than {JSON_DEPTH_MAX} levels") from None
     except _Refused as error:
         raise Malformed(what, "", str(error)) from None
-    return value
+
+
+def _write(value: object, *, names_ascii: bool) -> bytes:
+    """JCS bytes of a checked tree. Names are ordered by UTF-16 code units (section 3.2.3), which for ASCII is Python's order."""
+    if names_ascii:
+        return _WRITER.encode(value).encode("utf-8")
+    return rfc8785.dumps(value)  # type: ignore[arg-type]  # a checked tree holds nothing else
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -88,8 +105,12 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _integer(text: str) -> int:
     if len(text) > _INT_CHARS_MAX or abs(int(text)) > JSON_INT_MAX:
-        raise _Refused(f"integer {text[:20]} is beyond 2^53 - 1; write it as a string")
+        raise _Refused(_beyond(text))
     return int(text)
+
+
+def _beyond(text: str) -> str:
+    return f"integer {text[:20]} is beyond 2^53 - 1; write it as a string"
 
 
 def _no_float(text: str) -> NoReturn:
@@ -100,8 +121,12 @@ def _no_constant(text: str) -> NoReturn:
     raise _Refused(f"{text} is not JSON")
 
 
-def _check_tree(value: object) -> None:
-    """Types, depth and text of a whole value, without recursion. Depth counts objects and arrays around one another."""
+def _check_tree(value: object) -> bool:
+    """Types, range, depth and text of a whole value, without recursion; whether all names are ASCII.
+
+    Depth counts objects and arrays around one another.
+    """
+    names_ascii = True
     level: list[object] = [value]
     for depth in range(JSON_DEPTH_MAX + 1):
         deeper: list[object] = []
@@ -110,24 +135,32 @@ def _check_tree(value: object) -> None:
                 if depth == JSON_DEPTH_MAX:
                     raise _Refused(f"is nested deeper than {JSON_DEPTH_MAX} levels")
                 if isinstance(item, dict):
-                    _check_texts(item)
+                    names_ascii &= _check_texts(item)
                 deeper.extend(item.values() if isinstance(item, dict) else item)
             elif isinstance(item, str):
                 _check_texts((item,))
-            elif item is not None and not isinstance(item, int):
+            elif isinstance(item, int):
+                if not -JSON_INT_MAX <= item <= JSON_INT_MAX:
+                    raise _Refused(_beyond(str(item)))
+            elif item is not None:
                 raise _Refused(f"{type(item).__name__} is not a JSON value without floats")
         level = deeper
+    return names_ascii
 
 
-def _check_texts(texts: Iterable[object]) -> None:
+def _check_texts(texts: Iterable[object]) -> bool:
+    """Whether all are ASCII."""
+    all_ascii = True
     for text in texts:
         if not isinstance(text, str):
             raise _Refused("member names must be strings")
         if not text.isascii():
+            all_ascii = False
             try:
                 text.encode("utf-8")
             except UnicodeEncodeError:
                 raise _Refused(f"text {_shown(text)} holds half a surrogate pair") from None
+    return all_ascii
 
 
 def _shown(text: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import json
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,18 @@ def test_what_is_written_is_read_back(value: object) -> None:
 
     assert loads_canonical(data, what="document", bytes_max=10**6) == value
     assert loads_strict(data, what="document", bytes_max=10**6) == value
+
+
+@given(values)
+def test_what_is_written_is_what_another_writer_of_rfc_8785_writes(value: object) -> None:
+    assert dumps(value) == rfc8785.dumps(value)  # type: ignore[arg-type]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.text("ab\x7fé\ufb33\U0001f600", max_size=3))
+def test_every_character_has_one_spelling(text: str, name: str) -> None:
+    value = {name: [text, tuple(text)], name + "b": {text: name}}
+
+    assert dumps(value) == rfc8785.dumps(value)  # type: ignore[arg-type]
 
 
 @given(st.dictionaries(st.text("ab", max_size=3), values, max_size=3), st.sampled_from([None, 1, 4]))
