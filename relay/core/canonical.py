@@ -71,9 +71,7 @@ def _read(data: bytes, *, what: str, bytes_max: int) -> tuple[object, bool]:
         raise Malformed(what, "", f"{len(data)} bytes; at most {bytes_max}")
     try:
         text = data.decode("utf-8")
-        value: object = json.loads(
-            text, object_pairs_hook=_object, parse_float=_no_float, parse_int=_integer, parse_constant=_no_constant
-        )
+        value: object = _READER.decode(text)
         return value, _check_tree(value)
     except UnicodeDecodeError as error:
         raise Malformed(what, f"byte {error.start}", "is not UTF-8") from None
@@ -104,7 +102,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _integer(text: str) -> int:
-    if len(text) > _INT_CHARS_MAX or abs(int(text)) > JSON_INT_MAX:
+    if len(text) > _INT_CHARS_MAX:  # before it is worked out; the value itself is checked with the tree
         raise _Refused(_beyond(text))
     return int(text)
 
@@ -119,6 +117,11 @@ def _no_float(text: str) -> NoReturn:
 
 def _no_constant(text: str) -> NoReturn:
     raise _Refused(f"{text} is not JSON")
+
+
+_READER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_no_float, parse_int=_integer, parse_constant=_no_constant
+)
 
 
 def _check_tree(value: object) -> bool:

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from relay.core.base64strict import b64url_decode, b64url_encode
@@ -20,6 +21,8 @@ from relay.core.note import check_ed25519
 PUBLIC_KEY_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64
 HEADER_BYTES_MAX: Final = 512
+_KEYS_REMEMBERED: Final = 64
+"""One key signs all records of a lender, with one header: neither is worked out again for each. What is refused is not remembered."""
 _KID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -45,6 +48,7 @@ def jwk(public_key: bytes) -> dict[str, str]:
     return {"crv": "Ed25519", "kty": "OKP", "x": b64url_encode(public_key)}
 
 
+@lru_cache(maxsize=_KEYS_REMEMBERED)
 def thumbprint(public_key: bytes) -> str:
     """RFC 7638 SHA-256 thumbprint of the key's JWK, base64url: the key's id everywhere."""
     return b64url_encode(hashlib.sha256(dumps(jwk(public_key))).digest())
@@ -111,6 +115,7 @@ def ascii_text(token: str | bytes, what: str) -> str:
         raise Malformed(what, f"byte {error.start}", "is not ASCII") from None
 
 
+@lru_cache(maxsize=_KEYS_REMEMBERED)
 def _read_header(data: bytes, what: str, typ: str) -> str:
     try:
         header = loads(data, what=what, bytes_max=HEADER_BYTES_MAX)
