@@ -22,6 +22,7 @@ from tests.faults.lender import Business, Issued, Say
 from tests.load.ingest import ingesting
 from tests.load.resident import resident_mb
 from tests.support.compare import compare
+from tests.support.groups import leaves
 
 SAMPLE_S = 1.0
 WARM_UP_PART = 0.25
@@ -117,13 +118,6 @@ class Soak:
                 if self.outcome.retrieved:  # before the first one the grant may not be registered yet
                     self.outcome.violations.append(f"a retrieval failed: {error}")
             await asyncio.sleep(max(RETRIEVE_EVERY_S, self._seconds / USES))
-
-
-def leaves(error: BaseException) -> list[BaseException]:
-    """The errors of a group, and of the groups in it."""
-    return (
-        [leaf for one in error.exceptions for leaf in leaves(one)] if isinstance(error, BaseExceptionGroup) else [error]
-    )
 
 
 def _confirmed(home: Path) -> int:

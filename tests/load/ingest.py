@@ -64,7 +64,7 @@ class Ingest:
         self.waiting_most = max(self.waiting_most, len(self._waiting))
         if len(self._waiting) > WAITING_MAX:
             raise AssertionError(
-                f"{len(self._waiting)} deposits wait for an answer: the rate is too high for this machine"
+                f"{len(self._waiting)} deposits wait for an answer: the rate is too high for this machine; --rate takes a lower one"
             )
 
     async def _deposit(self, number: int) -> None:
