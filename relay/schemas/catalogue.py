@@ -132,7 +132,9 @@ def _members() -> Callable[..., Iterator[ValidationError]]:
     """`properties` with one validator a member, made once: the library makes one for each member of each record, half of all its time."""
     made: dict[int, Any] = {}  # by the schema's id, which stays its own: the validator holds the schema
 
-    def each(validator: Any, properties: dict[str, Any], instance: object, _schema: object) -> Iterator[ValidationError]:
+    def each(
+        validator: Any, properties: dict[str, Any], instance: object, _schema: object
+    ) -> Iterator[ValidationError]:
         for name, schema in properties.items():
             if isinstance(instance, dict) and name in instance:
                 if id(schema) not in made:
