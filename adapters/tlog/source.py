@@ -210,7 +210,7 @@ class TlogSource:
 
 
 async def open_source(config: Mapping[str, object]) -> TlogSource:
-    """Open a log as a source of anchors; docs/operate.md has the keys. Raises `Malformed`, `Conflict` (its data folder is in use)."""
+    """Open a log as a source of anchors (docs/operate/reference.md). Raises `Malformed`, `Conflict` (its data folder is in use)."""
     read = read_config(config)
     fetch = open_fetch(read.url, read.tls)
     try:
