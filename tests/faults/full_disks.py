@@ -6,6 +6,7 @@ Used by the test suite and by `python3 run.py faults`, which prints its volume a
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import tempfile
 from collections import Counter
@@ -48,7 +49,8 @@ class FullDisks:
         self._chosen = random.Random(seed)
         self._outcome = Outcome()
         self._ended: Counter[tuple[str, int]] = Counter()
-        self._business = Business(folder / "home", folder, count + 1, seed)
+        self._business = Business(folder / "home", folder, 2 * count + 1, seed)
+        self._loan = itertools.count()
 
     async def run(self) -> Outcome:
         """`count` fillings, one role after the other."""
@@ -56,7 +58,7 @@ class FullDisks:
         home = initialise(self._folder / "home", base_port=0, validators=4, threshold=3, anchor_interval_s=0.05).home
         network = Network(home)
         with ExitStack() as stack:
-            disks = {role: stack.enter_context(small_disk(home / role / "data", self._count)) for role in ROLES}
+            disks = {role: stack.enter_context(small_disk(home / role / "data", 2 * self._count)) for role in ROLES}
             self._outcome.kind = type(disks["relay"]).__name__
 
             def started(process: RoleProcess) -> None:
@@ -69,8 +71,8 @@ class FullDisks:
                     self._ended = supervisor.codes
                     for number in range(self._count):
                         role = ROLES[number % len(ROLES)]
-                        await self._full(network.roles[role], disks[role], number)
-                    await self._deposit(self._count)
+                        await self._full(network.roles[role], disks[role])
+                    await self._deposit()
                     total = self._business.records
                     await network.until(f"{total} confirmed everywhere", all_through(total))
                 self._outcome.ended = supervisor.codes
@@ -83,17 +85,18 @@ class FullDisks:
                 self._outcome.violations.append(f"{expected} records have other log indices than 0 to {expected - 1}")
         return self._outcome
 
-    async def _full(self, process: RoleProcess, disk: SmallDisk | FileLimit, number: int) -> None:
-        depositing = asyncio.create_task(self._deposit(number), name="deposit")
+    async def _full(self, process: RoleProcess, disk: SmallDisk | FileLimit) -> None:
+        before_it_fills = asyncio.create_task(self._deposit(), name="deposit")
         await asyncio.sleep(self._chosen.random() * PAUSE_S)
         before = self._failures(process.role)
         await asyncio.to_thread(disk.fill, process.pid)
         self._outcome.filled[process.role] += 1
+        while_it_is_full = asyncio.create_task(self._deposit(), name="another")  # the first may be through already
         if not await self._met(process.role, before):
             self._outcome.violations.append(f"{process.role} has not met its full disk")
         await asyncio.sleep(self._chosen.random() * PAUSE_S)
         await asyncio.to_thread(disk.free, process.pid)
-        await depositing
+        await asyncio.gather(before_it_fills, while_it_is_full)
 
     def _failures(self, role: str) -> int:
         """How often the role has ended by itself; and, of the custodian, how often a deposit was not taken."""
@@ -107,8 +110,9 @@ class FullDisks:
             await asyncio.sleep(PAUSE_S)
         return False
 
-    async def _deposit(self, loan: int) -> None:
-        """Whatever broke off is deposited again, which must change nothing."""
+    async def _deposit(self) -> None:
+        """The next loan. Whatever broke off is deposited again, which must change nothing."""
+        loan = next(self._loan)
         while True:
             try:
                 await self._business.deposit(loan, "whole")
