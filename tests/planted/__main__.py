@@ -34,7 +34,10 @@ def findings(names: Sequence[str] = ()) -> Iterator[tuple[Plant, bool, float, st
 
 
 def main() -> int:
-    """The exit code is 1 when a bug was not found."""
+    """The exit code is 1 when a bug was not found, 2 for a name that no bug has."""
+    if unknown := sorted(set(sys.argv[1:]) - {plant.name for plant in PLANTS}):
+        print(f"no planted bug is called {', '.join(unknown)}; their names are in tests/planted/catalogue.py")
+        return 2
     missed = count = 0
     for plant, found, seconds, what in findings(sys.argv[1:]):
         count += 1
